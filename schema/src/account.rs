@@ -1,0 +1,214 @@
+//! Accounts: users as the login sees them, and the first administrator that an operator makes.
+
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection as _, RunQueryDsl};
+
+use crate::database::Connection;
+use crate::ids::{GroupId, TenantId, UserId};
+use crate::tables::{system_group_members, system_groups, users};
+
+/// The system group that a first administrator is put into.
+pub const ADMINISTRATORS: &str = "Administrators";
+
+/// The key that a username is found by: its letters in lower case, one by one, so that the result does not
+/// depend on what stands around a letter.
+pub fn username_key(username: &str) -> String {
+    username.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// A user as the login sees it.
+#[derive(Debug, Clone, Queryable)]
+pub struct Account {
+    /// The user.
+    pub id: UserId,
+    /// The username as it is written.
+    pub username: String,
+    /// What the username is found by.
+    pub username_key: String,
+    /// Whether the user may log in at all.
+    pub enabled: bool,
+    /// The password's hash; `None` for a user without a local login, or while the password waits under seal.
+    pub password_hash: Option<String>,
+    /// The password under seal, waiting to be hashed.
+    pub password_sealed: Option<Vec<u8>>,
+}
+
+/// The account of this name.
+pub async fn find(conn: &mut Connection, tenant: TenantId, username: &str) -> QueryResult<Option<Account>> {
+    users::table
+        .filter(users::tenant_id.eq(tenant))
+        .filter(users::username_key.eq(username_key(username)))
+        .select((
+            users::id,
+            users::username,
+            users::username_key,
+            users::enabled,
+            users::password_hash,
+            users::password_sealed,
+        ))
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Whether the user is in a system group that grants system administration.
+pub async fn is_administrator(conn: &mut Connection, tenant: TenantId, user: UserId) -> QueryResult<bool> {
+    let granting = system_group_members::table
+        .inner_join(
+            system_groups::table.on(system_groups::tenant_id
+                .eq(system_group_members::tenant_id)
+                .and(system_groups::id.eq(system_group_members::group_id))),
+        )
+        .filter(system_group_members::tenant_id.eq(tenant))
+        .filter(system_group_members::user_id.eq(user))
+        .filter(system_groups::grants_administration);
+    diesel::select(diesel::dsl::exists(granting)).get_result(conn).await
+}
+
+/// Stores the hash of a password that waited under this seal; `None` drops a password whose seal does not open.
+/// Nothing happens if another password has taken its place meanwhile.
+pub async fn store_hash(
+    conn: &mut Connection,
+    tenant: TenantId,
+    user: UserId,
+    sealed: &[u8],
+    hash: Option<&str>,
+) -> QueryResult<bool> {
+    let stored = diesel::update(users::table.find((tenant, user)))
+        .filter(users::password_sealed.eq(sealed))
+        .set((users::password_hash.eq(hash), users::password_sealed.eq(None::<Vec<u8>>)))
+        .execute(conn)
+        .await?;
+    Ok(stored == 1)
+}
+
+/// A password that waits under seal.
+#[derive(Debug, Queryable)]
+pub struct WaitingPassword {
+    /// Whose tenant.
+    pub tenant: TenantId,
+    /// Whose.
+    pub user: UserId,
+    /// What the user is found by; part of the seal.
+    pub username_key: String,
+    /// The password under seal.
+    pub sealed: Vec<u8>,
+}
+
+/// Passwords that wait to be hashed, `limit` at most, of all tenants.
+///
+/// Asked inside a transaction: rows that another hasher has taken are passed over until it commits.
+pub async fn waiting_passwords(conn: &mut Connection, limit: i64) -> QueryResult<Vec<WaitingPassword>> {
+    users::table
+        .filter(users::password_sealed.is_not_null())
+        .order((users::tenant_id, users::id))
+        .limit(limit)
+        .select((users::tenant_id, users::id, users::username_key, users::password_sealed.assume_not_null()))
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await
+}
+
+/// Lets one writer at a time at a tenant's roster: taken by each chunk's transaction and by the operator's
+/// command, held until the transaction ends.
+pub async fn lock_roster(conn: &mut Connection, tenant: TenantId) -> QueryResult<()> {
+    diesel::sql_query("select pg_advisory_xact_lock(hashtextextended('rollcall roster ' || $1::text, 0))")
+        .bind::<diesel::sql_types::Uuid, _>(tenant)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// What became of [`add_administrator`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Added {
+    /// The user was made, with the password given.
+    Created,
+    /// The user was there: the password was set and the administration granted.
+    Updated,
+}
+
+/// Makes a user an administrator who can log in with this password hash; creates the user (as staff) if there
+/// is none of this name.
+pub async fn add_administrator(
+    conn: &mut Connection,
+    tenant: TenantId,
+    username: &str,
+    password_hash: &str,
+) -> QueryResult<Added> {
+    conn.transaction(async |conn| {
+        lock_roster(conn, tenant).await?;
+        let existing = find(conn, tenant, username).await?;
+        let (user, added) = match existing {
+            Some(account) => {
+                diesel::update(users::table.find((tenant, account.id)))
+                    .set((
+                        users::password_hash.eq(password_hash),
+                        users::password_sealed.eq(None::<Vec<u8>>),
+                        users::enabled.eq(true),
+                        users::updated_at.eq(diesel::dsl::now),
+                    ))
+                    .execute(conn)
+                    .await?;
+                (account.id, Added::Updated)
+            }
+            None => {
+                let user = UserId::generate();
+                diesel::insert_into(users::table)
+                    .values((
+                        users::tenant_id.eq(tenant),
+                        users::id.eq(user),
+                        users::username.eq(username),
+                        users::username_key.eq(username_key(username)),
+                        users::enabled.eq(true),
+                        users::staff_member.eq(true),
+                        users::password_hash.eq(password_hash),
+                    ))
+                    .execute(conn)
+                    .await?;
+                (user, Added::Created)
+            }
+        };
+        if !is_administrator(conn, tenant, user).await? {
+            let group = granting_group(conn, tenant).await?;
+            diesel::insert_into(system_group_members::table)
+                .values((
+                    system_group_members::tenant_id.eq(tenant),
+                    system_group_members::user_id.eq(user),
+                    system_group_members::group_id.eq(group),
+                ))
+                .on_conflict_do_nothing()
+                .execute(conn)
+                .await?;
+        }
+        Ok(added)
+    })
+    .await
+}
+
+/// A system group that grants administration; made if the tenant has none.
+async fn granting_group(conn: &mut Connection, tenant: TenantId) -> QueryResult<GroupId> {
+    let found = system_groups::table
+        .filter(system_groups::tenant_id.eq(tenant))
+        .filter(system_groups::grants_administration)
+        .order(system_groups::name)
+        .select(system_groups::id)
+        .first(conn)
+        .await
+        .optional()?;
+    if let Some(group) = found {
+        return Ok(group);
+    }
+    // A group of the usual name that grants nothing is not given powers behind its owner's back.
+    let mut name = ADMINISTRATORS.to_owned();
+    while !crate::group::add_system_group(conn, tenant, &name, true).await? {
+        name.push_str(" (Rollcall)");
+    }
+    system_groups::table
+        .filter(system_groups::tenant_id.eq(tenant))
+        .filter(system_groups::name.eq(name))
+        .select(system_groups::id)
+        .first(conn)
+        .await
+}

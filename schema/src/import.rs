@@ -1,0 +1,623 @@
+//! An import's life: submitted into its tenant's line, claimed under a lease, progressing chunk by chunk,
+//! finished once.
+//!
+//! Postgres is the only truth. Who works on an import is whoever holds its lease, and the lease's attempt is a
+//! fencing token: each claim counts it up, and every write of a worker is made only where the attempt is still
+//! its own.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types;
+use diesel_async::{AsyncConnection as _, RunQueryDsl};
+use serde::Serialize;
+
+use crate::database::Connection;
+use crate::ids::{ImportId, TenantId, UserId};
+use crate::outcome::Tally;
+use crate::tables::{imports, tenants};
+use crate::telemetry::TraceContext;
+use crate::upload::Stored;
+use crate::wake_up::{Lane, WakeUp};
+
+/// The channel on which Postgres announces, at commit, the id of an import that finished.
+pub const FINISHED_CHANNEL: &str = "rollcall_finished";
+
+/// Where the file was posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `/api/import/users`
+    Users,
+    /// `/api/import/userGroups`
+    UserGroups,
+}
+
+impl Endpoint {
+    /// The name that is stored; also the last segment of the path.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::UserGroups => "userGroups",
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        if text == "userGroups" { Self::UserGroups } else { Self::Users }
+    }
+}
+
+/// What a file turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Rows of users.
+    Users,
+    /// Rows of users and the groups they join.
+    Memberships,
+}
+
+impl Kind {
+    /// The name that is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Memberships => "memberships",
+        }
+    }
+}
+
+/// An accepted upload, to be put into its tenant's line.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The import's id; the upload is stored under it.
+    pub id: ImportId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Where it was posted.
+    pub endpoint: Endpoint,
+    /// Which queue it waits in.
+    pub lane: Lane,
+    /// What was stored.
+    pub stored: Stored,
+    /// The `charset` that the client declared.
+    pub charset: Option<String>,
+    /// Who sent it.
+    pub submitted_by: UserId,
+    /// The sender's username, kept for when the user is gone.
+    pub submitted_as: String,
+    /// The trace of the request.
+    pub trace: TraceContext,
+}
+
+/// Puts an accepted upload at the end of its tenant's line. Returns whether it is the line's head, whose
+/// wake-up is to be published now.
+pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResult<bool> {
+    conn.transaction(async |conn| {
+        // The lock on the tenant's row lasts until the commit: places are given in the order of commits, so
+        // the head of a line can never be overtaken by one that took its place earlier and commits later.
+        let place: i64 = diesel::update(tenants::table.find(submission.tenant))
+            .set(tenants::last_place.eq(tenants::last_place + 1))
+            .returning(tenants::last_place)
+            .get_result(conn)
+            .await?;
+        diesel::insert_into(imports::table)
+            .values((
+                imports::tenant_id.eq(submission.tenant),
+                imports::id.eq(submission.id),
+                imports::place.eq(place),
+                imports::endpoint.eq(submission.endpoint.as_str()),
+                imports::lane.eq(submission.lane.as_str()),
+                imports::upload_bytes.eq(i64::try_from(submission.stored.bytes).unwrap_or(i64::MAX)),
+                imports::upload_sha256.eq(submission.stored.sha256.as_slice()),
+                imports::charset.eq(&submission.charset),
+                imports::submitted_by.eq(submission.submitted_by),
+                imports::submitted_as.eq(&submission.submitted_as),
+                imports::traceparent.eq(&submission.trace.traceparent),
+                imports::tracestate.eq(&submission.trace.tracestate),
+            ))
+            .execute(conn)
+            .await?;
+        let earlier = imports::table
+            .filter(imports::tenant_id.eq(submission.tenant))
+            .filter(imports::state.ne("finished"))
+            .filter(imports::place.lt(place));
+        let waits: bool = diesel::select(diesel::dsl::exists(earlier)).get_result(conn).await?;
+        Ok(!waits)
+    })
+    .await
+}
+
+/// A claim on an import: the right to work on it until it expires or somebody else claims it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// Whose import.
+    pub tenant: TenantId,
+    /// Which.
+    pub import: ImportId,
+    /// The fencing token: which claim this is, counted from 1.
+    pub attempt: i32,
+    /// How long it lasts, from each time that it is renewed.
+    pub length: Duration,
+}
+
+/// An import that a worker has just claimed.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The claim.
+    pub lease: Lease,
+    /// Where the file was posted.
+    pub endpoint: Endpoint,
+    /// The `charset` that the client declared.
+    pub charset: Option<String>,
+    /// Rows that have an outcome already; work goes on behind them.
+    pub rows_done: u64,
+    /// Attempts that failed before this one, counting those whose lease ran out.
+    pub failures: i32,
+}
+
+#[derive(QueryableByName)]
+struct ClaimedRow {
+    #[diesel(sql_type = sql_types::Integer)]
+    attempt: i32,
+    #[diesel(sql_type = sql_types::Text)]
+    endpoint: String,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    charset: Option<String>,
+    #[diesel(sql_type = sql_types::BigInt)]
+    rows_done: i64,
+    #[diesel(sql_type = sql_types::Integer)]
+    failures: i32,
+}
+
+/// Claims an import, if it is the head of its line and nobody holds it. `None` is the ordinary answer to a
+/// wake-up that came twice, or late.
+pub async fn claim(
+    conn: &mut Connection,
+    tenant: TenantId,
+    import: ImportId,
+    holder: &str,
+    lease: Duration,
+) -> QueryResult<Option<Claimed>> {
+    let row: Option<ClaimedRow> = diesel::sql_query(
+        "update imports
+            set state = 'running', attempt = attempt + 1, lease_holder = $3,
+                lease_until = now() + $4 * interval '1 second',
+                -- A lease that ran out was a failure: its worker died, hung or was cut off.
+                failures = failures + (case when state = 'running' then 1 else 0 end),
+                started_at = coalesce(started_at, now()), woken_at = null, wake_ups = 0
+          where tenant_id = $1 and id = $2
+            and (state = 'queued' and not_before <= now() or state = 'running' and lease_until < now())
+            and not exists (select from imports earlier
+                             where earlier.tenant_id = $1 and earlier.state <> 'finished'
+                               and earlier.place < imports.place)
+         returning attempt, endpoint, charset, rows_done, failures",
+    )
+    .bind::<sql_types::Uuid, _>(tenant)
+    .bind::<sql_types::Uuid, _>(import)
+    .bind::<sql_types::Text, _>(holder)
+    .bind::<sql_types::Double, _>(lease.as_secs_f64())
+    .get_result(conn)
+    .await
+    .optional()?;
+    Ok(row.map(|row| Claimed {
+        lease: Lease { tenant, import, attempt: row.attempt, length: lease },
+        endpoint: Endpoint::parse(&row.endpoint),
+        charset: row.charset,
+        rows_done: unsigned(row.rows_done),
+        failures: row.failures,
+    }))
+}
+
+/// A count that the table keeps from being negative.
+fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
+
+/// Puts off the end of the lease. `false`: it is lost, and the worker must stop.
+pub async fn renew(conn: &mut Connection, lease: &Lease) -> QueryResult<bool> {
+    let renewed = diesel::sql_query(
+        "update imports set lease_until = now() + $4 * interval '1 second'
+          where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running'",
+    )
+    .bind::<sql_types::Uuid, _>(lease.tenant)
+    .bind::<sql_types::Uuid, _>(lease.import)
+    .bind::<sql_types::Integer, _>(lease.attempt)
+    .bind::<sql_types::Double, _>(lease.length.as_secs_f64())
+    .execute(conn)
+    .await?;
+    Ok(renewed == 1)
+}
+
+/// Checks, first thing in a transaction, that the lease is still this worker's, and locks the import's row so
+/// that it stays so until the commit.
+pub async fn hold_in_txn(conn: &mut Connection, lease: &Lease) -> QueryResult<bool> {
+    let held: Option<i32> = imports::table
+        .find((lease.tenant, lease.import))
+        .filter(imports::attempt.eq(lease.attempt))
+        .filter(imports::state.eq("running"))
+        .select(imports::attempt)
+        .for_update()
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(held.is_some())
+}
+
+/// What the reader made of a file.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// What the file turned out to be; `None` for an empty one, which could be either.
+    pub kind: Option<Kind>,
+    /// The encoding's name.
+    pub encoding: String,
+    /// The delimiter's name.
+    pub delimiter: String,
+    /// The columns that were ignored, as written.
+    pub ignored_columns: Vec<String>,
+}
+
+/// Keeps what the reader chose and ignored, in the transaction of the first chunk.
+pub async fn record_reading_in_txn(
+    conn: &mut Connection,
+    lease: &Lease,
+    reading: &Reading,
+) -> QueryResult<()> {
+    diesel::update(imports::table.find((lease.tenant, lease.import)))
+        .filter(imports::attempt.eq(lease.attempt))
+        .set((
+            imports::kind.eq(reading.kind.map(Kind::as_str)),
+            imports::encoding.eq(&reading.encoding),
+            imports::delimiter.eq(&reading.delimiter),
+            imports::ignored_columns.eq(&reading.ignored_columns),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Keeps how many rows the file has, once they were counted.
+pub async fn record_total(conn: &mut Connection, lease: &Lease, rows: u64) -> QueryResult<()> {
+    diesel::update(imports::table.find((lease.tenant, lease.import)))
+        .filter(imports::attempt.eq(lease.attempt))
+        .set(imports::rows_total.eq(i64::try_from(rows).ok()))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Adds a chunk's tally to the import's, in the chunk's transaction. Renews the lease, too: while a chunk is being
+/// merged its transaction holds the import's row, so that nobody else could.
+pub async fn add_tally_in_txn(conn: &mut Connection, lease: &Lease, tally: Tally) -> QueryResult<()> {
+    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    diesel::sql_query(
+        "update imports
+            set created = created + $4, updated = updated + $5, failed = failed + $6,
+                -- The clock's time, not the transaction's: that one is when the chunk began.
+                lease_until = clock_timestamp() + $7 * interval '1 second'
+          where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running'",
+    )
+    .bind::<sql_types::Uuid, _>(lease.tenant)
+    .bind::<sql_types::Uuid, _>(lease.import)
+    .bind::<sql_types::Integer, _>(lease.attempt)
+    .bind::<sql_types::BigInt, _>(count(tally.created))
+    .bind::<sql_types::BigInt, _>(count(tally.updated))
+    .bind::<sql_types::BigInt, _>(count(tally.failed))
+    .bind::<sql_types::Double, _>(lease.length.as_secs_f64())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// How an import ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Every row has its outcome.
+    Imported,
+    /// The file cannot be imported, and why; the sender can mend it.
+    Refused(String),
+    /// The service gave up, and why.
+    Abandoned(String),
+}
+
+/// Ends an import, in the transaction of its last work. Nobody hears of it before the commit. `false`: the
+/// lease is lost, or it was finished already.
+pub async fn finish_in_txn(conn: &mut Connection, lease: &Lease, ending: &Ending) -> QueryResult<bool> {
+    let (kind, failure) = match ending {
+        Ending::Imported => (None, None),
+        Ending::Refused(why) => (Some("refused"), Some(why)),
+        Ending::Abandoned(why) => (Some("abandoned"), Some(why)),
+    };
+    let finished = diesel::update(imports::table.find((lease.tenant, lease.import)))
+        .filter(imports::attempt.eq(lease.attempt))
+        .filter(imports::state.eq("running"))
+        .set((
+            imports::state.eq("finished"),
+            imports::finished_at.eq(diesel::dsl::now),
+            imports::lease_until.eq(None::<DateTime<Utc>>),
+            imports::failure_kind.eq(kind),
+            imports::failure.eq(failure),
+        ))
+        .execute(conn)
+        .await?;
+    if finished == 1 {
+        diesel::sql_query("select pg_notify($1, $2)")
+            .bind::<sql_types::Text, _>(FINISHED_CHANNEL)
+            .bind::<sql_types::Text, _>(lease.import.to_string())
+            .execute(conn)
+            .await?;
+    }
+    Ok(finished == 1)
+}
+
+/// Gives an import back to be tried again after `delay`; `charged` counts the attempt as a failure.
+pub async fn release(
+    conn: &mut Connection,
+    lease: &Lease,
+    delay: Duration,
+    charged: bool,
+) -> QueryResult<bool> {
+    let released = diesel::sql_query(
+        "update imports
+            set state = 'queued', lease_until = null, failures = failures + $5,
+                not_before = now() + $4 * interval '1 second', woken_at = null, wake_ups = 0
+          where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running'",
+    )
+    .bind::<sql_types::Uuid, _>(lease.tenant)
+    .bind::<sql_types::Uuid, _>(lease.import)
+    .bind::<sql_types::Integer, _>(lease.attempt)
+    .bind::<sql_types::Double, _>(delay.as_secs_f64())
+    .bind::<sql_types::Integer, _>(i32::from(charged))
+    .execute(conn)
+    .await?;
+    Ok(released == 1)
+}
+
+/// A wake-up that is due, and the queue it goes to.
+#[derive(Debug, Clone)]
+pub struct DueWakeUp {
+    /// The queue.
+    pub lane: Lane,
+    /// The message.
+    pub wake_up: WakeUp,
+}
+
+#[derive(QueryableByName)]
+struct DueRow {
+    #[diesel(sql_type = sql_types::Uuid)]
+    tenant_id: TenantId,
+    #[diesel(sql_type = sql_types::Uuid)]
+    id: ImportId,
+    #[diesel(sql_type = sql_types::Text)]
+    lane: String,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    traceparent: Option<String>,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    tracestate: Option<String>,
+}
+
+impl From<DueRow> for DueWakeUp {
+    fn from(row: DueRow) -> Self {
+        Self {
+            lane: Lane::parse(&row.lane).unwrap_or(Lane::Bulk),
+            wake_up: WakeUp {
+                tenant: row.tenant_id,
+                import: row.id,
+                trace: TraceContext { traceparent: row.traceparent, tracestate: row.tracestate },
+            },
+        }
+    }
+}
+
+/// The wake-ups that the relay is to publish: heads of lines, of all tenants, that are free to be claimed and
+/// were never published with a confirm, or were so long ago that the message may be lost. The wait doubles with
+/// each message, so that a busy night does not fill the queues with copies.
+pub async fn due_wake_ups(
+    conn: &mut Connection,
+    patience: Duration,
+    limit: i64,
+) -> QueryResult<Vec<DueWakeUp>> {
+    let rows: Vec<DueRow> = diesel::sql_query(
+        "select tenant_id, id, lane, traceparent, tracestate
+           from (select distinct on (tenant_id) *
+                   from imports where state <> 'finished' order by tenant_id, place) head
+          where (state = 'queued' and not_before <= now() or state = 'running' and lease_until < now())
+            and (woken_at is null
+                 or woken_at < now() - $1 * interval '1 second' * (2 ^ least(wake_ups - 1, 7)))
+          order by submitted_at
+          limit $2",
+    )
+    .bind::<sql_types::Double, _>(patience.as_secs_f64())
+    .bind::<sql_types::BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(DueWakeUp::from).collect())
+}
+
+/// The head of a tenant's line, if it waits to be claimed: what is woken when another import has finished.
+pub async fn next_in_line(conn: &mut Connection, tenant: TenantId) -> QueryResult<Option<DueWakeUp>> {
+    let row: Option<DueRow> = diesel::sql_query(
+        "select tenant_id, id, lane, traceparent, tracestate
+           from (select * from imports
+                  where tenant_id = $1 and state <> 'finished' order by place limit 1) head
+          where state = 'queued' and not_before <= now()",
+    )
+    .bind::<sql_types::Uuid, _>(tenant)
+    .get_result(conn)
+    .await
+    .optional()?;
+    Ok(row.map(DueWakeUp::from))
+}
+
+/// Keeps that a wake-up was published and confirmed. One that was claimed meanwhile is left alone.
+pub async fn record_woken(conn: &mut Connection, tenant: TenantId, import: ImportId) -> QueryResult<()> {
+    diesel::sql_query(
+        "update imports set woken_at = now(), wake_ups = wake_ups + 1
+          where tenant_id = $1 and id = $2
+            and (state = 'queued' or state = 'running' and lease_until < now())",
+    )
+    .bind::<sql_types::Uuid, _>(tenant)
+    .bind::<sql_types::Uuid, _>(import)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Where an import is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It waits for its turn, or for another try.
+    Queued,
+    /// A worker has it.
+    Running,
+    /// It has its result.
+    Finished,
+}
+
+/// An import as clients and operators see it.
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// Its id.
+    pub id: ImportId,
+    /// Its place in the tenant's line; the cursor of the listing.
+    pub place: i64,
+    /// Where the file was posted.
+    pub endpoint: Endpoint,
+    /// What it turned out to be, once read: `users` or `memberships`.
+    pub kind: Option<String>,
+    /// Where it is in its life.
+    pub state: State,
+    /// Bytes of the file.
+    pub upload_bytes: i64,
+    /// The sender's username.
+    pub submitted_as: String,
+    /// When it was accepted.
+    pub submitted_at: DateTime<Utc>,
+    /// When it was first claimed.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it got its result.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// How often it was claimed.
+    pub attempt: i32,
+    /// What became of the rows so far.
+    pub tally: Tally,
+    /// How many rows the file has, once counted.
+    pub rows_total: Option<u64>,
+    /// The encoding that the reader chose.
+    pub encoding: Option<String>,
+    /// The delimiter that the reader chose.
+    pub delimiter: Option<String>,
+    /// The columns that were ignored, as written.
+    pub ignored_columns: Vec<String>,
+    /// How it ended, once it did.
+    pub ending: Option<Ending>,
+    /// The trace of the request that submitted it.
+    pub traceparent: Option<String>,
+}
+
+impl Import {
+    /// What an import that is not finished says of itself.
+    pub fn pending_summary(&self) -> String {
+        let done = self.tally.rows();
+        match (self.state, self.rows_total) {
+            (State::Queued, _) if done == 0 => "The import is waiting for its turn.".to_owned(),
+            (_, Some(total)) => format!("{done} of {total} rows processed."),
+            (_, None) => format!("{done} rows processed."),
+        }
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = imports)]
+struct ImportRow {
+    id: ImportId,
+    place: i64,
+    endpoint: String,
+    kind: Option<String>,
+    state: String,
+    upload_bytes: i64,
+    submitted_as: String,
+    submitted_at: DateTime<Utc>,
+    started_at: Option<DateTime<Utc>>,
+    finished_at: Option<DateTime<Utc>>,
+    attempt: i32,
+    created: i64,
+    updated: i64,
+    failed: i64,
+    rows_total: Option<i64>,
+    encoding: Option<String>,
+    delimiter: Option<String>,
+    ignored_columns: Vec<String>,
+    failure: Option<String>,
+    failure_kind: Option<String>,
+    traceparent: Option<String>,
+}
+
+impl From<ImportRow> for Import {
+    fn from(row: ImportRow) -> Self {
+        let state = match row.state.as_str() {
+            "finished" => State::Finished,
+            "running" => State::Running,
+            _ => State::Queued,
+        };
+        let ending = (state == State::Finished).then(|| match (row.failure, row.failure_kind.as_deref()) {
+            (Some(why), Some("refused")) => Ending::Refused(why),
+            (Some(why), _) => Ending::Abandoned(why),
+            (None, _) => Ending::Imported,
+        });
+        Self {
+            id: row.id,
+            place: row.place,
+            endpoint: Endpoint::parse(&row.endpoint),
+            kind: row.kind,
+            state,
+            upload_bytes: row.upload_bytes,
+            submitted_as: row.submitted_as,
+            submitted_at: row.submitted_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            attempt: row.attempt,
+            tally: Tally {
+                created: unsigned(row.created),
+                updated: unsigned(row.updated),
+                failed: unsigned(row.failed),
+            },
+            rows_total: row.rows_total.map(unsigned),
+            encoding: row.encoding,
+            delimiter: row.delimiter,
+            ignored_columns: row.ignored_columns,
+            ending,
+            traceparent: row.traceparent,
+        }
+    }
+}
+
+/// The tenant's import of this id.
+pub async fn find(conn: &mut Connection, tenant: TenantId, import: ImportId) -> QueryResult<Option<Import>> {
+    let row =
+        imports::table.find((tenant, import)).select(ImportRow::as_select()).first(conn).await.optional()?;
+    Ok(row.map(Import::from))
+}
+
+/// The tenant's imports, newest first, behind `before` (a place) where one is given.
+pub async fn list(
+    conn: &mut Connection,
+    tenant: TenantId,
+    before: Option<i64>,
+    limit: i64,
+) -> QueryResult<Vec<Import>> {
+    let rows: Vec<ImportRow> = imports::table
+        .filter(imports::tenant_id.eq(tenant))
+        .filter(imports::place.lt(before.unwrap_or(i64::MAX)))
+        .order(imports::place.desc())
+        .limit(limit)
+        .select(ImportRow::as_select())
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(Import::from).collect())
+}
+
+/// The tenant of an import, for the operator who has only the import's id.
+pub async fn tenant_of(conn: &mut Connection, import: ImportId) -> QueryResult<Option<TenantId>> {
+    imports::table.filter(imports::id.eq(import)).select(imports::tenant_id).first(conn).await.optional()
+}

@@ -1,0 +1,147 @@
+//! The tables as diesel knows them. Their meaning stands beside their columns in `migrations/`. Columns that
+//! only hand-written SQL touches (the lease's holder, the wake-ups' times) are left out.
+#![allow(missing_docs, reason = "diesel's macro makes items whose meaning the migrations document")]
+
+diesel::table! {
+    tenants (id) {
+        id -> Uuid,
+        name -> Text,
+        password_policy -> Text,
+        upload_limit_bytes -> BigInt,
+        last_place -> BigInt,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    tenant_hosts (tenant_id, host) {
+        tenant_id -> Uuid,
+        host -> Text,
+    }
+}
+
+diesel::table! {
+    presentation_groups (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        label -> Text,
+    }
+}
+
+diesel::table! {
+    library_groups (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+    }
+}
+
+diesel::table! {
+    system_groups (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        grants_administration -> Bool,
+    }
+}
+
+diesel::table! {
+    users (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        username -> Text,
+        username_key -> Text,
+        given_name -> Nullable<Text>,
+        surname -> Nullable<Text>,
+        middle_name -> Nullable<Text>,
+        preferred_name -> Nullable<Text>,
+        email_address -> Nullable<Text>,
+        graduation_year -> Nullable<SmallInt>,
+        library_barcode -> Nullable<Text>,
+        admin_system_id -> Nullable<Text>,
+        gender -> Nullable<Text>,
+        form_class -> Nullable<Text>,
+        enabled -> Bool,
+        staff_member -> Bool,
+        presentation_group_id -> Nullable<Uuid>,
+        password_hash -> Nullable<Text>,
+        password_sealed -> Nullable<Binary>,
+        password_fingerprint -> Nullable<Binary>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    library_group_members (tenant_id, user_id, group_id) {
+        tenant_id -> Uuid,
+        user_id -> Uuid,
+        group_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    system_group_members (tenant_id, user_id, group_id) {
+        tenant_id -> Uuid,
+        user_id -> Uuid,
+        group_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    imports (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        place -> BigInt,
+        endpoint -> Text,
+        kind -> Nullable<Text>,
+        lane -> Text,
+        state -> Text,
+        upload_bytes -> BigInt,
+        upload_sha256 -> Binary,
+        charset -> Nullable<Text>,
+        submitted_by -> Uuid,
+        submitted_as -> Text,
+        submitted_at -> Timestamptz,
+        traceparent -> Nullable<Text>,
+        tracestate -> Nullable<Text>,
+        attempt -> Integer,
+        lease_until -> Nullable<Timestamptz>,
+        started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
+        created -> BigInt,
+        updated -> BigInt,
+        failed -> BigInt,
+        rows_done -> BigInt,
+        rows_total -> Nullable<BigInt>,
+        encoding -> Nullable<Text>,
+        delimiter -> Nullable<Text>,
+        ignored_columns -> Array<Text>,
+        failure -> Nullable<Text>,
+        failure_kind -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    chunk_outcomes (tenant_id, import_id, first_row) {
+        tenant_id -> Uuid,
+        import_id -> Uuid,
+        first_row -> BigInt,
+        rows -> Integer,
+        outcomes -> Binary,
+        problems -> Array<Text>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    tenants,
+    tenant_hosts,
+    users,
+    system_groups,
+    system_group_members,
+    library_groups,
+    library_group_members,
+    presentation_groups,
+    imports,
+    chunk_outcomes,
+);

@@ -1,0 +1,181 @@
+//! The uploads at rest: written once, sealed and hashed on the way, durable before the import is accepted.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt as _, WriteMultipart};
+use sha2::{Digest as _, Sha256};
+use tokio_util::io::{StreamReader, SyncIoBridge};
+
+use crate::ids::{ImportId, TenantId};
+use crate::seal::{ServiceKey, UploadOpener, UploadSealer};
+
+/// Bytes held before they are handed to the store: what one upload under way costs in memory, a few times.
+const PART: usize = 1024 * 1024;
+/// Parts that may be on their way to the store at once.
+const PARTS_UNDER_WAY: usize = 2;
+
+/// Why an upload could not be stored or read. All of these may pass.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// The store refused or cannot be reached: the disk is full, say.
+    #[error("the upload store failed")]
+    Store(#[from] object_store::Error),
+    /// The upload's folder cannot be used.
+    #[error("the upload folder {path} cannot be used")]
+    Folder {
+        /// The folder that was configured.
+        path: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}
+
+/// Where sealed uploads are kept.
+#[derive(Clone)]
+pub struct UploadStore {
+    store: Arc<dyn ObjectStore>,
+    key: ServiceKey,
+}
+
+/// What was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Bytes of the file as the client sent it.
+    pub bytes: u64,
+    /// SHA-256 of the file as the client sent it.
+    pub sha256: [u8; 32],
+}
+
+impl UploadStore {
+    /// A store in a local folder, which is made if it is missing.
+    pub fn in_folder(folder: &Path, key: ServiceKey) -> Result<Self, UploadError> {
+        let failed = |source| UploadError::Folder { path: folder.display().to_string(), source };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let folder = folder.canonicalize().map_err(failed)?;
+        // Without fsync an upload that was answered for could vanish with the power.
+        let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
+        Ok(Self { store: Arc::new(store), key })
+    }
+
+    /// Begins to store an upload.
+    pub fn begin(&self, tenant: TenantId, import: ImportId) -> UploadWriter {
+        UploadWriter {
+            store: Arc::clone(&self.store),
+            path: path(tenant, import),
+            sealer: self.key.upload_sealer(&context(tenant, import)),
+            hash: Sha256::new(),
+            bytes: 0,
+            pending: Vec::new(),
+            parts: None,
+        }
+    }
+
+    /// Opens an upload for reading on a blocking thread.
+    pub async fn open(
+        &self,
+        tenant: TenantId,
+        import: ImportId,
+    ) -> Result<impl Read + Send + use<>, UploadError> {
+        let found = self.store.get(&path(tenant, import)).await?;
+        let sealed: Box<dyn Read + Send> = match found.payload {
+            GetResultPayload::File(file, _) => Box::new(file),
+            GetResultPayload::Stream(stream) => Box::new(SyncIoBridge::new(StreamReader::new(stream))),
+        };
+        let opened: UploadOpener<_> = self.key.upload_opener(&context(tenant, import), sealed);
+        Ok(opened)
+    }
+
+    /// Deletes an upload; one that is not there is as good as deleted.
+    pub async fn delete(&self, tenant: TenantId, import: ImportId) -> Result<(), UploadError> {
+        match self.store.delete(&path(tenant, import)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn path(tenant: TenantId, import: ImportId) -> ObjectPath {
+    ObjectPath::from(format!("{tenant}/{import}"))
+}
+
+fn context(tenant: TenantId, import: ImportId) -> [u8; 32] {
+    let mut context = [0; 32];
+    context[..16].copy_from_slice(tenant.as_bytes());
+    context[16..].copy_from_slice(import.as_bytes());
+    context
+}
+
+/// An upload on its way into the store. One that is neither finished nor aborted is never seen by a reader.
+pub struct UploadWriter {
+    store: Arc<dyn ObjectStore>,
+    path: ObjectPath,
+    sealer: UploadSealer,
+    hash: Sha256,
+    bytes: u64,
+    /// Sealed bytes, less than a part.
+    pending: Vec<u8>,
+    /// Opened when the first part is full: a small upload is one plain write.
+    parts: Option<WriteMultipart>,
+}
+
+impl UploadWriter {
+    /// Bytes of the file so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes the next bytes of the file; waits while the store is behind.
+    pub async fn write(&mut self, plain: &[u8]) -> Result<(), UploadError> {
+        self.bytes += plain.len() as u64;
+        self.hash.update(plain);
+        self.sealer.write(plain);
+        self.pending.append(&mut self.sealer.take_sealed());
+        if self.pending.len() >= PART {
+            let part = std::mem::take(&mut self.pending);
+            self.put(part).await?;
+        }
+        Ok(())
+    }
+
+    async fn put(&mut self, part: Vec<u8>) -> Result<(), UploadError> {
+        if self.parts.is_none() {
+            let upload = self.store.put_multipart(&self.path).await?;
+            self.parts = Some(WriteMultipart::new_with_chunk_size(upload, PART));
+        }
+        if let Some(parts) = &mut self.parts {
+            parts.wait_for_capacity(PARTS_UNDER_WAY).await?;
+            parts.put(Bytes::from(part));
+        }
+        Ok(())
+    }
+
+    /// Makes the upload durable.
+    pub async fn finish(self) -> Result<Stored, UploadError> {
+        let mut last = self.pending;
+        last.append(&mut self.sealer.finish());
+        match self.parts {
+            Some(mut parts) => {
+                parts.put(Bytes::from(last));
+                parts.finish().await?;
+            }
+            None => {
+                self.store.put(&self.path, last.into()).await?;
+            }
+        }
+        Ok(Stored { bytes: self.bytes, sha256: self.hash.finalize().into() })
+    }
+
+    /// Throws away what was stored so far.
+    pub async fn abort(self) {
+        if let Some(parts) = self.parts
+            && let Err(error) = parts.abort().await
+        {
+            tracing::warn!(error = %error, "a half upload could not be removed; the sweep will");
+        }
+    }
+}
