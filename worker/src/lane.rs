@@ -1,0 +1,252 @@
+//! The lanes: each has a queue in RabbitMQ and some slots here; a slot works on one import at a time.
+//!
+//! A slot asks the broker for one wake-up, claims the import in Postgres, settles the delivery and only then
+//! begins to work; it asks for the next when it is free. So no delivery is ever held while an import runs,
+//! however long it takes, and none waits behind a busy slot: `consumer_timeout` has nothing to time out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use lapin::Channel;
+use lapin::message::Delivery;
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
+    BasicRejectOptions,
+};
+use lapin::types::FieldTable;
+use rollcall_schema::broker::{Broker, BrokerError};
+use rollcall_schema::database::DatabaseError;
+use rollcall_schema::import::{self, Claimed, Ending};
+use rollcall_schema::wake_up::{Lane, WakeUp};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::import::{Attempted, Engine, attempt, end};
+use crate::relay::Relay;
+
+/// How long a slot waits before it goes back to a broker that failed it; doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// See [`FIRST_PAUSE`].
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long a wake-up is kept back when the database cannot be asked about it.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// The delay before the second attempt; doubles with each failure up to [`LONGEST_DELAY`].
+const FIRST_DELAY: Duration = Duration::from_secs(1);
+/// See [`FIRST_DELAY`].
+const LONGEST_DELAY: Duration = Duration::from_secs(300);
+
+/// What a slot works with.
+#[derive(Clone)]
+pub struct Slot {
+    /// Which lane it works.
+    pub lane: Lane,
+    /// What imports work with.
+    pub engine: Engine,
+    /// The way to RabbitMQ.
+    pub broker: Arc<Broker>,
+    /// Wakes the next import of a tenant.
+    pub relay: Relay,
+    /// Who holds the leases: this process.
+    pub holder: Arc<str>,
+    /// How long a lease lasts.
+    pub lease: Duration,
+    /// Failed attempts after which an import is given up.
+    pub max_attempts: i32,
+}
+
+impl Slot {
+    /// Works until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut pause = FIRST_PAUSE;
+        while !stop.is_cancelled() {
+            match self.consume(&stop, &mut pause).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!(
+                        lane = self.lane.as_str(),
+                        error = &error as &dyn std::error::Error,
+                        "no wake-ups can be had from RabbitMQ; trying again in {pause:?}"
+                    );
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Takes wake-ups one by one over one channel, until `stop` or until the channel is lost.
+    async fn consume(&self, stop: &CancellationToken, pause: &mut Duration) -> Result<(), BrokerError> {
+        let channel = self.broker.channel().await?;
+        // One delivery at a time: what a busy slot had prefetched, an idle one could not have.
+        channel.basic_qos(1, BasicQosOptions::default()).await?;
+        loop {
+            let consumer_tag = format!("{}-{}", self.lane.as_str(), uuid::Uuid::new_v4());
+            let mut consumer = channel
+                .basic_consume(
+                    self.lane.queue().into(),
+                    consumer_tag.as_str().into(),
+                    BasicConsumeOptions::default(),
+                    FieldTable::default(),
+                )
+                .await?;
+            *pause = FIRST_PAUSE;
+            let delivery = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                delivery = consumer.next() => delivery.ok_or(BrokerError::NotTaken)??,
+            };
+            self.take(&channel, &consumer_tag, delivery, stop).await?;
+        }
+    }
+
+    /// Claims the import that a delivery speaks of, settles the delivery, and works.
+    async fn take(
+        &self,
+        channel: &Channel,
+        consumer_tag: &str,
+        delivery: Delivery,
+        stop: &CancellationToken,
+    ) -> Result<(), BrokerError> {
+        let cancel = channel.basic_cancel(consumer_tag.into(), BasicCancelOptions::default());
+        let Some(wake_up) = WakeUp::read(&delivery.data, delivery.properties.headers().as_ref()) else {
+            tracing::error!(
+                queue = self.lane.queue(),
+                "a message that is no wake-up goes to the dead letters"
+            );
+            cancel.await?;
+            delivery.acker.reject(BasicRejectOptions { requeue: false }).await?;
+            return Ok(());
+        };
+        let span = tracing::info_span!(
+            "process import",
+            otel.name = format!("process {}", self.lane.queue()),
+            otel.kind = "consumer",
+            otel.status_code = tracing::field::Empty,
+            messaging.system = "rabbitmq",
+            messaging.operation.type = "process",
+            messaging.destination.name = self.lane.queue(),
+            messaging.message.id = %wake_up.import,
+            rollcall.tenant.id = %wake_up.tenant,
+            rollcall.import.id = %wake_up.import,
+            rollcall.import.attempt = tracing::field::Empty,
+        );
+        wake_up.trace.adopt(&span);
+        // Cancelled before the delivery is settled: once it is, the broker would send this slot the next.
+        let (claimed, cancelled) = tokio::join!(self.claim(&wake_up).instrument(span.clone()), cancel);
+        cancelled?;
+        match claimed {
+            Ok(claimed) => {
+                delivery.acker.ack(BasicAckOptions::default()).await?;
+                if let Some(claimed) = claimed {
+                    span.record("rollcall.import.attempt", claimed.lease.attempt);
+                    self.work(&claimed, stop).instrument(span).await;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the database could not be asked for an import"
+                );
+                tokio::time::sleep(DATABASE_PAUSE).await;
+                delivery
+                    .acker
+                    .nack(BasicNackOptions { requeue: true, ..BasicNackOptions::default() })
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn claim(&self, wake_up: &WakeUp) -> Result<Option<Claimed>, DatabaseError> {
+        let mut conn = self.engine.database.connection().await?;
+        Ok(import::claim(&mut conn, wake_up.tenant, wake_up.import, &self.holder, self.lease).await?)
+    }
+
+    /// Works on a claimed import and sees to what comes after. What fails here is made good by the lease's end.
+    async fn work(&self, claimed: &Claimed, stop: &CancellationToken) {
+        let lease = &claimed.lease;
+        if claimed.failures >= self.max_attempts {
+            let why = format!(
+                "The import was given up after {} attempts, in each of which its worker died or fell silent. \
+                 Whoever runs the service finds why in the workers' logs, by the id {}.",
+                claimed.failures, lease.import
+            );
+            self.give_up(claimed, why).await;
+            return;
+        }
+        match attempt(&self.engine, claimed, stop).await {
+            Ok(Attempted::Finished) => {
+                tracing::info!(tenant = %lease.tenant, import = %lease.import, "finished");
+                self.wake_next(claimed).await;
+            }
+            Ok(Attempted::LeaseLost) => {
+                tracing::warn!(tenant = %lease.tenant, import = %lease.import, "another worker has taken over");
+            }
+            Ok(Attempted::Interrupted) => self.release(claimed, Duration::ZERO, false).await,
+            Err(error) => {
+                tracing::Span::current().record("otel.status_code", "ERROR");
+                let failures = claimed.failures + 1;
+                let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                tracing::error!(
+                    tenant = %lease.tenant, import = %lease.import, failures,
+                    error = &error as &dyn std::error::Error, "an attempt failed"
+                );
+                if failures >= self.max_attempts {
+                    let why = format!(
+                        "The import was given up after {failures} attempts: {error} ({source}). Rows that were \
+                         processed before stay so; whoever runs the service finds more in the workers' logs, by \
+                         the id {}.",
+                        lease.import
+                    );
+                    self.give_up(claimed, why).await;
+                } else {
+                    self.release(claimed, delay(claimed.failures), true).await;
+                }
+            }
+        }
+    }
+
+    async fn give_up(&self, claimed: &Claimed, why: String) {
+        match end(&self.engine.database, &claimed.lease, Ending::Abandoned(why)).await {
+            Ok(true) => self.wake_next(claimed).await,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "an import could not be given up yet"
+                );
+            }
+        }
+    }
+
+    async fn release(&self, claimed: &Claimed, delay: Duration, charged: bool) {
+        let released = async {
+            let mut conn = self.engine.database.connection().await?;
+            Ok::<_, DatabaseError>(import::release(&mut conn, &claimed.lease, delay, charged).await?)
+        };
+        if let Err(error) = released.await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "an import could not be given back; its lease will run out"
+            );
+        }
+    }
+
+    async fn wake_next(&self, claimed: &Claimed) {
+        if let Err(error) = self.relay.wake_next(claimed.lease.tenant).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the tenant's next import could not be woken; the relay will"
+            );
+        }
+    }
+}
+
+/// How long to wait before the next attempt, after `failures` that failed before this one.
+fn delay(failures: i32) -> Duration {
+    let doublings = u32::try_from(failures).unwrap_or(0).min(16);
+    FIRST_DELAY.saturating_mul(1 << doublings).min(LONGEST_DELAY)
+}

@@ -1,0 +1,85 @@
+//! The worker as a process: everything it runs, from start to a clean stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rollcall_schema::broker::Broker;
+use rollcall_schema::database::Database;
+use rollcall_schema::password::HashingPool;
+use rollcall_schema::wake_up::Lane;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::hashing;
+use crate::import::Engine;
+use crate::lane::Slot;
+use crate::relay::Relay;
+use crate::settings::Settings;
+
+/// Runs the worker until SIGTERM or SIGINT.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let key = settings.key.key()?;
+    let database = Database::new(settings.database.address()?, settings.connections());
+    let holder = format!("worker-{}-{}", std::process::id(), uuid::Uuid::new_v4());
+    let broker = Arc::new(Broker::new(settings.broker.address()?, holder.clone()));
+    let uploads = settings.uploads.store(key.clone())?;
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
+    database.wait_until_migrated().await?;
+
+    let stop = CancellationToken::new();
+    let relay = Relay::new(database.clone(), Arc::clone(&broker));
+    let sealed = Arc::new(Notify::new());
+    let engine = Engine {
+        database: database.clone(),
+        uploads,
+        passwords: key.password_keys(),
+        sealed: Arc::clone(&sealed),
+        chunk_rows: settings.chunk_rows,
+    };
+
+    let mut parts = JoinSet::new();
+    for lane in Lane::ALL {
+        for _ in 0..settings.slots(lane) {
+            let slot = Slot {
+                lane,
+                engine: engine.clone(),
+                broker: Arc::clone(&broker),
+                relay: relay.clone(),
+                holder: holder.as_str().into(),
+                lease: settings.lease(),
+                max_attempts: settings.max_attempts,
+            };
+            parts.spawn(slot.run(stop.clone()));
+        }
+    }
+    parts.spawn(relay.run(
+        Duration::from_secs_f64(settings.relay_seconds),
+        Duration::from_secs_f64(settings.wake_up_patience_seconds),
+        stop.clone(),
+    ));
+    let pool = HashingPool::new(settings.hashing_threads);
+    let hashing_stop = stop.clone();
+    parts.spawn(async move {
+        hashing::run(database, engine.passwords, pool, &sealed, hashing_stop).await;
+    });
+    tracing::info!(small = settings.small_lane, bulk = settings.bulk_lane, "the worker waits for wake-ups");
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        Some(ended) = parts.join_next() => {
+            // None of them ends by itself.
+            stop.cancel();
+            ended.context("a part of the worker broke down")?;
+            anyhow::bail!("a part of the worker ended");
+        }
+    }
+    tracing::info!("stopping: the chunks at hand are finished, the imports given back");
+    stop.cancel();
+    while parts.join_next().await.is_some() {}
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! The worker's settings: command-line arguments that are also environment variables, so that `--help` is
+//! their documentation.
+
+use std::time::Duration;
+
+use clap::Parser;
+use rollcall_schema::config::{BrokerSettings, DatabaseSettings, KeySettings, UploadSettings};
+use rollcall_schema::wake_up::Lane;
+
+/// Rollcall's worker: reads uploaded rosters, checks their rows and merges them into Postgres.
+///
+/// Run as many as there is work for; they share it through RabbitMQ and never work on the same import at once.
+/// Stop one with SIGTERM: it finishes the chunk at hand and gives its imports back.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "rollcall-worker", version)]
+pub struct Settings {
+    /// Where Postgres is.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    /// Where RabbitMQ is.
+    #[command(flatten)]
+    pub broker: BrokerSettings,
+    /// The service's key.
+    #[command(flatten)]
+    pub key: KeySettings,
+    /// Where uploads are kept.
+    #[command(flatten)]
+    pub uploads: UploadSettings,
+
+    /// Small imports worked on at once.
+    #[arg(long, env = "ROLLCALL_SMALL_LANE", default_value_t = 4, value_name = "IMPORTS", value_parser = at_least_one, help_heading = "Work")]
+    pub small_lane: usize,
+
+    /// Bulk imports worked on at once. Each holds two chunks in memory.
+    #[arg(long, env = "ROLLCALL_BULK_LANE", default_value_t = 2, value_name = "IMPORTS", value_parser = at_least_one, help_heading = "Work")]
+    pub bulk_lane: usize,
+
+    /// Rows in a chunk: what one transaction merges.
+    #[arg(long, env = "ROLLCALL_CHUNK_ROWS", default_value_t = 5000, value_name = "ROWS", value_parser = at_least_one, help_heading = "Work")]
+    pub chunk_rows: usize,
+
+    /// Passwords hashed at once. Each takes a core and 12 MiB.
+    #[arg(long, env = "ROLLCALL_WORKER_HASHING_THREADS", default_value_t = 1, value_name = "THREADS", value_parser = at_least_one, help_heading = "Work")]
+    pub hashing_threads: usize,
+
+    /// Seconds after which an import whose worker fell silent may be taken over by another.
+    #[arg(long, env = "ROLLCALL_LEASE_SECONDS", default_value_t = 30.0, value_name = "SECONDS", value_parser = seconds, help_heading = "Promises")]
+    pub lease_seconds: f64,
+
+    /// Failed attempts after which an import is given up, with a result that says why.
+    #[arg(long, env = "ROLLCALL_MAX_ATTEMPTS", default_value_t = 5, value_name = "ATTEMPTS", value_parser = clap::value_parser!(i32).range(1..=1000), help_heading = "Promises")]
+    pub max_attempts: i32,
+
+    /// Seconds between two looks for wake-ups that were never confirmed or seem lost.
+    #[arg(long, env = "ROLLCALL_RELAY_SECONDS", default_value_t = 2.0, value_name = "SECONDS", value_parser = seconds, help_heading = "Promises")]
+    pub relay_seconds: f64,
+
+    /// Seconds after which a wake-up that nobody answered is published again; doubles each time.
+    #[arg(long, env = "ROLLCALL_WAKE_UP_PATIENCE_SECONDS", default_value_t = 60.0, value_name = "SECONDS", value_parser = seconds, help_heading = "Promises")]
+    pub wake_up_patience_seconds: f64,
+}
+
+impl Settings {
+    /// Imports of a lane worked on at once.
+    pub fn slots(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::Small => self.small_lane,
+            Lane::Bulk => self.bulk_lane,
+        }
+    }
+
+    /// Connections that the work takes at most: one per import for the chunk and one for its lease and its
+    /// row count, and some for the relay and the hashing.
+    pub fn connections(&self) -> usize {
+        (self.small_lane + self.bulk_lane) * 2 + 4
+    }
+
+    /// How long a lease lasts.
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs_f64(self.lease_seconds)
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("give a whole number from 1".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.01..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("give a number of seconds from 0.01 to 86400".to_owned()),
+    }
+}

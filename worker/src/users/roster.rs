@@ -1,0 +1,271 @@
+//! The part of a tenant's roster that a chunk touches, in memory: the contract's sequential rule in one place.
+//!
+//! Rows take effect as if applied one after another in file order. So the merge loads what the chunk's rows can
+//! touch, applies the rows here one after another, and writes back only what came out different. A username met
+//! twice, a barcode that two rows claim or that moves from one user to another need no case of their own and no
+//! question to the database.
+//!
+//! It knows nothing of the database: what was loaded is given to it, and what is to be written is asked of it.
+
+use std::collections::HashMap;
+
+use rollcall_schema::ids::{GroupId, TenantId, UserId};
+use rollcall_schema::outcome::Outcome;
+use rollcall_schema::password;
+use rollcall_schema::seal::PasswordKeys;
+use rollcall_schema::tenant::PasswordPolicy;
+
+use super::row::{Change, Gender, Password, UserRow, UsernameCell};
+use crate::problem::{Field, Problem, Problems};
+
+/// What an import can change of a user.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the field table")]
+pub struct Profile {
+    pub given_name: Option<String>,
+    pub surname: Option<String>,
+    pub middle_name: Option<String>,
+    pub preferred_name: Option<String>,
+    pub email_address: Option<String>,
+    pub graduation_year: Option<i16>,
+    pub library_barcode: Option<String>,
+    pub admin_system_id: Option<String>,
+    pub gender: Option<String>,
+    pub form_class: Option<String>,
+    pub enabled: bool,
+    pub staff_member: bool,
+    pub presentation_group: Option<GroupId>,
+}
+
+/// A user that the chunk touches.
+#[derive(Debug)]
+pub struct Person {
+    /// The user's id.
+    pub id: UserId,
+    /// The username as it was first written.
+    pub username: String,
+    /// What the username is found by.
+    pub username_key: String,
+    /// What the database holds; `None` for a user that this chunk creates.
+    pub stored: Option<Profile>,
+    /// What it shall hold.
+    pub profile: Profile,
+    /// The fingerprint of the password that the last import applied.
+    pub password_fingerprint: Option<Vec<u8>>,
+    /// A password that this chunk applies, sealed.
+    pub password_sealed: Option<Vec<u8>>,
+}
+
+/// A presentation group that the chunk's rows make.
+#[derive(Debug)]
+pub struct NewGroup {
+    /// Its id.
+    pub id: GroupId,
+    /// Its label.
+    pub label: String,
+}
+
+/// What passwords need.
+pub struct Passwords<'a> {
+    /// Whose.
+    pub tenant: TenantId,
+    /// When a row's password is applied.
+    pub policy: PasswordPolicy,
+    /// The keys to seal and to tell an unchanged one.
+    pub keys: &'a PasswordKeys,
+}
+
+/// The part of the roster that a chunk touches.
+pub struct Roster<'a> {
+    passwords: Passwords<'a>,
+    people: Vec<Person>,
+    /// Where in `people` a username key is.
+    by_key: HashMap<String, usize>,
+    /// Who has a barcode that one of the rows claims.
+    barcode_owners: HashMap<String, UserId>,
+    /// Presentation groups by label.
+    groups: HashMap<String, GroupId>,
+    new_groups: Vec<NewGroup>,
+}
+
+impl<'a> Roster<'a> {
+    /// The users of the chunk's usernames, the owners of its barcodes and the groups of its labels, as stored.
+    pub fn new(
+        passwords: Passwords<'a>,
+        people: Vec<Person>,
+        barcode_owners: HashMap<String, UserId>,
+        groups: HashMap<String, GroupId>,
+    ) -> Self {
+        let by_key =
+            people.iter().enumerate().map(|(index, person)| (person.username_key.clone(), index)).collect();
+        Self { passwords, people, by_key, barcode_owners, groups, new_groups: Vec::new() }
+    }
+
+    /// Applies the next row of the file. A row with problems changes nothing and claims nothing.
+    pub fn apply(&mut self, row: UserRow) -> Result<Outcome, Problems> {
+        let UserRow { username, mut problems, .. } = row;
+        let existing = match &username {
+            // Neither a create nor an update: only the problems of its own cells are listed.
+            UsernameCell::Missing => return Err(problems),
+            UsernameCell::Invalid => None,
+            UsernameCell::Valid(username) => self.by_key.get(&username.key).copied(),
+        };
+        if let Change::Set(barcode) = &row.library_barcode
+            && let Some(owner) = self.barcode_owners.get(barcode)
+            && existing.is_none_or(|index| self.people[index].id != *owner)
+        {
+            problems.push(Problem::BARCODE_TAKEN);
+        }
+        if existing.is_none() {
+            let lacks = |blank: bool, field| blank && !row.invalid.contains(field);
+            if lacks(!matches!(row.enabled, Change::Set(_)), Field::Enabled) {
+                problems.push(Problem::required_to_create(Field::Enabled));
+            }
+            if lacks(!matches!(row.staff_member, Change::Set(_)), Field::StaffMember) {
+                problems.push(Problem::required_to_create(Field::StaffMember));
+            }
+            if row.staff_member == Change::Set(false)
+                && lacks(!matches!(row.graduation_year, Change::Set(_)), Field::GraduationYear)
+            {
+                problems.push(Problem::GRADUATION_YEAR_REQUIRED);
+            }
+        }
+        let username = match username {
+            UsernameCell::Valid(username) if problems.is_empty() => username,
+            _ => return Err(problems),
+        };
+
+        let (index, outcome) = match existing {
+            Some(index) => (index, Outcome::Updated),
+            None => {
+                let index = self.people.len();
+                self.by_key.insert(username.key.clone(), index);
+                self.people.push(Person {
+                    id: UserId::generate(),
+                    username: username.written,
+                    username_key: username.key,
+                    stored: None,
+                    profile: Profile::default(),
+                    password_fingerprint: None,
+                    password_sealed: None,
+                });
+                (index, Outcome::Created)
+            }
+        };
+        let group = match row.presentation_group_label {
+            Change::Keep => Change::Keep,
+            Change::Clear => Change::Clear,
+            Change::Set(label) => Change::Set(self.group(label)),
+        };
+        let person = &mut self.people[index];
+        let profile = &mut person.profile;
+        if let Change::Set(barcode) = &row.library_barcode
+            && profile.library_barcode.as_ref() != Some(barcode)
+        {
+            if let Some(freed) = &profile.library_barcode {
+                self.barcode_owners.remove(freed);
+            }
+            self.barcode_owners.insert(barcode.clone(), person.id);
+        }
+        set(&mut profile.given_name, row.given_name);
+        set(&mut profile.surname, row.surname);
+        set(&mut profile.middle_name, row.middle_name);
+        set(&mut profile.preferred_name, row.preferred_name);
+        set(&mut profile.email_address, row.email_address);
+        set(&mut profile.graduation_year, row.graduation_year);
+        set(&mut profile.library_barcode, row.library_barcode);
+        set(&mut profile.admin_system_id, row.admin_system_id);
+        set(&mut profile.gender, letter(row.gender));
+        set(&mut profile.form_class, row.form_class);
+        set(&mut profile.presentation_group, group);
+        if let Change::Set(enabled) = row.enabled {
+            profile.enabled = enabled;
+        }
+        if let Change::Set(staff_member) = row.staff_member {
+            profile.staff_member = staff_member;
+        }
+        if let Change::Set(password) = &row.password {
+            self.passwords.apply(person, password, outcome);
+        }
+        Ok(outcome)
+    }
+
+    /// The group of this label, made if there is none.
+    fn group(&mut self, label: String) -> GroupId {
+        if let Some(group) = self.groups.get(&label) {
+            return *group;
+        }
+        let id = GroupId::generate();
+        self.groups.insert(label.clone(), id);
+        self.new_groups.push(NewGroup { id, label });
+        id
+    }
+
+    /// The groups that the rows made.
+    pub fn new_groups(&self) -> &[NewGroup] {
+        &self.new_groups
+    }
+
+    /// The users that the rows made.
+    pub fn created(&self) -> impl Iterator<Item = &Person> {
+        self.people.iter().filter(|person| person.stored.is_none())
+    }
+
+    /// The users that the rows left different from what is stored.
+    pub fn changed(&self) -> impl Iterator<Item = &Person> {
+        self.people.iter().filter(|person| {
+            person
+                .stored
+                .as_ref()
+                .is_some_and(|stored| *stored != person.profile || person.password_sealed.is_some())
+        })
+    }
+
+    /// The stored users whose barcode another user takes over: it must be free before it is given away, because
+    /// the unique index is checked row by row.
+    pub fn releasing(&self) -> impl Iterator<Item = UserId> {
+        self.changed().filter_map(|person| {
+            let before = person.stored.as_ref()?.library_barcode.as_ref()?;
+            let taken_over = self.barcode_owners.get(before).is_some_and(|owner| *owner != person.id);
+            taken_over.then_some(person.id)
+        })
+    }
+}
+
+fn set<T>(value: &mut Option<T>, change: Change<T>) {
+    match change {
+        Change::Keep => {}
+        Change::Clear => *value = None,
+        Change::Set(new) => *value = Some(new),
+    }
+}
+
+fn letter(gender: Change<Gender>) -> Change<String> {
+    match gender {
+        Change::Keep => Change::Keep,
+        Change::Clear => Change::Clear,
+        Change::Set(gender) => Change::Set(gender.letter().to_owned()),
+    }
+}
+
+impl Passwords<'_> {
+    /// Applies a row's password where the tenant's policy says so. The file's password is the default one that
+    /// the school hands out: one that was applied before is not applied again, so that a nightly file does not
+    /// take back what its owner has changed since.
+    fn apply(&self, person: &mut Person, password: &Password, outcome: Outcome) {
+        let owner = password::owner(self.tenant, &person.username_key);
+        let clear = password.expose().as_bytes();
+        let fingerprint = self.keys.fingerprint(&owner, clear);
+        let applies = match self.policy {
+            PasswordPolicy::Always => true,
+            PasswordPolicy::OnCreate => outcome == Outcome::Created,
+            PasswordPolicy::WhenChanged => {
+                !person.password_fingerprint.as_deref().is_some_and(|stored| fingerprint.matches(stored))
+            }
+        };
+        if applies {
+            person.password_sealed = Some(self.keys.seal(&owner, clear));
+            person.password_fingerprint = Some(fingerprint.as_bytes().to_vec());
+        }
+    }
+}
