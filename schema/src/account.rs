@@ -140,35 +140,32 @@ pub async fn add_administrator(
     conn.transaction(async |conn| {
         lock_roster(conn, tenant).await?;
         let existing = find(conn, tenant, username).await?;
-        let (user, added) = match existing {
-            Some(account) => {
-                diesel::update(users::table.find((tenant, account.id)))
-                    .set((
-                        users::password_hash.eq(password_hash),
-                        users::password_sealed.eq(None::<Vec<u8>>),
-                        users::enabled.eq(true),
-                        users::updated_at.eq(diesel::dsl::now),
-                    ))
-                    .execute(conn)
-                    .await?;
-                (account.id, Added::Updated)
-            }
-            None => {
-                let user = UserId::generate();
-                diesel::insert_into(users::table)
-                    .values((
-                        users::tenant_id.eq(tenant),
-                        users::id.eq(user),
-                        users::username.eq(username),
-                        users::username_key.eq(username_key(username)),
-                        users::enabled.eq(true),
-                        users::staff_member.eq(true),
-                        users::password_hash.eq(password_hash),
-                    ))
-                    .execute(conn)
-                    .await?;
-                (user, Added::Created)
-            }
+        let (user, added) = if let Some(account) = existing {
+            diesel::update(users::table.find((tenant, account.id)))
+                .set((
+                    users::password_hash.eq(password_hash),
+                    users::password_sealed.eq(None::<Vec<u8>>),
+                    users::enabled.eq(true),
+                    users::updated_at.eq(diesel::dsl::now),
+                ))
+                .execute(conn)
+                .await?;
+            (account.id, Added::Updated)
+        } else {
+            let user = UserId::generate();
+            diesel::insert_into(users::table)
+                .values((
+                    users::tenant_id.eq(tenant),
+                    users::id.eq(user),
+                    users::username.eq(username),
+                    users::username_key.eq(username_key(username)),
+                    users::enabled.eq(true),
+                    users::staff_member.eq(true),
+                    users::password_hash.eq(password_hash),
+                ))
+                .execute(conn)
+                .await?;
+            (user, Added::Created)
         };
         if !is_administrator(conn, tenant, user).await? {
             let group = granting_group(conn, tenant).await?;

@@ -13,19 +13,22 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::config::ConfigError;
-use crate::wake_up::{DEAD_LETTERS, EXCHANGE, Lane, WakeUp};
+use crate::wake_up::{Lane, Topology, WakeUp};
 
 /// How long the broker may take to connect, to confirm, to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// Where RabbitMQ is.
+/// Where RabbitMQ is, and under which names it keeps the wake-ups.
 #[derive(Clone)]
-pub struct BrokerAddress(AMQPUri);
+pub struct BrokerAddress {
+    uri: AMQPUri,
+    topology: Topology,
+}
 
 impl BrokerAddress {
     /// Parses the URL.
-    pub fn parse(url: &str) -> Result<Self, ConfigError> {
-        url.parse().map(Self).map_err(|error: String| {
+    pub fn parse(url: &str, topology: Topology) -> Result<Self, ConfigError> {
+        url.parse().map(|uri| Self { uri, topology }).map_err(|error: String| {
             ConfigError::new(
                 "AMQP_URL",
                 format!("cannot be used ({error}); write amqp://USER:PASSWORD@HOST:PORT/%2f"),
@@ -63,6 +66,11 @@ impl Broker {
         Self { address, name: name.into(), connection: Mutex::default(), publisher: Mutex::default() }
     }
 
+    /// The queue of a lane.
+    pub fn queue(&self, lane: Lane) -> String {
+        self.address.topology.queue(lane)
+    }
+
     /// A new channel, on a new connection if there is none or it was lost, with every queue declared.
     pub async fn channel(&self) -> Result<Channel, BrokerError> {
         let mut connection = self.connection.lock().await;
@@ -72,9 +80,9 @@ impl Broker {
             return Ok(channel);
         }
         let properties = ConnectionProperties::default().with_connection_name(self.name.clone().into());
-        let fresh = answered(Connection::connect_uri(self.address.0.clone(), properties)).await?;
+        let fresh = answered(Connection::connect_uri(self.address.uri.clone(), properties)).await?;
         let channel = answered(fresh.create_channel()).await?;
-        answered(declare(&channel)).await?;
+        answered(declare(&channel, &self.address.topology)).await?;
         *connection = Some(fresh);
         Ok(channel)
     }
@@ -90,7 +98,7 @@ impl Broker {
         let mut publisher = self.publisher.lock().await;
         // A channel that was lost since it was last used says so only when it is used: hence a second try.
         if let Some(channel) = publisher.as_ref()
-            && publish_on(channel, lane, wake_up).await.is_ok()
+            && publish_on(channel, &self.address.topology, lane, wake_up).await.is_ok()
         {
             return Ok(());
         }
@@ -98,8 +106,8 @@ impl Broker {
         let channel = self.channel().await?;
         answered(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         // Declared again even on a connection that lasted: somebody may have deleted a queue under it.
-        answered(declare(&channel)).await?;
-        publish_on(&channel, lane, wake_up).await?;
+        answered(declare(&channel, &self.address.topology)).await?;
+        publish_on(&channel, &self.address.topology, lane, wake_up).await?;
         *publisher = Some(channel);
         Ok(())
     }
@@ -112,7 +120,12 @@ async fn answered<T>(request: impl Future<Output = lapin::Result<T>>) -> Result<
     }
 }
 
-async fn publish_on(channel: &Channel, lane: Lane, wake_up: &WakeUp) -> Result<(), BrokerError> {
+async fn publish_on(
+    channel: &Channel,
+    topology: &Topology,
+    lane: Lane,
+    wake_up: &WakeUp,
+) -> Result<(), BrokerError> {
     let properties = BasicProperties::default()
         .with_content_type("application/json".into())
         .with_type("rollcall.wake-up.v1".into())
@@ -122,7 +135,7 @@ async fn publish_on(channel: &Channel, lane: Lane, wake_up: &WakeUp) -> Result<(
     let confirmation = answered(async {
         channel
             .basic_publish(
-                EXCHANGE.into(),
+                topology.exchange().into(),
                 lane.as_str().into(),
                 BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() },
                 &wake_up.body(),
@@ -142,18 +155,21 @@ async fn publish_on(channel: &Channel, lane: Lane, wake_up: &WakeUp) -> Result<(
 }
 
 /// Declares the exchanges and the queues. Declaring what is there already changes nothing.
-async fn declare(channel: &Channel) -> lapin::Result<()> {
+async fn declare(channel: &Channel, topology: &Topology) -> lapin::Result<()> {
+    let (exchange, dead_letters) = (topology.exchange(), topology.dead_letters());
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     let kept = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Direct, durable, FieldTable::default()).await?;
     channel
-        .exchange_declare(DEAD_LETTERS.into(), ExchangeKind::Fanout, durable, FieldTable::default())
+        .exchange_declare(exchange.as_str().into(), ExchangeKind::Direct, durable, FieldTable::default())
         .await?;
-    channel.queue_declare(DEAD_LETTERS.into(), kept, quorum()).await?;
+    channel
+        .exchange_declare(dead_letters.as_str().into(), ExchangeKind::Fanout, durable, FieldTable::default())
+        .await?;
+    channel.queue_declare(dead_letters.as_str().into(), kept, quorum()).await?;
     channel
         .queue_bind(
-            DEAD_LETTERS.into(),
-            DEAD_LETTERS.into(),
+            dead_letters.as_str().into(),
+            dead_letters.as_str().into(),
             "".into(),
             QueueBindOptions::default(),
             FieldTable::default(),
@@ -161,12 +177,12 @@ async fn declare(channel: &Channel) -> lapin::Result<()> {
         .await?;
     for lane in Lane::ALL {
         let mut arguments = quorum();
-        arguments.insert("x-dead-letter-exchange".into(), text(DEAD_LETTERS));
-        channel.queue_declare(lane.queue().into(), kept, arguments).await?;
+        arguments.insert("x-dead-letter-exchange".into(), text(&dead_letters));
+        channel.queue_declare(topology.queue(lane).into(), kept, arguments).await?;
         channel
             .queue_bind(
-                lane.queue().into(),
-                EXCHANGE.into(),
+                topology.queue(lane).into(),
+                topology.exchange().into(),
                 lane.as_str().into(),
                 QueueBindOptions::default(),
                 FieldTable::default(),

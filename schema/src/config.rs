@@ -10,6 +10,7 @@ use crate::broker::BrokerAddress;
 use crate::database::DatabaseAddress;
 use crate::seal::ServiceKey;
 use crate::upload::UploadStore;
+use crate::wake_up::Topology;
 
 /// A setting that is missing or wrong. Its Display is a sentence that names the mend.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +86,10 @@ pub struct BrokerSettings {
     /// File that holds the RabbitMQ URL, instead of `AMQP_URL`.
     #[arg(long, env = "AMQP_URL_FILE", value_name = "FILE")]
     pub amqp_url_file: Option<PathBuf>,
+
+    /// What the names of the exchanges and queues begin with. Installations that share a broker need one each.
+    #[arg(long, env = "ROLLCALL_QUEUE_PREFIX", default_value = Topology::DEFAULT_PREFIX, value_name = "NAME")]
+    pub queue_prefix: String,
 }
 
 impl BrokerSettings {
@@ -96,7 +101,7 @@ impl BrokerSettings {
             self.amqp_url_file.as_ref(),
             "set it to amqp://USER:PASSWORD@HOST:PORT/%2f, or AMQP_URL_FILE to a file that holds it",
         )?;
-        BrokerAddress::parse(&url)
+        BrokerAddress::parse(&url, Topology::new(&self.queue_prefix))
     }
 }
 

@@ -560,11 +560,12 @@ impl From<ImportRow> for Import {
             "running" => State::Running,
             _ => State::Queued,
         };
-        let ending = (state == State::Finished).then(|| match (row.failure, row.failure_kind.as_deref()) {
-            (Some(why), Some("refused")) => Ending::Refused(why),
-            (Some(why), _) => Ending::Abandoned(why),
-            (None, _) => Ending::Imported,
-        });
+        let ending = match (state, row.failure, row.failure_kind.as_deref()) {
+            (State::Queued | State::Running, ..) => None,
+            (State::Finished, None, _) => Some(Ending::Imported),
+            (State::Finished, Some(why), Some("refused")) => Some(Ending::Refused(why)),
+            (State::Finished, Some(why), _) => Some(Ending::Abandoned(why)),
+        };
         Self {
             id: row.id,
             place: row.place,

@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_changed_cut_or_foreign_upload_is_found_out() {
-        let good = sealed(&[7; 3 * SEGMENT]);
+        let good = sealed(&vec![7; 3 * SEGMENT]);
         let head = MAGIC.len() + PREFIX;
         let mut flipped = good.clone();
         flipped[head + 100] ^= 1;

@@ -8,10 +8,36 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{ImportId, TenantId};
 use crate::telemetry::TraceContext;
 
-/// The exchange that wake-ups are published to, by the lane's name as routing key.
-pub const EXCHANGE: &str = "rollcall.wakeups";
-/// The exchange, and the queue behind it, for wake-ups that no worker could make sense of.
-pub const DEAD_LETTERS: &str = "rollcall.dead";
+/// The names of the exchanges and queues, all behind one prefix, so that several installations can share a broker.
+#[derive(Debug, Clone)]
+pub struct Topology {
+    prefix: String,
+}
+
+impl Topology {
+    /// The prefix unless another is configured.
+    pub const DEFAULT_PREFIX: &str = "rollcall";
+
+    /// The names behind `prefix`.
+    pub fn new(prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into() }
+    }
+
+    /// The exchange that wake-ups are published to, by the lane's name as routing key.
+    pub fn exchange(&self) -> String {
+        format!("{}.wake-ups", self.prefix)
+    }
+
+    /// The exchange, and the queue behind it, for messages that no worker could make sense of.
+    pub fn dead_letters(&self) -> String {
+        format!("{}.dead", self.prefix)
+    }
+
+    /// The queue of a lane.
+    pub fn queue(&self, lane: Lane) -> String {
+        format!("{}.imports.{}", self.prefix, lane.as_str())
+    }
+}
 
 /// Which queue an import waits in: small ones have one of their own, so that a school never waits behind a
 /// district.
@@ -38,14 +64,6 @@ impl Lane {
     /// Parses [`Self::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|lane| lane.as_str() == text)
-    }
-
-    /// The queue's name.
-    pub fn queue(self) -> &'static str {
-        match self {
-            Self::Small => "rollcall.imports.small",
-            Self::Bulk => "rollcall.imports.bulk",
-        }
     }
 }
 

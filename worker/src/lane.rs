@@ -34,7 +34,7 @@ const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 /// The delay before the second attempt; doubles with each failure up to [`LONGEST_DELAY`].
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// See [`FIRST_DELAY`].
-const LONGEST_DELAY: Duration = Duration::from_secs(300);
+const LONGEST_DELAY: Duration = Duration::from_mins(5);
 
 /// What a slot works with.
 #[derive(Clone)]
@@ -81,13 +81,14 @@ impl Slot {
     /// Takes wake-ups one by one over one channel, until `stop` or until the channel is lost.
     async fn consume(&self, stop: &CancellationToken, pause: &mut Duration) -> Result<(), BrokerError> {
         let channel = self.broker.channel().await?;
+        let queue = self.broker.queue(self.lane);
         // One delivery at a time: what a busy slot had prefetched, an idle one could not have.
         channel.basic_qos(1, BasicQosOptions::default()).await?;
         loop {
             let consumer_tag = format!("{}-{}", self.lane.as_str(), uuid::Uuid::new_v4());
             let mut consumer = channel
                 .basic_consume(
-                    self.lane.queue().into(),
+                    queue.as_str().into(),
                     consumer_tag.as_str().into(),
                     BasicConsumeOptions::default(),
                     FieldTable::default(),
@@ -110,24 +111,22 @@ impl Slot {
         delivery: Delivery,
         stop: &CancellationToken,
     ) -> Result<(), BrokerError> {
+        let queue = self.broker.queue(self.lane);
         let cancel = channel.basic_cancel(consumer_tag.into(), BasicCancelOptions::default());
         let Some(wake_up) = WakeUp::read(&delivery.data, delivery.properties.headers().as_ref()) else {
-            tracing::error!(
-                queue = self.lane.queue(),
-                "a message that is no wake-up goes to the dead letters"
-            );
+            tracing::error!(queue, "a message that is no wake-up goes to the dead letters");
             cancel.await?;
             delivery.acker.reject(BasicRejectOptions { requeue: false }).await?;
             return Ok(());
         };
         let span = tracing::info_span!(
             "process import",
-            otel.name = format!("process {}", self.lane.queue()),
+            otel.name = format!("process {queue}"),
             otel.kind = "consumer",
             otel.status_code = tracing::field::Empty,
             messaging.system = "rabbitmq",
             messaging.operation.type = "process",
-            messaging.destination.name = self.lane.queue(),
+            messaging.destination.name = queue,
             messaging.message.id = %wake_up.import,
             rollcall.tenant.id = %wake_up.tenant,
             rollcall.import.id = %wake_up.import,

@@ -43,7 +43,8 @@ async fn renew(database: Database, lease: Lease, lost: CancellationToken, stop: 
             Ok(Ok(true)) => expires = begun + lease.length,
             Ok(Ok(false)) => break,
             Ok(Err(error)) => {
-                tracing::warn!(import = %lease.import, %error, "the lease could not be renewed yet")
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(import = %lease.import, error, "the lease could not be renewed yet");
             }
             Err(_) => tracing::warn!(import = %lease.import, "the lease could not be renewed in time"),
         }

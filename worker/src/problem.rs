@@ -1,8 +1,8 @@
 //! What is wrong with a row, and the exact words in which the school is told.
 //!
 //! A problem is a value until it is rendered: the check finds some, the merge adds what only the database knows, and
-//! only then are they put in the order of the field table (`contract.md`, §4) and written out. Nothing here knows how
-//! a problem was found.
+//! only then are they put in the order of the field table (`contract.md`, §4) and written out. Nothing here knows
+//! what a good value is.
 
 use std::fmt;
 

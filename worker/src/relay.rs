@@ -61,13 +61,12 @@ impl Relay {
                     failing = false;
                     tracing::info!("wake-ups are published again");
                 }
-                Ok(()) => {}
                 // Once per outage: it is looked at again every few seconds.
                 Err(error) if !failing => {
                     failing = true;
                     tracing::warn!(error = &error as &dyn std::error::Error, "wake-ups wait to be published");
                 }
-                Err(_) => {}
+                Ok(()) | Err(_) => {}
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Reads an upload: bytes → text → records.
 //!
 //! An upload is read twice. The first reading, [`survey`], settles what only the whole file can tell (its encoding) and
-//! what its header line says (delimiter, columns, kind of import). The second, [`Records`](records::Records), yields
+//! what its header line says (delimiter, columns, kind of import). The second, [`Records`], yields
 //! the rows. Both hold a bounded part of the file in memory, whatever the file.
 //!
 //! The reader knows nothing of where the bytes come from and nothing of what a row means.

@@ -135,22 +135,21 @@ impl<'a> Roster<'a> {
             _ => return Err(problems),
         };
 
-        let (index, outcome) = match existing {
-            Some(index) => (index, Outcome::Updated),
-            None => {
-                let index = self.people.len();
-                self.by_key.insert(username.key.clone(), index);
-                self.people.push(Person {
-                    id: UserId::generate(),
-                    username: username.written,
-                    username_key: username.key,
-                    stored: None,
-                    profile: Profile::default(),
-                    password_fingerprint: None,
-                    password_sealed: None,
-                });
-                (index, Outcome::Created)
-            }
+        let (index, outcome) = if let Some(index) = existing {
+            (index, Outcome::Updated)
+        } else {
+            let index = self.people.len();
+            self.by_key.insert(username.key.clone(), index);
+            self.people.push(Person {
+                id: UserId::generate(),
+                username: username.written,
+                username_key: username.key,
+                stored: None,
+                profile: Profile::default(),
+                password_fingerprint: None,
+                password_sealed: None,
+            });
+            (index, Outcome::Created)
         };
         let group = match row.presentation_group_label {
             Change::Keep => Change::Keep,
