@@ -71,6 +71,11 @@ impl Broker {
         self.address.topology.queue(lane)
     }
 
+    /// The exchange that wake-ups are published to.
+    pub fn exchange(&self) -> String {
+        self.address.topology.exchange()
+    }
+
     /// A new channel, on a new connection if there is none or it was lost, with every queue declared.
     pub async fn channel(&self) -> Result<Channel, BrokerError> {
         let mut connection = self.connection.lock().await;

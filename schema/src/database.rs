@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use diesel::migration::{Migration, MigrationSource as _};
+use diesel::pg::Pg;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
-use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection as _};
+use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use futures_util::FutureExt as _;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -231,6 +233,12 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
+#[derive(diesel::QueryableByName)]
+struct RunMigration {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+}
+
 /// The pool of connections that a process works with.
 #[derive(Clone)]
 pub struct Database {
@@ -266,6 +274,12 @@ impl Database {
         Ok(self.pool.get().await?)
     }
 
+    /// Whether the database answers now.
+    pub async fn check(&self) -> Result<(), DatabaseError> {
+        self.connection().await?.batch_execute("select 1").await?;
+        Ok(())
+    }
+
     /// Brings the tables up to date and returns the names of the migrations that were run.
     ///
     /// Safe to run from several processes at once: the second waits for the first and finds nothing to do.
@@ -286,18 +300,22 @@ impl Database {
         .expect("migrations do not panic and are not cancelled")
     }
 
-    /// Whether the database answers and has this binary's tables.
+    /// Whether the database answers and has this binary's tables. Only reads, so that a process needs no right to make
+    /// tables.
     pub async fn is_migrated(&self) -> Result<bool, DatabaseError> {
-        let connection = self.address.connect().await?;
-        tokio::task::spawn_blocking(move || {
-            let mut harness = AsyncMigrationHarness::new(connection);
-            harness
-                .has_pending_migration(MIGRATIONS)
-                .map(|pending| !pending)
-                .map_err(|error| DatabaseError::Migration(error.to_string()))
-        })
-        .await
-        .expect("migrations do not panic and are not cancelled")
+        let mut conn = self.connection().await?;
+        let bookkeeping =
+            diesel::sql_query("select from pg_tables where tablename = '__diesel_schema_migrations'");
+        if bookkeeping.execute(&mut conn).await? == 0 {
+            return Ok(false);
+        }
+        let run: Vec<RunMigration> =
+            diesel::sql_query("select version from __diesel_schema_migrations").load(&mut conn).await?;
+        let known: Vec<Box<dyn Migration<Pg>>> =
+            MIGRATIONS.migrations().map_err(|error| DatabaseError::Migration(error.to_string()))?;
+        Ok(known
+            .iter()
+            .all(|known| run.iter().any(|run| known.name().version() == run.version.as_str().into())))
     }
 
     /// Waits, for half a minute at most, until the database answers, and makes sure that it has this binary's

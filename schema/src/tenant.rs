@@ -76,7 +76,9 @@ pub enum TenantError {
     #[error("the host name {0} belongs to another tenant")]
     HostTaken(String),
     /// The name cannot be a tenant's.
-    #[error("a tenant's name has 1 to 63 letters, digits, dots, dashes and underscores; {0:?} has not")]
+    #[error(
+        "{0:?} cannot be a tenant's name: use 1 to 63 letters, digits, dots, dashes and underscores, and no UUID"
+    )]
     BadName(String),
     /// There is no such tenant.
     #[error("there is no tenant named {0}; `rollcall tenant list` shows them")]
@@ -133,7 +135,8 @@ pub async fn add(
 ) -> Result<TenantId, TenantError> {
     let name = name.to_lowercase();
     let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if name.is_empty() || name.len() > 63 || !name.chars().all(fits) {
+    // A name that reads as an id could never be found by it.
+    if name.is_empty() || name.len() > 63 || !name.chars().all(fits) || name.parse::<TenantId>().is_ok() {
         return Err(TenantError::BadName(name));
     }
     let id = TenantId::generate();

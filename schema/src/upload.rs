@@ -10,6 +10,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt as _, WriteMultipart};
 use sha2::{Digest as _, Sha256};
 use tokio_util::io::{StreamReader, SyncIoBridge};
+use uuid::Uuid;
 
 use crate::ids::{ImportId, TenantId};
 use crate::seal::{ServiceKey, UploadOpener, UploadSealer};
@@ -60,6 +61,15 @@ impl UploadStore {
         // Without fsync an upload that was answered for could vanish with the power.
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
         Ok(Self { store: Arc::new(store), key })
+    }
+
+    /// Whether the store takes an upload now: it is given one, which is then removed.
+    pub async fn check(&self) -> Result<(), UploadError> {
+        // Of no tenant, so that nobody takes it for an upload whose import is missing.
+        let probe = path(Uuid::nil().into(), ImportId::generate());
+        self.store.put(&probe, Bytes::from_static(b"probe").into()).await?;
+        self.store.delete(&probe).await?;
+        Ok(())
     }
 
     /// Begins to store an upload.

