@@ -1,0 +1,108 @@
+//! An OTLP collector: takes traces over gRPC on a port of its own and keeps them.
+
+use std::sync::{Arc, Mutex};
+
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_stream::wrappers::TcpListenerStream;
+
+/// A span and the name of the service that it came from.
+#[derive(Debug, Clone)]
+pub struct ReceivedSpan {
+    /// `service.name` of its resource.
+    pub service: String,
+    /// The span.
+    pub span: Span,
+}
+
+/// A running collector.
+pub struct Receiver {
+    /// What `OTEL_EXPORTER_OTLP_ENDPOINT` is to be.
+    pub endpoint: String,
+    kept: Kept,
+    changed: watch::Receiver<()>,
+    server: tokio::task::JoinHandle<()>,
+}
+
+type Kept = Arc<Mutex<Vec<ReceivedSpan>>>;
+
+struct Collector {
+    kept: Kept,
+    changed: watch::Sender<()>,
+}
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportTraceServiceRequest>,
+    ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
+        for resource_spans in request.into_inner().resource_spans {
+            let service = resource_spans
+                .resource
+                .iter()
+                .flat_map(|resource| &resource.attributes)
+                .find(|attribute| attribute.key == "service.name")
+                .map(|attribute| format!("{:?}", attribute.value))
+                .unwrap_or_default();
+            let spans = resource_spans.scope_spans.into_iter().flat_map(|scope| scope.spans);
+            let mut kept = self.kept.lock().expect("no test panics while it holds the spans");
+            kept.extend(spans.map(|span| ReceivedSpan { service: service.clone(), span }));
+        }
+        self.changed.send_replace(());
+        Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+impl Receiver {
+    /// Starts one.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port can be had");
+        let endpoint = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let kept = Kept::default();
+        let (sender, changed) = watch::channel(());
+        let service = TraceServiceServer::new(Collector { kept: Arc::clone(&kept), changed: sender });
+        let server = tokio::spawn(async move {
+            let incoming = TcpListenerStream::new(listener);
+            let _ =
+                tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming).await;
+        });
+        Self { endpoint, kept, changed, server }
+    }
+
+    /// Every span so far.
+    pub fn spans(&self) -> Vec<ReceivedSpan> {
+        self.kept.lock().expect("no test panics while it holds the spans").clone()
+    }
+
+    /// Waits until the spans received fulfil a condition, and returns them.
+    pub async fn wait_for(&mut self, condition: impl Fn(&[ReceivedSpan]) -> bool) -> Vec<ReceivedSpan> {
+        let waited = tokio::time::timeout(std::time::Duration::from_mins(1), async {
+            loop {
+                self.changed.mark_unchanged();
+                let spans = self.spans();
+                if condition(&spans) {
+                    return spans;
+                }
+                self.changed.changed().await.expect("the collector runs");
+            }
+        });
+        match waited.await {
+            Ok(spans) => spans,
+            Err(_) => panic!("the spans awaited never came; these did: {:#?}", self.spans()),
+        }
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

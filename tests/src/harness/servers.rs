@@ -1,0 +1,64 @@
+//! The run's Postgres and RabbitMQ: started once, by whichever test comes first, and gone with the process.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use rollcall_servers::{Postgres, RabbitMq, Server};
+
+/// Where the run's servers are.
+#[derive(Debug)]
+pub struct Servers {
+    /// URL of a database server whose user may create databases.
+    pub database_url: String,
+    /// URL of RabbitMQ.
+    pub amqp_url: String,
+    /// Ours, if we started them: the kernel ends them when this process ends.
+    _owned: Vec<Server>,
+}
+
+/// The run's servers; starts them when first asked, unless `DATABASE_URL` and `AMQP_URL` name some.
+pub fn servers() -> &'static Servers {
+    static SERVERS: OnceLock<Servers> = OnceLock::new();
+    SERVERS.get_or_init(|| {
+        let given = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        match (given("DATABASE_URL"), given("AMQP_URL")) {
+            (Some(database_url), Some(amqp_url)) => Servers { database_url, amqp_url, _owned: Vec::new() },
+            (None, None) => start(),
+            _ => panic!("set both DATABASE_URL and AMQP_URL to use servers of your own, or neither"),
+        }
+    })
+}
+
+fn start() -> Servers {
+    let folder = state_folder();
+    let rabbit_folder = folder.join("rabbitmq");
+    // Both at once: RabbitMQ takes seconds.
+    let rabbit = std::thread::spawn(move || RabbitMq::at(rabbit_folder).start());
+    let postgres = Postgres::at(folder.join("postgres"))
+        .throwaway()
+        .setting("max_connections", "500")
+        .start()
+        .expect("a private Postgres starts; deploy/install-missing installs it");
+    let rabbit = rabbit
+        .join()
+        .expect("starting RabbitMQ does not panic")
+        .expect("a private RabbitMQ starts; deploy/install-missing installs it");
+    Servers {
+        database_url: postgres.url().to_owned(),
+        amqp_url: rabbit.url().to_owned(),
+        _owned: vec![postgres, rabbit],
+    }
+}
+
+/// A folder for this run, in the system's place for temporary files: Postgres runs as another user, who must be able to
+/// get there.
+fn state_folder() -> PathBuf {
+    let folder = tempfile::Builder::new()
+        .prefix("rollcall-tests-")
+        .tempdir()
+        .expect("a temporary folder can be made")
+        .keep();
+    let traversable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&folder, traversable).expect("our own folder's permissions can be set");
+    folder
+}

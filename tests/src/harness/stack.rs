@@ -1,0 +1,358 @@
+//! An API and its workers, as they are shipped, on a database and queues of their own.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use argon2::password_hash::PasswordHasher as _;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, Version};
+use rollcall_schema::database::Database;
+use rollcall_schema::ids::TenantId;
+use rollcall_schema::tenant::{DEFAULT_UPLOAD_LIMIT_BYTES, PasswordPolicy};
+use rollcall_schema::{account, group, tenant};
+use rollcall_servers::{Launch, Process};
+use tempfile::TempDir;
+
+use super::answer::{Answer, multipart};
+use super::databases::TestDatabase;
+use super::servers::servers;
+
+/// The administrator that every tenant of a stack has.
+pub const ADMINISTRATOR: &str = "autoimport";
+/// The administrator's password.
+pub const PASSWORD: &str = "correct horse battery staple";
+/// The service's key in tests.
+const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+/// How a stack is to be.
+#[derive(Debug, Clone)]
+pub struct Options {
+    workers: usize,
+    api_env: Vec<(String, String)>,
+    worker_env: Vec<(String, String)>,
+    tenant: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { workers: 1, api_env: Vec::new(), worker_env: Vec::new(), tenant: true }
+    }
+}
+
+impl Options {
+    /// How many workers; one unless told.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Sets a variable for the API.
+    #[must_use]
+    pub fn api_env(mut self, name: &str, value: impl ToString) -> Self {
+        self.api_env.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Sets a variable for the workers.
+    #[must_use]
+    pub fn worker_env(mut self, name: &str, value: impl ToString) -> Self {
+        self.worker_env.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Sets a variable for both.
+    #[must_use]
+    pub fn env(self, name: &str, value: impl ToString) -> Self {
+        let value = value.to_string();
+        self.api_env(name, &value).worker_env(name, &value)
+    }
+
+    /// Without the tenant `school`, which a stack has unless told.
+    #[must_use]
+    pub fn without_tenant(mut self) -> Self {
+        self.tenant = false;
+        self
+    }
+
+    /// Starts it.
+    pub async fn start(self) -> Stack {
+        Stack::start(self).await
+    }
+}
+
+/// A running service.
+pub struct Stack {
+    /// Where the API listens: `http://127.0.0.1:PORT`.
+    pub url: String,
+    /// A pool on the service's database.
+    pub database: Database,
+    /// The tenant `school`, unless the stack was made without.
+    pub tenant: Option<Tenant>,
+    /// The service's database; gone with the stack.
+    pub test_database: TestDatabase,
+    client: reqwest::Client,
+    options: Options,
+    environment: Vec<(String, String)>,
+    port: u16,
+    api: Option<Process>,
+    workers: Vec<Process>,
+    folder: TempDir,
+}
+
+/// A tenant of a stack, with an administrator.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name.
+    pub name: String,
+}
+
+impl Stack {
+    /// A stack with a tenant `school` and one worker.
+    pub async fn new() -> Self {
+        Options::default().start().await
+    }
+
+    async fn start(options: Options) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let test_database = TestDatabase::create().await;
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        let port = free_port();
+        let prefix = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let environment = [
+            ("DATABASE_URL", test_database.url.clone()),
+            ("AMQP_URL", servers().amqp_url.clone()),
+            ("ROLLCALL_QUEUE_PREFIX", prefix),
+            ("ROLLCALL_KEY", KEY.to_owned()),
+            ("ROLLCALL_UPLOADS", folder.path().join("uploads").display().to_string()),
+            ("ROLLCALL_LISTEN", format!("127.0.0.1:{port}")),
+            ("ROLLCALL_TLS", "off".to_owned()),
+            ("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned())),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec();
+        let mut stack = Self {
+            url: format!("http://127.0.0.1:{port}"),
+            database: test_database.pool(),
+            tenant: None,
+            test_database,
+            client: reqwest::Client::builder().no_proxy().build().expect("a client without TLS can be made"),
+            environment,
+            port,
+            api: None,
+            workers: Vec::new(),
+            folder,
+            options,
+        };
+        if stack.options.tenant {
+            stack.tenant = Some(stack.add_tenant("school").await);
+        }
+        stack.start_api().await;
+        for _ in 0..stack.options.workers {
+            stack.start_worker();
+        }
+        stack
+    }
+
+    /// The tenant `school`.
+    pub fn school(&self) -> &Tenant {
+        self.tenant.as_ref().expect("the stack was made with its tenant")
+    }
+
+    /// Adds a tenant with an administrator.
+    pub async fn add_tenant(&self, name: &str) -> Tenant {
+        let mut conn = self.database.connection().await.expect("the database answers");
+        let id = tenant::add(&mut conn, name, &[], PasswordPolicy::WhenChanged, DEFAULT_UPLOAD_LIMIT_BYTES)
+            .await
+            .expect("the tenant is new");
+        account::add_administrator(&mut conn, id, ADMINISTRATOR, cheap_hash())
+            .await
+            .expect("the administrator can be added");
+        Tenant { id, name: name.to_owned() }
+    }
+
+    /// Defines groups for a tenant.
+    pub async fn define_groups(&self, tenant: &Tenant, library: &[&str], system: &[&str]) {
+        let mut conn = self.database.connection().await.expect("the database answers");
+        for name in library {
+            group::add_library_group(&mut conn, tenant.id, name).await.expect("a group can be defined");
+        }
+        for name in system {
+            group::add_system_group(&mut conn, tenant.id, name, false).await.expect("a group can be defined");
+        }
+    }
+
+    /// Starts the API and waits until it is ready.
+    pub async fn start_api(&mut self) {
+        let launch = self.launch("rollcall-api", &self.options.api_env);
+        self.api =
+            Some(Process::start(&launch).expect("the API's binary is there: cargo build --workspace --bins"));
+        let given_up = Instant::now() + Duration::from_secs(30);
+        loop {
+            let ready = self.client.get(format!("{}/ready", self.url)).send().await;
+            if ready.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            let ended = self.api.as_mut().and_then(Process::ended);
+            assert!(ended.is_none(), "the API ended: {}", self.logs());
+            assert!(Instant::now() < given_up, "the API is not ready: {}", self.logs());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Starts one more worker.
+    pub fn start_worker(&mut self) {
+        let launch = self.launch("rollcall-worker", &self.options.worker_env);
+        let worker =
+            Process::start(&launch).expect("the worker's binary is there: cargo build --workspace --bins");
+        self.workers.push(worker);
+    }
+
+    /// Kills every worker with SIGKILL.
+    pub fn kill_workers(&mut self) {
+        for mut worker in self.workers.drain(..) {
+            worker.kill();
+        }
+    }
+
+    /// Asks every worker to stop and waits until they have.
+    pub fn stop_workers(&mut self) {
+        for mut worker in self.workers.drain(..) {
+            assert!(worker.stop(Duration::from_secs(20)), "the worker stops when asked");
+        }
+    }
+
+    /// The API's process id.
+    pub fn api_id(&self) -> u32 {
+        self.api.as_ref().expect("the API runs").id()
+    }
+
+    /// The workers' process ids.
+    pub fn worker_ids(&self) -> Vec<u32> {
+        self.workers.iter().map(Process::id).collect()
+    }
+
+    fn launch(&self, binary: &str, environment: &[(String, String)]) -> Launch {
+        let mut launch = Launch::new(binary_path(binary), self.folder.path().join(format!("{binary}.log")));
+        for (name, value) in self.environment.iter().chain(environment) {
+            launch = launch.env(name, value);
+        }
+        launch
+    }
+
+    /// What the processes logged.
+    pub fn logs(&self) -> String {
+        ["rollcall-api", "rollcall-worker"]
+            .map(|binary| {
+                let path = self.folder.path().join(format!("{binary}.log"));
+                format!("\n--- {binary}\n{}", std::fs::read_to_string(path).unwrap_or_default())
+            })
+            .concat()
+    }
+
+    /// Where the uploads are kept.
+    pub fn uploads(&self) -> PathBuf {
+        self.folder.path().join("uploads")
+    }
+
+    /// The port that the API listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A request as the administrator of `school`.
+    pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url)).basic_auth(ADMINISTRATOR, Some(PASSWORD))
+    }
+
+    /// A request that says nothing of who asks.
+    pub fn anonymous(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Reads a path as the administrator.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(reqwest::Method::GET, path)).await
+    }
+
+    /// Sends a request and reads the answer.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        match request.send().await {
+            Ok(response) => Answer::read(response).await,
+            Err(error) => panic!("no answer: {error:?}{}", self.logs()),
+        }
+    }
+
+    /// An upload as the administrator, to be sent.
+    pub fn upload(&self, path: &str, file: impl AsRef<[u8]>) -> reqwest::RequestBuilder {
+        let (content_type, body) = multipart("Content-Type: text/csv\r\n", file.as_ref());
+        self.request(reqwest::Method::POST, path).header("content-type", content_type).body(body)
+    }
+
+    /// Posts a file of users and waits for the result.
+    pub async fn post_users(&self, file: impl AsRef<[u8]>) -> Answer {
+        self.send(self.upload("/api/import/users", file)).await
+    }
+
+    /// Posts a file of memberships and waits for the result.
+    pub async fn post_groups(&self, file: impl AsRef<[u8]>) -> Answer {
+        self.send(self.upload("/api/import/userGroups", file)).await
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        for worker in &mut self.workers {
+            worker.kill();
+        }
+        if let Some(api) = &mut self.api {
+            api.kill();
+        }
+        if std::thread::panicking() {
+            eprintln!("{}", self.logs());
+        }
+    }
+}
+
+/// A hash of [`PASSWORD`] that costs next to nothing to check: a hash carries its parameters.
+pub fn cheap_hash() -> &'static str {
+    static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    HASH.get_or_init(|| {
+        let params = Params::new(8, 1, 1, None).expect("the least parameters that Argon2 takes");
+        let hash: PasswordHash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password(PASSWORD.as_bytes())
+            .expect("a password can be hashed");
+        hash.to_string()
+    })
+}
+
+/// Resident memory of a process and its peak, in KiB.
+pub fn rss_kib(process: u32) -> (u64, u64) {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_whitespace().nth(1)).and_then(|kib| kib.parse().ok()).unwrap_or(0)
+    };
+    (field("VmRSS:"), field("VmHWM:"))
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port can be had");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// The service's binaries lie beside the tests', one or two folders up.
+fn binary_path(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("a process knows its executable");
+    own.ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder: &Path| folder.join(name))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("{name} is not built: cargo build --workspace --bins"))
+}

@@ -1,0 +1,124 @@
+//! A cell's text → its value or its problems (§4).
+
+use super::header::Column;
+
+/// What a cell of a row comes to. An absent column and the cell a short row lacks are the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cell<T> {
+    Absent,
+    Blank,
+    Good(T),
+    /// The problems' texts, each with its one space behind it.
+    Bad(String),
+}
+
+impl<T> Cell<T> {
+    pub fn good(&self) -> Option<&T> {
+        match self {
+            Self::Good(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Absent | Self::Blank)
+    }
+
+    pub fn problems(&self) -> &str {
+        match self {
+            Self::Bad(problems) => problems,
+            _ => "",
+        }
+    }
+}
+
+/// `Field (NAME) TEXT. `
+pub fn problem(column: Column, text: &str) -> String {
+    format!("Field ({}) {text}. ", column.name())
+}
+
+/// A cell under a rule that yields a value or, one by one, the texts of its problems.
+pub fn cell<T>(
+    column: Column,
+    text: Option<&str>,
+    rule: fn(&str) -> Result<T, Vec<&'static str>>,
+) -> Cell<T> {
+    match text {
+        None => Cell::Absent,
+        Some("") => Cell::Blank,
+        Some(text) => match rule(text) {
+            Ok(value) => Cell::Good(value),
+            Err(texts) => Cell::Bad(texts.into_iter().map(|text| problem(column, text)).collect()),
+        },
+    }
+}
+
+pub fn username(text: &str) -> Result<String, Vec<&'static str>> {
+    text_within(text, text.chars().count() > 255, "is longer than 255 characters", char::is_control)
+}
+
+pub fn free_text(text: &str) -> Result<String, Vec<&'static str>> {
+    text_within(text, text.chars().count() > 255, "is longer than 255 characters", |c| c == '\0')
+}
+
+pub fn password(text: &str) -> Result<String, Vec<&'static str>> {
+    text_within(text, text.len() > 1024, "is longer than 1024 bytes", |c| c == '\0')
+}
+
+fn text_within(
+    text: &str,
+    too_long: bool,
+    length: &'static str,
+    forbidden: fn(char) -> bool,
+) -> Result<String, Vec<&'static str>> {
+    let mut texts = Vec::new();
+    if too_long {
+        texts.push(length);
+    }
+    if text.chars().any(forbidden) {
+        texts.push("contains control characters");
+    }
+    if texts.is_empty() { Ok(text.to_owned()) } else { Err(texts) }
+}
+
+pub fn email(text: &str) -> Result<String, Vec<&'static str>> {
+    let well_formed = text.split_once('@').is_some_and(|(local, domain)| {
+        !local.is_empty()
+            && local.len() <= 64
+            && text.len() <= 254
+            && local.bytes().all(|b| b.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&b))
+            && domain.split('.').all(is_domain_label)
+    });
+    if well_formed { Ok(text.to_owned()) } else { Err(vec!["is not a well-formed email address"]) }
+}
+
+fn is_domain_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+pub fn year(text: &str) -> Result<u16, Vec<&'static str>> {
+    let digits = text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit());
+    match text.parse() {
+        Ok(year @ 1900..=2200) if digits => Ok(year),
+        _ => Err(vec!["is not a valid year"]),
+    }
+}
+
+pub fn gender(text: &str) -> Result<char, Vec<&'static str>> {
+    match text {
+        "M" | "m" => Ok('M'),
+        "F" | "f" => Ok('F'),
+        _ => Err(vec!["must be M, F or blank"]),
+    }
+}
+
+pub fn boolean(text: &str) -> Result<bool, Vec<&'static str>> {
+    match text.to_ascii_lowercase().as_str() {
+        "y" | "yes" | "true" | "1" => Ok(true),
+        "n" | "no" | "false" | "0" => Ok(false),
+        _ => Err(vec!["is not a valid boolean"]),
+    }
+}

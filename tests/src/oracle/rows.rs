@@ -1,0 +1,266 @@
+//! One row on the state the row before it left (§4, §5). A row that fails returns before it has touched anything.
+
+use super::header::{Column, Columns};
+use super::problems::{self, Cell, cell, problem};
+use super::{PasswordPolicy, Tenant, User, username_key};
+
+/// What became of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Created,
+    Updated,
+    /// The problems' texts, each with its one space behind it.
+    Failed(String),
+}
+
+impl Outcome {
+    /// As `details` says it.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Created => "User Created".to_owned(),
+            Self::Updated => "User Updated".to_owned(),
+            Self::Failed(problems) => format!("{problems}User failed to import: {problems}"),
+        }
+    }
+}
+
+/// Whom a row is about.
+enum Subject {
+    /// Nobody: the row has no username.
+    Nobody,
+    /// Someone the row would have to create; an invalid username is nobody's yet.
+    Stranger,
+    /// The user with this key.
+    Known(String),
+}
+
+/// A row's cells, each read by its rule.
+struct UserCells {
+    username: Cell<String>,
+    given_name: Cell<String>,
+    surname: Cell<String>,
+    middle_name: Cell<String>,
+    preferred_name: Cell<String>,
+    email_address: Cell<String>,
+    graduation_year: Cell<u16>,
+    library_barcode: Cell<String>,
+    admin_system_id: Cell<String>,
+    gender: Cell<char>,
+    password: Cell<String>,
+    form_class: Cell<String>,
+    enabled: Cell<bool>,
+    staff_member: Cell<bool>,
+    presentation_group: Cell<String>,
+}
+
+impl UserCells {
+    fn read(columns: &Columns, cells: &[String]) -> Self {
+        let at = |column| columns.cell(column, cells);
+        let text = |column| cell(column, at(column), problems::free_text);
+        let boolean = |column| cell(column, at(column), problems::boolean);
+        Self {
+            username: cell(Column::Username, at(Column::Username), problems::username),
+            given_name: text(Column::GivenName),
+            surname: text(Column::Surname),
+            middle_name: text(Column::MiddleName),
+            preferred_name: text(Column::PreferredName),
+            email_address: cell(Column::EmailAddress, at(Column::EmailAddress), problems::email),
+            graduation_year: cell(Column::GraduationYear, at(Column::GraduationYear), problems::year),
+            library_barcode: text(Column::LibraryBarcode),
+            admin_system_id: text(Column::AdminSystemId),
+            gender: cell(Column::Gender, at(Column::Gender), problems::gender),
+            password: cell(Column::Password, at(Column::Password), problems::password),
+            form_class: text(Column::FormClass),
+            enabled: boolean(Column::Enabled),
+            staff_member: boolean(Column::StaffMember),
+            presentation_group: text(Column::PresentationGroupLabel),
+        }
+    }
+}
+
+impl Tenant {
+    /// A row of a user import.
+    pub(super) fn apply_user_row(&mut self, columns: &Columns, cells: &[String]) -> Outcome {
+        let row = UserCells::read(columns, cells);
+        let subject = match &row.username {
+            Cell::Absent | Cell::Blank => Subject::Nobody,
+            Cell::Bad(_) => Subject::Stranger,
+            Cell::Good(username) => {
+                let key = username_key(username);
+                if self.users.contains_key(&key) { Subject::Known(key) } else { Subject::Stranger }
+            }
+        };
+
+        let problems = surplus(columns, cells) + &self.user_problems(&row, &subject);
+        if !problems.is_empty() {
+            return Outcome::Failed(problems);
+        }
+
+        if let Cell::Good(label) = &row.presentation_group {
+            self.presentation_groups.insert(label.clone());
+        }
+        if let Subject::Known(key) = subject
+            && let Some(user) = self.users.get_mut(&key)
+        {
+            user.take(row, Some(self.password_policy));
+            return Outcome::Updated;
+        }
+        let mut user = User { username: row.username.good().cloned().unwrap_or_default(), ..User::default() };
+        user.take(row, None);
+        self.users.insert(username_key(&user.username), user);
+        Outcome::Created
+    }
+
+    /// All problems of a row but its surplus cells, in the order of the field table.
+    fn user_problems(&self, row: &UserCells, subject: &Subject) -> String {
+        let creates = matches!(subject, Subject::Stranger);
+        let required = |missing: bool, column| {
+            if creates && missing { problem(column, "is required to create a user") } else { String::new() }
+        };
+
+        let mut all = String::new();
+        if row.username.is_missing() {
+            all += &problem(Column::Username, "may not be empty");
+        }
+        all += row.username.problems();
+        all += row.given_name.problems();
+        all += row.surname.problems();
+        all += row.middle_name.problems();
+        all += row.preferred_name.problems();
+        all += row.email_address.problems();
+        all += row.graduation_year.problems();
+        if creates && row.graduation_year.is_missing() && row.staff_member == Cell::Good(false) {
+            all += &problem(Column::GraduationYear, "is required to create a student");
+        }
+        all += row.library_barcode.problems();
+        if self.is_taken(&row.library_barcode, subject) {
+            all += &problem(Column::LibraryBarcode, "is already used by another user");
+        }
+        all += row.admin_system_id.problems();
+        all += row.gender.problems();
+        all += row.password.problems();
+        all += row.form_class.problems();
+        all += row.enabled.problems();
+        all += &required(row.enabled.is_missing(), Column::Enabled);
+        all += row.staff_member.problems();
+        all += &required(row.staff_member.is_missing(), Column::StaffMember);
+        all += row.presentation_group.problems();
+        all
+    }
+
+    fn is_taken(&self, barcode: &Cell<String>, subject: &Subject) -> bool {
+        let Cell::Good(barcode) = barcode else {
+            return false;
+        };
+        let own = match subject {
+            Subject::Nobody => return false,
+            Subject::Stranger => None,
+            Subject::Known(key) => Some(key),
+        };
+        self.users
+            .iter()
+            .any(|(key, user)| user.library_barcode.as_ref() == Some(barcode) && Some(key) != own)
+    }
+
+    /// A row of a group import.
+    pub(super) fn apply_group_row(&mut self, columns: &Columns, cells: &[String]) -> Outcome {
+        let filled = |column| columns.cell(column, cells).filter(|text| !text.is_empty());
+        let library_group = filled(Column::LibraryGroup);
+        let system_group = filled(Column::SystemGroup);
+
+        let mut problems = surplus(columns, cells);
+        let member = match filled(Column::Username) {
+            None => {
+                problems += &problem(Column::Username, "may not be empty");
+                None
+            }
+            Some(username) => {
+                let user = self.users.get(&username_key(username));
+                if user.is_none() {
+                    problems += &problem(Column::Username, "is not a known user");
+                }
+                user.map(|user| user.username.clone())
+            }
+        };
+        if library_group.is_none() && system_group.is_none() {
+            problems += "Row names no group. ";
+        }
+        if library_group.is_some_and(|name| !self.library_groups.contains_key(name)) {
+            problems += &problem(Column::LibraryGroup, "is not a defined library group");
+        }
+        if system_group.is_some_and(|name| !self.system_groups.contains_key(name)) {
+            problems += &problem(Column::SystemGroup, "is not a defined system group");
+        }
+        let (true, Some(member)) = (problems.is_empty(), member) else {
+            return Outcome::Failed(problems);
+        };
+
+        if let Some(members) = library_group.and_then(|name| self.library_groups.get_mut(name)) {
+            members.insert(member.clone());
+        }
+        if let Some(members) = system_group.and_then(|name| self.system_groups.get_mut(name)) {
+            members.insert(member);
+        }
+        Outcome::Updated
+    }
+}
+
+/// `Row has N values but the header has M columns. ` when a cell beyond the header is not blank. N counts every cell.
+fn surplus(columns: &Columns, cells: &[String]) -> String {
+    if cells.iter().skip(columns.width()).all(|cell| cell.trim().is_empty()) {
+        return String::new();
+    }
+    let (values, width) = (cells.len(), columns.width());
+    // The contract says nothing of a header of one column; "columns" it stays.
+    format!("Row has {values} values but the header has {width} columns. ")
+}
+
+impl User {
+    /// Takes over a row without problems. `update` is the policy for passwords of users who exist already.
+    fn take(&mut self, row: UserCells, update: Option<PasswordPolicy>) {
+        or_clear(&mut self.given_name, row.given_name);
+        or_clear(&mut self.surname, row.surname);
+        or_clear(&mut self.middle_name, row.middle_name);
+        or_clear(&mut self.preferred_name, row.preferred_name);
+        or_clear(&mut self.email_address, row.email_address);
+        or_keep(&mut self.graduation_year, row.graduation_year);
+        or_keep(&mut self.library_barcode, row.library_barcode);
+        or_keep(&mut self.admin_system_id, row.admin_system_id);
+        or_clear(&mut self.gender, row.gender);
+        or_clear(&mut self.form_class, row.form_class);
+        or_clear(&mut self.presentation_group, row.presentation_group);
+        if let Cell::Good(enabled) = row.enabled {
+            self.enabled = enabled;
+        }
+        if let Cell::Good(staff_member) = row.staff_member {
+            self.staff_member = staff_member;
+        }
+        if let Cell::Good(password) = row.password {
+            let applies = match update {
+                None | Some(PasswordPolicy::Always) => true,
+                Some(PasswordPolicy::WhenChanged) => self.password_applied.as_ref() != Some(&password),
+                Some(PasswordPolicy::OnCreate) => false,
+            };
+            if applies {
+                self.password_applied = Some(password.clone());
+                self.login_password = Some(password);
+            }
+        }
+    }
+}
+
+/// Blank clears.
+fn or_clear<T>(value: &mut Option<T>, cell: Cell<T>) {
+    match cell {
+        Cell::Good(new) => *value = Some(new),
+        Cell::Blank => *value = None,
+        Cell::Absent | Cell::Bad(_) => {}
+    }
+}
+
+/// Blank keeps.
+fn or_keep<T>(value: &mut Option<T>, cell: Cell<T>) {
+    if let Cell::Good(new) = cell {
+        *value = Some(new);
+    }
+}

@@ -1,0 +1,7 @@
+//! Rosters to import: [`hostile`] ones, small and random, for the oracle; [`large`] ones, valid, for load.
+//!
+//! Both are functions of their arguments alone: the same seed or options give the same bytes on every machine.
+
+mod dice;
+pub mod hostile;
+pub mod large;
