@@ -1,0 +1,166 @@
+//! `rollcall group`: defines the groups that imports fill.
+
+use clap::{ArgGroup, Args, Subcommand};
+use rollcall_schema::config::DatabaseSettings;
+use rollcall_schema::group::{self, Group, GroupKind};
+use serde::Serialize;
+
+use crate::database;
+use crate::error::Failure;
+use crate::output::{Output, table};
+use crate::tenant;
+
+const GROUP_KEYS: &str = "{\"kind\":\"library\"|\"system\",\"name\":…,\"grants_administration\":true|false}";
+
+/// Define and list groups: imports put users into them, and never define one
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Add(Add),
+    List(List),
+}
+
+/// Define a library group or a system group
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("kind").args(["library", "system"]).required(true),
+    after_help = format!("\
+A group import names a group exactly as it is named here, in capitals and small letters too. A group that is there \
+already is left as it is.
+
+Examples:
+  rollcall group add riverside 'Year 9 borrowers' --library
+  rollcall group add riverside Librarians --system
+  rollcall group add riverside 'Import robots' --system --grants-administration
+
+With --json: {{\"outcome\":\"created\"|\"unchanged\",\"group\":GROUP}}, GROUP being
+  {GROUP_KEYS}"))]
+pub struct Add {
+    /// The tenant's name
+    tenant: String,
+    /// The group's name, by which files refer to it
+    #[arg(value_parser = name)]
+    name: String,
+    /// A library group: what a patron may borrow and see
+    #[arg(long)]
+    library: bool,
+    /// A system group: what a user may do
+    #[arg(long)]
+    system: bool,
+    /// Make the members of this system group system administrators, who may send imports
+    #[arg(long, conflicts_with = "library")]
+    grants_administration: bool,
+    #[command(flatten)]
+    database: DatabaseSettings,
+}
+
+/// List a tenant's library groups and system groups
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+Examples:
+  rollcall group list riverside
+  rollcall group list riverside --json | jq -r '.[] | select(.grants_administration) | .name'
+
+With --json: an array of
+  {GROUP_KEYS}"))]
+pub struct List {
+    /// The tenant's name
+    tenant: String,
+    #[command(flatten)]
+    database: DatabaseSettings,
+}
+
+/// Does what was asked of the groups.
+pub async fn run(command: Command, output: Output) -> Result<(), Failure> {
+    match command {
+        Command::Add(add) => run_add(add, output).await,
+        Command::List(list) => run_list(&list, output).await,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Created,
+    Unchanged,
+}
+
+#[derive(Serialize)]
+struct Added {
+    outcome: Outcome,
+    group: Group,
+}
+
+async fn run_add(add: Add, output: Output) -> Result<(), Failure> {
+    let database = database::open_migrated(&add.database).await?;
+    let mut conn = database.connection().await?;
+    let tenant = tenant::named(&mut conn, &add.tenant).await?;
+    let kind = if add.system { GroupKind::System } else { GroupKind::Library };
+    let group = Group { kind, name: add.name, grants_administration: add.grants_administration };
+    let is_new = match kind {
+        GroupKind::Library => group::add_library_group(&mut conn, tenant.id, &group.name).await?,
+        GroupKind::System => {
+            group::add_system_group(&mut conn, tenant.id, &group.name, group.grants_administration).await?
+        }
+    };
+    if !is_new {
+        // One that grants something else is not the group that was asked for.
+        let otherwise = group::list(&mut conn, tenant.id).await?.into_iter().find(|existing| {
+            existing.kind == kind
+                && existing.name == group.name
+                && existing.grants_administration != group.grants_administration
+        });
+        if let Some(Group { name, grants_administration: grants, .. }) = otherwise {
+            return Err(Failure::GroupGrantsOtherwise { name, grants });
+        }
+    }
+    let added = Added { outcome: if is_new { Outcome::Created } else { Outcome::Unchanged }, group };
+    output.answer(&added, || {
+        let kind = kind_name(kind);
+        let Group { name, .. } = &added.group;
+        match added.outcome {
+            Outcome::Created => format!("Defined the {kind} group {name}."),
+            Outcome::Unchanged => format!("The {kind} group {name} is there already; nothing was changed."),
+        }
+    })?;
+    Ok(())
+}
+
+async fn run_list(list: &List, output: Output) -> Result<(), Failure> {
+    let database = database::open_migrated(&list.database).await?;
+    let mut conn = database.connection().await?;
+    let tenant = tenant::named(&mut conn, &list.tenant).await?;
+    let groups = group::list(&mut conn, tenant.id).await?;
+    output.answer(&groups, || {
+        if groups.is_empty() {
+            return format!("{0} has no groups yet: `rollcall group add {0} NAME --library`.", tenant.name);
+        }
+        let rows: Vec<_> = groups
+            .iter()
+            .map(|group| {
+                let grants = if group.grants_administration { "administration" } else { "-" };
+                [kind_name(group.kind).to_owned(), group.name.clone(), grants.to_owned()]
+            })
+            .collect();
+        table(["KIND", "GROUP", "GRANTS"], &rows)
+    })?;
+    Ok(())
+}
+
+fn kind_name(kind: GroupKind) -> &'static str {
+    match kind {
+        GroupKind::Library => "library",
+        GroupKind::System => "system",
+    }
+}
+
+/// A name that a file could hold: its cells are trimmed.
+fn name(text: &str) -> Result<String, &'static str> {
+    let name = text.trim();
+    if name.is_empty() {
+        return Err("a group's name has at least one character");
+    }
+    if name.chars().any(char::is_control) {
+        return Err("a group's name has no control characters");
+    }
+    Ok(name.to_owned())
+}

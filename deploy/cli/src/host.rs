@@ -1,0 +1,67 @@
+//! A host name as a request carries it.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A host name without scheme, port or path, in the form that clients send: lower case, and an international
+/// name in its ASCII form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostName(String);
+
+/// What somebody wrote is no host name.
+#[derive(Debug, thiserror::Error)]
+#[error("write a host name alone, such as library.school.edu, without https://, port or path")]
+pub struct NoHostName;
+
+impl FromStr for HostName {
+    type Err = NoHostName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let host = url::Host::parse(text.trim().trim_end_matches('.')).map_err(|_| NoHostName)?;
+        Ok(Self(host.to_string()))
+    }
+}
+
+impl From<HostName> for String {
+    fn from(host: HostName) -> Self {
+        host.0
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_name_takes_the_form_that_clients_send() {
+        for (text, host) in [
+            ("Library.School.EDU", "library.school.edu"),
+            ("library.school.edu.", "library.school.edu"),
+            ("école.fr", "xn--cole-9oa.fr"),
+            ("192.0.2.7", "192.0.2.7"),
+            ("localhost", "localhost"),
+        ] {
+            assert_eq!(text.parse::<HostName>().expect("a host name").to_string(), host);
+        }
+    }
+
+    #[test]
+    fn a_url_or_a_port_is_no_host_name() {
+        for text in [
+            "",
+            ".",
+            "https://library.school.edu",
+            "library.school.edu:8443",
+            "library.school.edu/api",
+            "a b",
+        ] {
+            assert!(text.parse::<HostName>().is_err(), "{text}");
+        }
+    }
+}

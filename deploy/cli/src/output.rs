@@ -1,0 +1,89 @@
+//! How a command answers: tables and lines for people, JSON for scripts. Knows nothing of what it writes.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use serde::Serialize;
+
+/// Where the answer goes and in which form.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// Whether a script reads.
+    pub json: bool,
+}
+
+impl Output {
+    /// Writes the answer: for a script the value as one line of JSON, for a person what `text` says.
+    pub fn answer(self, value: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
+        let mut answer = if self.json { serde_json::to_string(value)? } else { text() };
+        if !answer.ends_with('\n') {
+            answer.push('\n');
+        }
+        let mut out = io::stdout().lock();
+        match out.write_all(answer.as_bytes()).and_then(|()| out.flush()) {
+            // `| head` has read all that it wants.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written,
+        }
+    }
+}
+
+/// A table: a column is as wide as its widest cell, and nothing but blanks divides them.
+pub fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
+    let header = header.map(str::to_owned);
+    let rows: Vec<[String; N]> =
+        std::iter::once(&header).chain(rows).map(|row| row.each_ref().map(|cell| printable(cell))).collect();
+    let mut widths = [0; N];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let line = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect::<Vec<_>>()
+            .join("  ");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Facts about one thing, each on a line behind its name.
+pub fn facts(facts: &[(&str, String)]) -> String {
+    let width = facts.iter().map(|(name, _)| name.chars().count() + 1).max().unwrap_or(0);
+    facts.iter().fold(String::new(), |mut text, (name, value)| {
+        let name = format!("{name}:");
+        let _ = writeln!(text, "{name:width$} {}", printable(value));
+        text
+    })
+}
+
+/// What is shown of text that came from a file or a client: a terminal obeys control characters.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_under_their_headings() {
+        let rows = [["école".to_owned(), "1".to_owned()], ["a".to_owned(), "22".to_owned()]];
+        assert_eq!(table(["NAME", "N"], &rows), "NAME   N\nécole  1\na      22\n");
+        assert_eq!(table(["NAME"], &[]), "NAME\n");
+    }
+
+    #[test]
+    fn facts_stand_in_line_and_cannot_steer_the_terminal() {
+        assert_eq!(
+            facts(&[("state", "running".to_owned()), ("ignored columns", "a\u{1b}[2J".to_owned())]),
+            "state:           running\nignored columns: a\u{fffd}[2J\n"
+        );
+    }
+}

@@ -1,0 +1,248 @@
+//! `rollcall tenant`: adds, shows and changes tenants.
+
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use rollcall_schema::config::DatabaseSettings;
+use rollcall_schema::database::Connection;
+use rollcall_schema::ids::TenantId;
+use rollcall_schema::tenant::{self, Change, FoundTenant, PasswordPolicy, Tenant, TenantError};
+use serde::Serialize;
+
+use crate::database;
+use crate::error::Failure;
+use crate::host::HostName;
+use crate::output::{Output, table};
+use crate::size::Size;
+
+const TENANT_KEYS: &str =
+    "{\"id\":…,\"name\":…,\"hosts\":[…],\"password_policy\":…,\"upload_limit_bytes\":…}";
+
+/// Add, list and change tenants: a school or a district, each with its own users, groups and imports
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Add(Add),
+    List(List),
+    Set(Set),
+}
+
+/// Add a tenant
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+A request belongs to the tenant that its URL names (`?tenantId=NAME`), else to the tenant whose host name it was \
+sent to, else to the only tenant there is.
+
+Examples:
+  rollcall tenant add riverside
+  rollcall tenant add riverside --host library.riverside.edu --host import.riverside.edu
+  rollcall tenant add riverside --upload-limit 500MB --password-policy on-create --if-missing
+
+With --json: {{\"outcome\":\"created\"|\"unchanged\",\"tenant\":TENANT}}, TENANT being
+  {TENANT_KEYS}"))]
+pub struct Add {
+    /// What clients write as `tenantId`: letters, digits, dots, dashes and underscores, 63 at most; kept in lower case
+    name: String,
+    /// Host name whose requests are for this tenant; may be given several times
+    #[arg(long = "host", value_name = "HOST")]
+    hosts: Vec<HostName>,
+    /// When an import sets a password that its file gives
+    #[arg(long, value_name = "POLICY", default_value = "when-changed")]
+    password_policy: Policy,
+    /// The largest file that the tenant may send: 500MB, 2GiB
+    #[arg(long, value_name = "SIZE", default_value_t = Size::from_bytes(tenant::DEFAULT_UPLOAD_LIMIT_BYTES))]
+    upload_limit: Size,
+    /// Leave a tenant of this name as it is and succeed
+    #[arg(long)]
+    if_missing: bool,
+    #[command(flatten)]
+    database: DatabaseSettings,
+}
+
+/// List the tenants and their settings
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+Examples:
+  rollcall tenant list
+  rollcall tenant list --json | jq -r '.[].name'
+
+With --json: an array of
+  {TENANT_KEYS}"))]
+pub struct List {
+    #[command(flatten)]
+    database: DatabaseSettings,
+}
+
+/// Change a tenant's host names and settings; what is not named stays as it is
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("change")
+        .args(["add_host", "remove_host", "password_policy", "upload_limit"]).multiple(true).required(true),
+    after_help = format!("\
+All changes take effect together or, if one is refused, not at all.
+
+Examples:
+  rollcall tenant set riverside --add-host library.riverside.edu
+  rollcall tenant set riverside --remove-host old.riverside.edu --add-host new.riverside.edu
+  rollcall tenant set riverside --upload-limit 4GiB --password-policy always
+
+With --json: the tenant after the change,
+  {TENANT_KEYS}"))]
+pub struct Set {
+    /// The tenant's name
+    name: String,
+    /// Host name to give to the tenant; may be given several times
+    #[arg(long, value_name = "HOST")]
+    add_host: Vec<HostName>,
+    /// Host name to take from the tenant; may be given several times
+    #[arg(long, value_name = "HOST")]
+    remove_host: Vec<HostName>,
+    /// When an import sets a password that its file gives
+    #[arg(long, value_name = "POLICY")]
+    password_policy: Option<Policy>,
+    /// The largest file that the tenant may send: 500MB, 2GiB
+    #[arg(long, value_name = "SIZE")]
+    upload_limit: Option<Size>,
+    #[command(flatten)]
+    database: DatabaseSettings,
+}
+
+/// [`PasswordPolicy`] as an argument.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Policy {
+    /// When it differs from the one that the last import applied to the user, so that a nightly file does not
+    /// reset what its owner has changed since
+    WhenChanged,
+    /// With every row that gives one
+    Always,
+    /// Only when the row creates the user
+    OnCreate,
+}
+
+impl From<Policy> for PasswordPolicy {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::WhenChanged => Self::WhenChanged,
+            Policy::Always => Self::Always,
+            Policy::OnCreate => Self::OnCreate,
+        }
+    }
+}
+
+/// Does what was asked of the tenants.
+pub async fn run(command: Command, output: Output) -> Result<(), Failure> {
+    match command {
+        Command::Add(add) => run_add(add, output).await,
+        Command::List(list) => run_list(&list, output).await,
+        Command::Set(set) => run_set(set, output).await,
+    }
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Created,
+    Unchanged,
+}
+
+#[derive(Serialize)]
+struct Added {
+    outcome: Outcome,
+    tenant: Tenant,
+}
+
+async fn run_add(add: Add, output: Output) -> Result<(), Failure> {
+    let database = database::open_migrated(&add.database).await?;
+    let mut conn = database.connection().await?;
+    let hosts: Vec<String> = add.hosts.into_iter().map(String::from).collect();
+    let added =
+        tenant::add(&mut conn, &add.name, &hosts, add.password_policy.into(), add.upload_limit.bytes()).await;
+    let (id, outcome) = match added {
+        Ok(id) => (id, Outcome::Created),
+        Err(TenantError::NameTaken(name)) if add.if_missing => {
+            (named(&mut conn, &name).await?.id, Outcome::Unchanged)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let added = Added { outcome, tenant: whole(&mut conn, id, &add.name).await? };
+    output.answer(&added, || match added.outcome {
+        Outcome::Created => format!(
+            "Added the tenant {0}. Give it an administrator with `rollcall admin add {0} USERNAME`.",
+            added.tenant.name
+        ),
+        Outcome::Unchanged => {
+            format!("The tenant {} is there already; it was left as it is.", added.tenant.name)
+        }
+    })?;
+    Ok(())
+}
+
+async fn run_list(list: &List, output: Output) -> Result<(), Failure> {
+    let database = database::open_migrated(&list.database).await?;
+    let tenants = tenant::list(&mut *database.connection().await?).await?;
+    output.answer(&tenants, || {
+        if tenants.is_empty() {
+            "There is no tenant yet: `rollcall tenant add NAME`.".to_owned()
+        } else {
+            tabulated(&tenants)
+        }
+    })?;
+    Ok(())
+}
+
+async fn run_set(set: Set, output: Output) -> Result<(), Failure> {
+    let database = database::open_migrated(&set.database).await?;
+    let mut conn = database.connection().await?;
+    let found = named(&mut conn, &set.name).await?;
+    let before = whole(&mut conn, found.id, &set.name).await?;
+    let change = Change {
+        remove_hosts: set.remove_host.into_iter().map(String::from).collect(),
+        add_hosts: set.add_host.into_iter().map(String::from).collect(),
+        password_policy: set.password_policy.map(PasswordPolicy::from),
+        upload_limit_bytes: set.upload_limit.map(Size::bytes),
+    };
+    if let Some(host) = change.remove_hosts.iter().find(|host| !before.hosts.contains(host)) {
+        return Err(Failure::UnknownHost { tenant: before.name, host: host.clone(), known: before.hosts });
+    }
+    tenant::change(&mut conn, found.id, &change).await?;
+    let after = whole(&mut conn, found.id, &set.name).await?;
+    output.answer(&after, || tabulated(std::slice::from_ref(&after)))?;
+    Ok(())
+}
+
+/// The tenant of this name; if there is none, the failure tells which there are.
+pub async fn named(conn: &mut Connection, name: &str) -> Result<FoundTenant, Failure> {
+    match tenant::by_name(conn, name).await {
+        Err(TenantError::Unknown(name)) => Err(unknown(conn, &name).await?),
+        found => Ok(found?),
+    }
+}
+
+async fn unknown(conn: &mut Connection, name: &str) -> Result<Failure, Failure> {
+    let known: Vec<String> = tenant::list(conn).await?.into_iter().map(|tenant| tenant.name).collect();
+    Ok(if known.is_empty() {
+        Failure::NoTenant
+    } else {
+        Failure::UnknownTenant { name: name.to_owned(), known }
+    })
+}
+
+/// The tenant with all its settings.
+async fn whole(conn: &mut Connection, id: TenantId, name: &str) -> Result<Tenant, Failure> {
+    match tenant::list(conn).await?.into_iter().find(|tenant| tenant.id == id) {
+        Some(tenant) => Ok(tenant),
+        None => Err(unknown(conn, name).await?),
+    }
+}
+
+fn tabulated(tenants: &[Tenant]) -> String {
+    let rows: Vec<_> = tenants
+        .iter()
+        .map(|tenant| {
+            [
+                tenant.name.clone(),
+                if tenant.hosts.is_empty() { "-".to_owned() } else { tenant.hosts.join(", ") },
+                tenant.password_policy.as_str().to_owned(),
+                Size::from_bytes(tenant.upload_limit_bytes).to_string(),
+            ]
+        })
+        .collect();
+    table(["TENANT", "HOSTS", "PASSWORDS", "UPLOAD LIMIT"], &rows)
+}
