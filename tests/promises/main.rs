@@ -3,3 +3,4 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "these are tests")]
 
 mod a_roster_goes_in;
+mod the_oracle_agrees;

@@ -61,11 +61,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         Duration::from_secs_f64(settings.wake_up_patience_seconds),
         stop.clone(),
     ));
-    let pool = HashingPool::new(settings.hashing_threads);
-    let hashing_stop = stop.clone();
-    parts.spawn(async move {
-        hashing::run(database, engine.passwords, pool, &sealed, hashing_stop).await;
-    });
+    if settings.hashing_threads > 0 {
+        let pool = HashingPool::new(settings.hashing_threads);
+        let stop = stop.clone();
+        parts.spawn(async move { hashing::run(database, engine.passwords, pool, &sealed, stop).await });
+    }
     tracing::info!(small = settings.small_lane, bulk = settings.bulk_lane, "the worker waits for wake-ups");
 
     tokio::select! {

@@ -39,8 +39,14 @@ pub struct Settings {
     #[arg(long, env = "ROLLCALL_CHUNK_ROWS", default_value_t = 5000, value_name = "ROWS", value_parser = at_least_one, help_heading = "Work")]
     pub chunk_rows: usize,
 
-    /// Passwords hashed at once. Each takes a core and 12 MiB.
-    #[arg(long, env = "ROLLCALL_WORKER_HASHING_THREADS", default_value_t = 1, value_name = "THREADS", value_parser = at_least_one, help_heading = "Work")]
+    /// Passwords hashed at once. Each takes a core and 12 MiB. With 0 this worker leaves them to the others.
+    #[arg(
+        long,
+        env = "ROLLCALL_WORKER_HASHING_THREADS",
+        default_value_t = 1,
+        value_name = "THREADS",
+        help_heading = "Work"
+    )]
     pub hashing_threads: usize,
 
     /// Seconds after which an import whose worker fell silent may be taken over by another.

@@ -1,13 +1,19 @@
 //! Servers, databases, the service's processes, and a client: everything a test needs to act as a school would.
 
 mod answer;
+mod condition;
+mod curl;
 mod databases;
+mod raw;
 mod receiver;
 mod servers;
 mod stack;
 
 pub use answer::{Answer, multipart};
+pub use condition::eventually;
+pub use curl::{Curled, curl};
 pub use databases::TestDatabase;
+pub use raw::{RawConnection, basic, upload_head};
 pub use receiver::Receiver;
 pub use servers::{Servers, servers};
-pub use stack::{ADMINISTRATOR, Options, PASSWORD, Stack, Tenant, cheap_hash, rss_kib};
+pub use stack::{ADMINISTRATOR, KEY, Options, PASSWORD, Stack, Tenant, cheap_hash, cheap_hash_of, rss_kib};

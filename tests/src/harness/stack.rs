@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use argon2::password_hash::PasswordHasher as _;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};
+use diesel::QueryableByName;
+use diesel_async::RunQueryDsl as _;
 use rollcall_schema::database::Database;
 use rollcall_schema::ids::TenantId;
 use rollcall_schema::tenant::{DEFAULT_UPLOAD_LIMIT_BYTES, PasswordPolicy};
@@ -16,6 +18,7 @@ use rollcall_servers::{Launch, Process};
 use tempfile::TempDir;
 
 use super::answer::{Answer, multipart};
+use super::curl::curl;
 use super::databases::TestDatabase;
 use super::servers::servers;
 
@@ -24,7 +27,10 @@ pub const ADMINISTRATOR: &str = "autoimport";
 /// The administrator's password.
 pub const PASSWORD: &str = "correct horse battery staple";
 /// The service's key in tests.
-const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+pub const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+/// Lines of each log that a failing test shows.
+const LOG_LINES: usize = 30;
 
 /// How a stack is to be.
 #[derive(Debug, Clone)]
@@ -33,11 +39,12 @@ pub struct Options {
     api_env: Vec<(String, String)>,
     worker_env: Vec<(String, String)>,
     tenant: bool,
+    tls: Option<(PathBuf, PathBuf)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { workers: 1, api_env: Vec::new(), worker_env: Vec::new(), tenant: true }
+        Self { workers: 1, api_env: Vec::new(), worker_env: Vec::new(), tenant: true, tls: None }
     }
 }
 
@@ -77,6 +84,14 @@ impl Options {
         self
     }
 
+    /// Speaks TLS with the certificate and the key in these PEM files. Its client is curl: the stack's own
+    /// speaks no TLS.
+    #[must_use]
+    pub fn tls(mut self, certificate: &Path, key: &Path) -> Self {
+        self.tls = Some((certificate.to_owned(), key.to_owned()));
+        self
+    }
+
     /// Starts it.
     pub async fn start(self) -> Stack {
         Stack::start(self).await
@@ -85,7 +100,7 @@ impl Options {
 
 /// A running service.
 pub struct Stack {
-    /// Where the API listens: `http://127.0.0.1:PORT`.
+    /// Where the API listens: `http://127.0.0.1:PORT`, or `https://localhost:PORT` with TLS.
     pub url: String,
     /// A pool on the service's database.
     pub database: Database,
@@ -130,13 +145,18 @@ impl Stack {
             ("ROLLCALL_KEY", KEY.to_owned()),
             ("ROLLCALL_UPLOADS", folder.path().join("uploads").display().to_string()),
             ("ROLLCALL_LISTEN", format!("127.0.0.1:{port}")),
-            ("ROLLCALL_TLS", "off".to_owned()),
             ("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned())),
         ]
+        .into_iter()
+        .chain(tls(options.tls.as_ref()))
         .map(|(name, value)| (name.to_owned(), value))
-        .to_vec();
+        .collect();
+        let url = match &options.tls {
+            None => format!("http://127.0.0.1:{port}"),
+            Some(_) => format!("https://localhost:{port}"),
+        };
         let mut stack = Self {
-            url: format!("http://127.0.0.1:{port}"),
+            url,
             database: test_database.pool(),
             tenant: None,
             test_database,
@@ -186,6 +206,39 @@ impl Stack {
         }
     }
 
+    /// What a query yields, each row as an object of its columns. Bytes come as text that begins with `\\x`.
+    pub async fn rows(&self, query: &str) -> Vec<serde_json::Value> {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            row: String,
+        }
+        let mut conn = self.database.connection().await.expect("the database answers");
+        let rows: Vec<Row> =
+            diesel::sql_query(format!("select to_jsonb(result)::text as row from ({query}) result"))
+                .load(&mut conn)
+                .await
+                .unwrap_or_else(|error| panic!("{error}: {query}"));
+        let parse = |row: &Row| serde_json::from_str(&row.row).expect("Postgres writes JSON");
+        rows.iter().map(parse).collect()
+    }
+
+    /// The only row that a query yields.
+    pub async fn row(&self, query: &str) -> serde_json::Value {
+        let mut rows = self.rows(query).await;
+        assert_eq!(rows.len(), 1, "{query}: {rows:?}");
+        rows.remove(0)
+    }
+
+    /// Runs a statement on the database.
+    pub async fn execute(&self, statement: &str) {
+        let mut conn = self.database.connection().await.expect("the database answers");
+        diesel::sql_query(statement)
+            .execute(&mut conn)
+            .await
+            .unwrap_or_else(|error| panic!("{error}: {statement}"));
+    }
+
     /// Starts the API and waits until it is ready.
     pub async fn start_api(&mut self) {
         let launch = self.launch("rollcall-api", &self.options.api_env);
@@ -193,8 +246,7 @@ impl Stack {
             Some(Process::start(&launch).expect("the API's binary is there: cargo build --workspace --bins"));
         let given_up = Instant::now() + Duration::from_secs(30);
         loop {
-            let ready = self.client.get(format!("{}/ready", self.url)).send().await;
-            if ready.is_ok_and(|answer| answer.status().is_success()) {
+            if self.is_ready().await {
                 return;
             }
             let ended = self.api.as_mut().and_then(Process::ended);
@@ -202,6 +254,14 @@ impl Stack {
             assert!(Instant::now() < given_up, "the API is not ready: {}", self.logs());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    async fn is_ready(&self) -> bool {
+        let url = format!("{}/ready", self.url);
+        if self.options.tls.is_some() {
+            return curl(["--insecure", &url]).await.status == 200;
+        }
+        self.client.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
     }
 
     /// Starts one more worker.
@@ -244,12 +304,14 @@ impl Stack {
         launch
     }
 
-    /// What the processes logged.
+    /// What the processes logged last.
     pub fn logs(&self) -> String {
         ["rollcall-api", "rollcall-worker"]
             .map(|binary| {
                 let path = self.folder.path().join(format!("{binary}.log"));
-                format!("\n--- {binary}\n{}", std::fs::read_to_string(path).unwrap_or_default())
+                let log = std::fs::read_to_string(path).unwrap_or_default();
+                let lines: Vec<&str> = log.lines().collect();
+                format!("\n--- {binary}\n{}", lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"))
             })
             .concat()
     }
@@ -298,6 +360,11 @@ impl Stack {
         self.send(self.upload("/api/import/users", file)).await
     }
 
+    /// Posts a file of users of a tenant and waits for the result.
+    pub async fn post_users_of(&self, tenant: &Tenant, file: impl AsRef<[u8]>) -> Answer {
+        self.send(self.upload(&format!("/api/import/users?tenantId={}", tenant.name), file)).await
+    }
+
     /// Posts a file of memberships and waits for the result.
     pub async fn post_groups(&self, file: impl AsRef<[u8]>) -> Answer {
         self.send(self.upload("/api/import/userGroups", file)).await
@@ -318,16 +385,31 @@ impl Drop for Stack {
     }
 }
 
-/// A hash of [`PASSWORD`] that costs next to nothing to check: a hash carries its parameters.
+/// What the API is told of TLS.
+fn tls(files: Option<&(PathBuf, PathBuf)>) -> Vec<(&'static str, String)> {
+    match files {
+        None => vec![("ROLLCALL_TLS", "off".to_owned())],
+        Some((certificate, key)) => vec![
+            ("ROLLCALL_TLS", "on".to_owned()),
+            ("ROLLCALL_TLS_CERT", certificate.display().to_string()),
+            ("ROLLCALL_TLS_KEY", key.display().to_string()),
+        ],
+    }
+}
+
+/// A hash of [`PASSWORD`]; see [`cheap_hash_of`].
 pub fn cheap_hash() -> &'static str {
     static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    HASH.get_or_init(|| {
-        let params = Params::new(8, 1, 1, None).expect("the least parameters that Argon2 takes");
-        let hash: PasswordHash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password(PASSWORD.as_bytes())
-            .expect("a password can be hashed");
-        hash.to_string()
-    })
+    HASH.get_or_init(|| cheap_hash_of(PASSWORD))
+}
+
+/// A hash that costs next to nothing to check: a hash carries its parameters.
+pub fn cheap_hash_of(password: &str) -> String {
+    let params = Params::new(8, 1, 1, None).expect("the least parameters that Argon2 takes");
+    let hash: PasswordHash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password(password.as_bytes())
+        .expect("a password can be hashed");
+    hash.to_string()
 }
 
 /// Resident memory of a process and its peak, in KiB.

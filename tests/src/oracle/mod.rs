@@ -186,14 +186,18 @@ impl Tenant {
         let Some(header) = records.next() else {
             return Answer::finished(&[]);
         };
-        let plan = match header::plan(endpoint, &header) {
+        if !header.closes {
+            return Answer::could_not_run("The header line has a quote that never closes.");
+        }
+        let plan = match header::plan(endpoint, &header.cells) {
             Ok(plan) => plan,
             Err(why) => return Answer::could_not_run(&why),
         };
         let outcomes: Vec<Outcome> = records
-            .map(|cells| match &plan {
-                Plan::Users(columns) => self.apply_user_row(columns, &cells),
-                Plan::Groups(columns) => self.apply_group_row(columns, &cells),
+            .map(|row| match &plan {
+                _ if !row.closes => Outcome::Failed("Row has a quote that never closes. ".to_owned()),
+                Plan::Users(columns) => self.apply_user_row(columns, &row.cells),
+                Plan::Groups(columns) => self.apply_group_row(columns, &row.cells),
             })
             .collect();
         Answer::finished(&outcomes)

@@ -10,8 +10,18 @@ enum At {
     Quoted,
 }
 
-/// Every line that is not blank, as cells as written (not trimmed).
-pub fn read(text: &str) -> Vec<Vec<String>> {
+/// A line that is not blank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The cells as written (not trimmed).
+    pub cells: Vec<String>,
+    /// False where a quote opens and the file ends before it closes. What such a record holds nobody can say, so it fails
+    /// as a whole.
+    pub closes: bool,
+}
+
+/// Every line that is not blank.
+pub fn read(text: &str) -> Vec<Record> {
     let chars: Vec<char> = text.chars().collect();
     let mut at = 0;
     let mut delimiter = None;
@@ -69,7 +79,7 @@ fn sniff(chars: &[char]) -> char {
 }
 
 /// The record that begins at `at`, and where the next one does. A quote that is never closed runs to the end of the file.
-fn record(chars: &[char], mut at: usize, delimiter: char) -> (Vec<String>, usize) {
+fn record(chars: &[char], mut at: usize, delimiter: char) -> (Record, usize) {
     let mut cells = Vec::new();
     let mut cell = String::new();
     let mut state = At::CellStart;
@@ -89,7 +99,7 @@ fn record(chars: &[char], mut at: usize, delimiter: char) -> (Vec<String>, usize
             state = At::CellStart;
         } else if c == '\r' || c == '\n' {
             cells.push(cell);
-            return (cells, after_line_end(chars, at));
+            return (Record { cells, closes: true }, after_line_end(chars, at));
         } else if c == '"' && state == At::CellStart {
             state = At::Quoted;
         } else {
@@ -99,5 +109,5 @@ fn record(chars: &[char], mut at: usize, delimiter: char) -> (Vec<String>, usize
         at += 1;
     }
     cells.push(cell);
-    (cells, at)
+    (Record { cells, closes: state != At::Quoted }, at)
 }
