@@ -3,4 +3,6 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "these are tests")]
 
 mod a_roster_goes_in;
+mod one_trace;
 mod the_oracle_agrees;
+mod the_status_table;
