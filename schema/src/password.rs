@@ -1,11 +1,12 @@
 //! Passwords: hashed with Argon2id on a bounded number of threads, waiting under seal until then.
 
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use crate::ids::TenantId;
@@ -42,11 +43,15 @@ pub fn owner(tenant: TenantId, username_key: &str) -> Vec<u8> {
 
 /// Bounds how many hashes are computed at once: each costs a core and its memory, so an unbounded number
 /// would let anybody with wrong passwords stop the service.
+///
+/// The threads are its own, and as many as it may use: the allocator keeps a hash's memory for the thread that
+/// asked for it, so that on a runtime's many blocking threads it would be kept many times over.
 #[derive(Clone)]
 pub struct HashingPool {
-    places: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
+    queue: SyncSender<Work>,
 }
+
+type Work = Box<dyn FnOnce() + Send>;
 
 /// Too many checks are waiting already.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +59,20 @@ pub struct HashingPool {
 pub struct Overloaded;
 
 impl HashingPool {
-    /// At most `threads` hashes at once.
+    /// At most `threads` hashes at once. The threads end when the last clone of the pool is gone.
     pub fn new(threads: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(threads)), queue: Arc::new(Semaphore::new(WAITING)) }
+        let (queue, waiting) = sync_channel::<Work>(WAITING);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..threads {
+            let waiting = Arc::clone(&waiting);
+            std::thread::spawn(move || {
+                // The lock is let go before the work begins.
+                while let Ok(work) = next(&waiting) {
+                    work();
+                }
+            });
+        }
+        Self { queue }
     }
 
     /// Hashes a password.
@@ -81,19 +97,20 @@ impl HashingPool {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
-        let waiting = Arc::clone(&self.queue).try_acquire_owned().map_err(|error| match error {
-            TryAcquireError::NoPermits | TryAcquireError::Closed => Overloaded,
-        })?;
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Overloaded)?;
-        drop(waiting);
-        // The place goes with the work: a client that hangs up does not free a core that is still busy.
-        let done = tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(place);
-            done
-        });
+        let (reply, done) = oneshot::channel();
+        let work = move || {
+            // A client that hung up while its check was waiting is not checked.
+            if !reply.is_closed() {
+                let _ = reply.send(work());
+            }
+        };
+        self.queue.try_send(Box::new(work)).map_err(|_| Overloaded)?;
         done.await.map_err(|_| Overloaded)
     }
+}
+
+fn next(waiting: &Mutex<Receiver<Work>>) -> Result<Work, RecvError> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).recv()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use rollcall_schema::seal::PasswordKeys;
 use rollcall_schema::upload::{UploadError, UploadStore};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument as _, Span};
 
 use crate::chunk::{Chunk, Rows, read_chunks};
@@ -171,10 +172,11 @@ async fn start_reader(
     Ok((receive, reader))
 }
 
-/// Counts the file's rows beside the work, for who asks how far it is. Nothing depends on it.
-fn count_rows(engine: Engine, lease: Lease, survey: Arc<Survey>) -> tokio::task::JoinHandle<()> {
+/// Counts the file's rows beside the work, for who asks how far it is. Nothing depends on it, and it ends with the
+/// attempt.
+fn count_rows(engine: Engine, lease: Lease, survey: Arc<Survey>) -> AbortOnDropHandle<()> {
     let span = tracing::info_span!("count rows");
-    tokio::spawn(
+    AbortOnDropHandle::new(tokio::spawn(
         async move {
             let counted = async {
                 let upload = engine.uploads.open(lease.tenant, lease.import).await?;
@@ -188,7 +190,7 @@ fn count_rows(engine: Engine, lease: Lease, survey: Arc<Survey>) -> tokio::task:
             }
         }
         .instrument(span),
-    )
+    ))
 }
 
 /// Merges a chunk in one transaction: its rows, their outcomes, the counters and so the cursor, and with the last
