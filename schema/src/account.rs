@@ -1,6 +1,7 @@
 //! Accounts: users as the login sees them, and the first administrator that an operator makes.
 
 use diesel::prelude::*;
+use diesel::sql_types;
 use diesel_async::{AsyncConnection as _, RunQueryDsl};
 
 use crate::database::Connection;
@@ -66,7 +67,8 @@ pub async fn is_administrator(conn: &mut Connection, tenant: TenantId, user: Use
 }
 
 /// Stores the hash of a password that waited under this seal; `None` drops a password whose seal does not open.
-/// Nothing happens if another password has taken its place meanwhile.
+/// Nothing happens if another password has taken its place meanwhile, or if another hasher is at it: a login is not
+/// to wait for that one's transaction.
 pub async fn store_hash(
     conn: &mut Connection,
     tenant: TenantId,
@@ -74,11 +76,18 @@ pub async fn store_hash(
     sealed: &[u8],
     hash: Option<&str>,
 ) -> QueryResult<bool> {
-    let stored = diesel::update(users::table.find((tenant, user)))
-        .filter(users::password_sealed.eq(sealed))
-        .set((users::password_hash.eq(hash), users::password_sealed.eq(None::<Vec<u8>>)))
-        .execute(conn)
-        .await?;
+    let stored = diesel::sql_query(
+        "update users set password_hash = $4, password_sealed = null
+          where (tenant_id, id) in (select tenant_id, id from users
+                                     where tenant_id = $1 and id = $2 and password_sealed = $3
+                                       for update skip locked)",
+    )
+    .bind::<sql_types::Uuid, _>(tenant)
+    .bind::<sql_types::Uuid, _>(user)
+    .bind::<sql_types::Binary, _>(sealed)
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(hash)
+    .execute(conn)
+    .await?;
     Ok(stored == 1)
 }
 
@@ -114,7 +123,7 @@ pub async fn waiting_passwords(conn: &mut Connection, limit: i64) -> QueryResult
 /// command, held until the transaction ends.
 pub async fn lock_roster(conn: &mut Connection, tenant: TenantId) -> QueryResult<()> {
     diesel::sql_query("select pg_advisory_xact_lock(hashtextextended('rollcall roster ' || $1::text, 0))")
-        .bind::<diesel::sql_types::Uuid, _>(tenant)
+        .bind::<sql_types::Uuid, _>(tenant)
         .execute(conn)
         .await?;
     Ok(())

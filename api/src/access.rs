@@ -1,0 +1,216 @@
+//! What is known of each request: its span, its line in the log, and the headers that let a client quote it.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{ConnectInfo, MatchedPath, Request};
+use axum::http::header::{CACHE_CONTROL, USER_AGENT};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use rollcall_schema::telemetry::{TraceContext, current_trace_id};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
+use uuid::Uuid;
+
+/// The header that names a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header that names its trace.
+const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
+/// Characters of a request id that are taken from a client.
+const LONGEST_REQUEST_ID: usize = 128;
+
+/// The middleware that gives each request its span, its log line and its headers.
+pub async fn record(request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    let span = server_span(&request, &id);
+    trace_context(request.headers()).adopt(&span);
+    let mut exchange = Exchange {
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        span: span.clone(),
+        began: Instant::now(),
+        status: None,
+        sent_bytes: 0,
+        whole: false,
+    };
+    let (mut response, trace) =
+        async { (next.run(request).await, current_trace_id()) }.instrument(span).await;
+
+    exchange.answered(response.status());
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REQUEST_ID, id);
+    if let Some(trace) = trace.and_then(|trace| HeaderValue::try_from(trace).ok()) {
+        headers.insert(TRACE_ID, trace);
+    }
+    response.map(|body| {
+        // Of the answer to a HEAD nothing but the head is sent.
+        exchange.whole = body.is_end_stream() || exchange.method == Method::HEAD;
+        Body::new(Recorded { body, exchange })
+    })
+}
+
+/// The client's request id, if it is one that can be put into a log; else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let sane = |id: &&HeaderValue| {
+        let id = id.as_bytes();
+        (1..=LONGEST_REQUEST_ID).contains(&id.len())
+            && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:=+/".contains(byte))
+    };
+    headers.get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(|| {
+        HeaderValue::try_from(Uuid::now_v7().to_string()).expect("an id is hexadecimal digits and dashes")
+    })
+}
+
+fn trace_context(headers: &HeaderMap) -> TraceContext {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    TraceContext { traceparent: text("traceparent"), tracestate: text("tracestate") }
+}
+
+/// The server's span, with the fields of OpenTelemetry's conventions for HTTP. The query is left out: a client may
+/// put into it what it likes.
+fn server_span(request: &Request, id: &HeaderValue) -> Span {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let method = known_method(request.method());
+    let name = match (method, route) {
+        ("_OTHER", _) => "HTTP".to_owned(),
+        (method, Some(route)) => format!("{method} {route}"),
+        (method, None) => method.to_owned(),
+    };
+    let client = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|client| client.0.ip());
+    let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    tracing::info_span!(
+        "request",
+        otel.name = name,
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        url.path = request.uri().path(),
+        client.address = client.map(tracing::field::display),
+        user_agent.original = text(USER_AGENT),
+        request_id = id.to_str().unwrap_or_default(),
+        rollcall.tenant = Empty,
+        rollcall.import.id = Empty,
+    )
+}
+
+/// The method, if it is one of HTTP's own: others are a client's invention, of which there is no end.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "CONNECT" => "CONNECT",
+        "OPTIONS" => "OPTIONS",
+        "TRACE" => "TRACE",
+        "PATCH" => "PATCH",
+        _ => "_OTHER",
+    }
+}
+
+/// A request and what became of it; logged when it is over, however it ends.
+struct Exchange {
+    method: Method,
+    path: String,
+    span: Span,
+    began: Instant,
+    status: Option<StatusCode>,
+    sent_bytes: u64,
+    /// Whether all of the answer was handed to the connection.
+    whole: bool,
+}
+
+impl Exchange {
+    fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status);
+        self.span.record("http.response.status_code", status.as_u16());
+        if status.is_server_error() {
+            self.span.record("otel.status_code", "ERROR");
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let Self { method, path, span, sent_bytes, .. } = self;
+        let milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match self.status {
+            Some(status) if self.whole => {
+                tracing::info!(parent: &*span, status = status.as_u16(), milliseconds, sent_bytes, "{method} {path}");
+            }
+            Some(status) => tracing::info!(
+                parent: &*span, status = status.as_u16(), milliseconds, sent_bytes,
+                "{method} {path}: the answer was cut off"
+            ),
+            None => {
+                tracing::info!(parent: &*span, milliseconds, "{method} {path}: the client hung up before the answer");
+            }
+        }
+    }
+}
+
+/// The answer's body, watched until it ends; the request's span lasts as long.
+struct Recorded {
+    body: Body,
+    exchange: Exchange,
+}
+
+impl http_body::Body for Recorded {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        let _within = this.exchange.span.enter();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.exchange.sent_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                this.exchange.whole = this.body.is_end_stream();
+            }
+            Poll::Ready(None) => this.exchange.whole = true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sane_request_ids_are_taken() {
+        let taken = |id: &'static str| {
+            let headers = [(REQUEST_ID, HeaderValue::from_static(id))].into_iter().collect();
+            request_id(&headers) == id
+        };
+        assert!(taken("0198f1c2-7d3e"));
+        assert!(taken("Root=1-67891233:abc"));
+        assert!(!taken(""));
+        assert!(!taken("a b"));
+        assert!(!taken("\"quoted\""));
+        assert_eq!(request_id(&HeaderMap::new()).len(), 36);
+    }
+}

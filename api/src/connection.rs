@@ -1,0 +1,125 @@
+//! Connections as they are accepted and closed.
+
+use std::future::{Ready, ready};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum_server::accept::Accept;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+/// How long a client may take to close its side once the server has closed its own.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Accepts connections that end as [`Lingering`] ones.
+#[derive(Debug, Clone, Copy)]
+pub struct LingeringAcceptor;
+
+impl<S> Accept<TcpStream, S> for LingeringAcceptor {
+    type Stream = Lingering<TcpStream>;
+    type Service = S;
+    type Future = Ready<io::Result<(Self::Stream, S)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        // Heartbeats and small answers are not to wait for more to send.
+        ready(stream.set_nodelay(true).map(|()| (Lingering { stream, end: None }, service)))
+    }
+}
+
+/// A connection that closes its sending side first and reads on for a while (RFC 9112, section 9.6). To close both
+/// while the client still sends would reset the connection, and the reset can overtake the answer: the client
+/// would see a broken connection instead of the 413.
+#[derive(Debug)]
+pub struct Lingering<S> {
+    stream: S,
+    end: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, end } = &mut *self;
+        let end = if let Some(end) = end {
+            end
+        } else {
+            ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+            end.insert(Box::pin(sleep(LINGER)))
+        };
+        loop {
+            if end.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut scrap = [0; 8192];
+            let mut scrap = ReadBuf::new(&mut scrap);
+            // The answer is out, so a connection that fails now is as good as one that closes.
+            match ready!(Pin::new(&mut *stream).poll_read(cx, &mut scrap)) {
+                Ok(()) if !scrap.filled().is_empty() => {}
+                Ok(()) | Err(_) => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_client_still_sends_is_read_until_it_closes() {
+        let (server, mut client) = duplex(16);
+        let mut server = Lingering { stream: server, end: None };
+        let client = tokio::spawn(async move {
+            client.write_all(&vec![7; 100_000]).await.expect("the server reads on");
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).await.expect("the answer");
+            answer
+        });
+        server.write_all(b"413").await.expect("written");
+        server.shutdown().await.expect("closed");
+        assert_eq!(client.await.expect("no panic"), b"413");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_close_is_not_waited_for() {
+        let (server, client) = duplex(16);
+        let mut server = Lingering { stream: server, end: None };
+        let began = tokio::time::Instant::now();
+        server.shutdown().await.expect("closed");
+        assert!(began.elapsed() >= LINGER);
+        drop(client);
+    }
+}

@@ -1,0 +1,48 @@
+//! Rollcall's API: checks who sends a file, stores it sealed, puts it into its tenant's line, tells the workers, and
+//! answers with the result when it is there.
+//!
+//! It knows nothing of what a row means: a file is bytes to it, and a result the bytes that
+//! [`rollcall_schema::result`] writes. It holds neither in memory.
+//!
+//! The map, in the order of a request's way:
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`settings`] | what can be set |
+//! | [`server`], [`certificate`], [`connection`] | the process, TLS, how connections begin and end |
+//! | [`state`] | what every request shares |
+//! | [`drain`], [`access`] | what surrounds each request: its unread rest, its span and log line |
+//! | [`routes`] | the resources, a file each |
+//! | [`login`], [`credentials`], [`verified_logins`], [`failed_logins`] | who may import |
+//! | [`submission`], [`upload`], [`wake_ups`] | taking a file in: stored, submitted, announced |
+//! | [`waiting`], [`reply`] | until the result is there, and telling it |
+//! | [`prefer`], [`parameters`] | headers with a grammar of their own |
+//! | [`answer`] | what is said to the client, and with which status |
+
+pub mod settings;
+
+pub mod certificate;
+pub mod connection;
+pub mod server;
+pub mod state;
+
+pub mod access;
+pub mod drain;
+pub mod routes;
+
+pub mod credentials;
+pub mod failed_logins;
+pub mod login;
+pub mod verified_logins;
+
+pub mod submission;
+pub mod upload;
+pub mod wake_ups;
+
+pub mod reply;
+pub mod waiting;
+
+pub mod parameters;
+pub mod prefer;
+
+pub mod answer;

@@ -1,0 +1,72 @@
+//! The grammar that many headers share: parts between separators, `name=value`, values in quotes (RFC 9110,
+//! section 5.6). Bytes, not text: a browser writes a file's name in whatever encoding it likes.
+
+/// The parts between separators that do not stand within quotes.
+pub fn split_unquoted(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut quoted = false;
+    let mut escaped = false;
+    text.split(move |&byte| {
+        let inside = quoted;
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        byte == separator && !inside
+    })
+}
+
+/// A name and its value, without the quotes; no value is an empty one.
+pub fn name_and_value(preference: &[u8]) -> (&[u8], &[u8]) {
+    let mut parts = preference.splitn(2, |&byte| byte == b'=');
+    let name = parts.next().unwrap_or_default().trim_ascii();
+    let value = parts.next().unwrap_or_default().trim_ascii();
+    let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    (name, unquoted.unwrap_or(value))
+}
+
+/// The value of a header's parameter, which stands behind the first semicolon. The first of its name counts.
+pub fn parameter<'a>(header: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
+    split_unquoted(header, b';')
+        .skip(1)
+        .map(name_and_value)
+        .find(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()))
+        .map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_found_however_they_are_written() {
+        for (header, expected) in [
+            (&b"text/csv; charset=utf-8"[..], Some(&b"utf-8"[..])),
+            (b"text/csv;CharSet = \"windows-1252\" ; x=y", Some(b"windows-1252")),
+            (b"text/csv; x=\"a; charset=utf-7\"; charset=utf-8", Some(b"utf-8")),
+            (b"text/csv; x=\"a\\\"; charset=utf-7\"; charset=utf-8", Some(b"utf-8")),
+            (b"text/csv; charset", Some(b"")),
+            (b"text/csv; charset=utf-8; charset=utf-7", Some(b"utf-8")),
+            (b"charset=utf-8", None),
+            (b"text/csv", None),
+            (b"", None),
+        ] {
+            assert_eq!(parameter(header, "charset"), expected, "{}", String::from_utf8_lossy(header));
+        }
+    }
+
+    #[test]
+    fn a_file_name_of_any_bytes_is_a_file_name() {
+        for header in [
+            &b"form-data; name=\"file\"; filename=\"users.csv\""[..],
+            b"form-data; name=file; filename=users.csv",
+            b"form-data; name=\"file\"; filename=\"\"",
+            b"form-data; name=\"file\"; FILENAME=\"Sch\xfcler; a=b.csv\"",
+            b"form-data; filename=\"C:\\users.csv\"; name=\"file\"",
+        ] {
+            assert!(parameter(header, "filename").is_some(), "{}", String::from_utf8_lossy(header));
+        }
+        assert!(parameter(b"form-data; name=\"filename=x\"", "filename").is_none());
+    }
+}

@@ -1,0 +1,89 @@
+//! The two addresses that files are sent to.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
+use rollcall_schema::ids::{ImportId, TenantId};
+use rollcall_schema::import::{Ending, Endpoint};
+use tokio::time::Instant;
+
+use crate::answer::{Answer, Refusal};
+use crate::login::Administrator;
+use crate::prefer::{PREFERENCE_APPLIED, Preference};
+use crate::reply;
+use crate::state::App;
+use crate::submission;
+use crate::waiting::{self, Waited};
+
+/// `POST /api/import/users`
+pub async fn users(
+    State(app): State<App>,
+    administrator: Administrator,
+    request: Request,
+) -> Result<Response, Refusal> {
+    import(app, administrator, Endpoint::Users, request).await
+}
+
+/// `POST /api/import/userGroups`
+pub async fn user_groups(
+    State(app): State<App>,
+    administrator: Administrator,
+    request: Request,
+) -> Result<Response, Refusal> {
+    import(app, administrator, Endpoint::UserGroups, request).await
+}
+
+async fn import(
+    app: App,
+    administrator: Administrator,
+    endpoint: Endpoint,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let preference = Preference::read(request.headers());
+    let tenant = administrator.tenant.id;
+    let id = submission::take_in(&app, administrator, endpoint, request).await?;
+    let answer = answer(&app, tenant, id, preference).await;
+    Ok((headers(id, preference), answer).into_response())
+}
+
+/// The result if it comes soon enough; else what the client prefers to it, or heartbeats until it comes.
+async fn answer(
+    app: &App,
+    tenant: TenantId,
+    id: ImportId,
+    preference: Option<Preference>,
+) -> Result<Answer, Refusal> {
+    let patience = match preference {
+        None => app.limits.heartbeat_after,
+        Some(Preference::Wait(seconds)) => Duration::from_secs(seconds),
+        // Not even a look: it was just put into line, and that is the answer.
+        Some(Preference::RespondAsync) => return Ok(reply::accepted(id, None)),
+    };
+    match waiting::wait(app, tenant, id, Some(Instant::now() + patience)).await {
+        Waited::Finished(import) => {
+            let body = reply::result(app, tenant, &import).await;
+            // Whatever is finished has an ending.
+            Ok(Answer::Outcome(import.ending.unwrap_or(Ending::Imported), body))
+        }
+        Waited::Pending(_) if preference.is_none() && !app.closing.is_cancelled() => {
+            Ok(Answer::Heartbeats(reply::heartbeats(app, tenant, id)))
+        }
+        Waited::Pending(import) => Ok(reply::accepted(id, import.as_deref())),
+        Waited::Gone => Err(Refusal::NoSuchImport),
+    }
+}
+
+/// What every answer to an accepted upload carries.
+fn headers(id: ImportId, preference: Option<Preference>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let location = HeaderValue::try_from(format!("/api/import/jobs/{id}"))
+        .expect("an id is hexadecimal digits and dashes");
+    headers.insert(LOCATION, location);
+    if let Some(preference) = preference {
+        headers.insert(PREFERENCE_APPLIED, preference.applied());
+    }
+    headers
+}

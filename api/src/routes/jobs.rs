@@ -1,0 +1,208 @@
+//! The tenant's imports: one by its id, and all of them, newest first.
+
+use std::time::Duration;
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use chrono::{DateTime, Utc};
+use rollcall_schema::database::DatabaseError;
+use rollcall_schema::ids::ImportId;
+use rollcall_schema::import::{self, Ending, Import};
+use rollcall_schema::{outcome, result};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::answer::{Answer, Refusal, json_body};
+use crate::login::Administrator;
+use crate::prefer::{PREFERENCE_APPLIED, Preference};
+use crate::reply;
+use crate::state::App;
+use crate::waiting::{self, Waited};
+
+/// Imports in a page unless the client says how many.
+const PAGE: i64 = 50;
+/// Imports in a page at most.
+const LARGEST_PAGE: i64 = 500;
+
+/// `GET /api/import/jobs/{id}`
+pub async fn show(
+    State(app): State<App>,
+    administrator: Administrator,
+    id: Result<Path<ImportId>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let Ok(Path(id)) = id else { return Err(Refusal::NoSuchImport) };
+    match Preference::read(&headers) {
+        Some(preference @ Preference::Wait(seconds)) => {
+            let answer = wait(&app, &administrator, id, Duration::from_secs(seconds)).await;
+            Ok(([(PREFERENCE_APPLIED, preference.applied())], answer).into_response())
+        }
+        // A poll is answered at once as it is.
+        Some(Preference::RespondAsync) | None => {
+            let import = waiting::look(&app.database, administrator.tenant.id, id).await?;
+            Ok(answer(&app, &administrator, import).await.into_response())
+        }
+    }
+}
+
+async fn wait(
+    app: &App,
+    administrator: &Administrator,
+    id: ImportId,
+    patience: Duration,
+) -> Result<Answer, Refusal> {
+    let import = match waiting::wait(app, administrator.tenant.id, id, Some(Instant::now() + patience)).await
+    {
+        Waited::Finished(import) | Waited::Pending(Some(import)) => Some(*import),
+        Waited::Pending(None) => {
+            return Err(Refusal::Unavailable("the database never answered meanwhile".into()));
+        }
+        Waited::Gone => None,
+    };
+    answer(app, administrator, import).await
+}
+
+async fn answer(app: &App, administrator: &Administrator, import: Option<Import>) -> Result<Answer, Refusal> {
+    let import = import.ok_or(Refusal::NoSuchImport)?;
+    match import.ending {
+        None => Ok(reply::progress(&import)),
+        Some(_) => Ok(Answer::Result(reply::result(app, administrator.tenant.id, &import).await)),
+    }
+}
+
+/// What a listing may be asked for.
+#[derive(Debug, Deserialize)]
+pub struct Wanted {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+/// `GET /api/import/jobs`
+pub async fn list(
+    State(app): State<App>,
+    administrator: Administrator,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Answer, Refusal> {
+    let Query(wanted) = wanted
+        .map_err(|_| Refusal::bad_request("The query cannot be read. Give limit and cursor once at most."))?;
+    let (limit, before) = wanted.parse()?;
+    let mut conn = app.database.connection().await?;
+    // One more than wanted tells whether there are more.
+    let mut imports = import::list(&mut conn, administrator.tenant.id, before, limit + 1)
+        .await
+        .map_err(DatabaseError::from)?;
+    drop(conn);
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = imports.len() > wanted;
+    imports.truncate(wanted);
+    let next = imports.last().filter(|_| more).map(|last| last.place.to_string());
+    Ok(Answer::Page(json_body(&Page { jobs: imports.iter().map(Job::from).collect(), next })))
+}
+
+impl Wanted {
+    /// The page's size and the place it begins behind.
+    fn parse(&self) -> Result<(i64, Option<i64>), Refusal> {
+        let limit = match &self.limit {
+            None => PAGE,
+            Some(text) => {
+                text.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit)).ok_or_else(|| {
+                    Refusal::bad_request(format!("The limit is not a number from 1 to {LARGEST_PAGE}."))
+                })?
+            }
+        };
+        let before = match self.cursor.as_deref() {
+            None | Some("") => None,
+            Some(text) => Some(text.parse().ok().filter(|place| *place > 0).ok_or_else(|| {
+                Refusal::bad_request("The cursor is not one that a listing gave as next. Begin without one.")
+            })?),
+        };
+        Ok((limit, before))
+    }
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    jobs: Vec<Job<'a>>,
+    next: Option<String>,
+}
+
+/// An import in the listing.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Job<'a> {
+    id: ImportId,
+    state: import::State,
+    endpoint: &'static str,
+    kind: Option<&'a str>,
+    summary: String,
+    submitted_by: &'a str,
+    submitted_at: DateTime<Utc>,
+    started_at: Option<DateTime<Utc>>,
+    finished_at: Option<DateTime<Utc>>,
+    rows: Rows,
+    bytes: i64,
+    encoding: Option<&'a str>,
+    delimiter: Option<&'a str>,
+    ignored_columns: &'a [String],
+    attempt: i32,
+}
+
+#[derive(Serialize)]
+struct Rows {
+    processed: u64,
+    total: Option<u64>,
+    created: u64,
+    updated: u64,
+    failed: u64,
+}
+
+impl<'a> From<&'a Import> for Job<'a> {
+    fn from(import: &'a Import) -> Self {
+        let outcome::Tally { created, updated, failed } = import.tally;
+        Self {
+            id: import.id,
+            state: import.state,
+            endpoint: import.endpoint.as_str(),
+            kind: import.kind.as_deref(),
+            summary: match &import.ending {
+                None => import.pending_summary(),
+                Some(Ending::Imported) => result::summary(import.tally),
+                Some(Ending::Refused(why) | Ending::Abandoned(why)) => why.clone(),
+            },
+            submitted_by: &import.submitted_as,
+            submitted_at: import.submitted_at,
+            started_at: import.started_at,
+            finished_at: import.finished_at,
+            rows: Rows { processed: import.tally.rows(), total: import.rows_total, created, updated, failed },
+            bytes: import.upload_bytes,
+            encoding: import.encoding.as_deref(),
+            delimiter: import.delimiter.as_deref(),
+            ignored_columns: &import.ignored_columns,
+            attempt: import.attempt,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(limit: Option<&str>, cursor: Option<&str>) -> Option<(i64, Option<i64>)> {
+        Wanted { limit: limit.map(str::to_owned), cursor: cursor.map(str::to_owned) }.parse().ok()
+    }
+
+    #[test]
+    fn a_page_is_asked_for_in_numbers() {
+        assert_eq!(parse(None, None), Some((50, None)));
+        assert_eq!(parse(Some("500"), Some("7")), Some((500, Some(7))));
+        assert_eq!(parse(None, Some("")), Some((50, None)));
+        for limit in ["0", "501", "-1", "ten", ""] {
+            assert_eq!(parse(Some(limit), None), None, "{limit}");
+        }
+        for cursor in ["0", "-1", "x", "99999999999999999999"] {
+            assert_eq!(parse(None, Some(cursor)), None, "{cursor}");
+        }
+    }
+}

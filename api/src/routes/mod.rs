@@ -1,0 +1,35 @@
+//! The resources, a file each: parse, one call, wrap.
+
+pub mod health;
+pub mod imports;
+pub mod jobs;
+
+use axum::Router;
+use axum::routing::{MethodRouter, get, post};
+
+use crate::answer::{Answer, Refusal};
+use crate::state::App;
+
+/// The methods of what is read.
+const READ: &str = "GET, HEAD, OPTIONS";
+/// The methods of what is sent to.
+const SEND: &str = "POST, OPTIONS";
+
+/// Every path there is.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/import/users", resource(SEND, post(imports::users)))
+        .route("/api/import/userGroups", resource(SEND, post(imports::user_groups)))
+        .route("/api/import/jobs", resource(READ, get(jobs::list)))
+        .route("/api/import/jobs/{id}", resource(READ, get(jobs::show)))
+        .route("/health", resource(READ, get(health::live)))
+        .route("/ready", resource(READ, get(health::ready)))
+        .fallback(async || Refusal::NoSuchPath)
+}
+
+/// A path that says which methods it knows, when asked and when another is used.
+fn resource(methods: &'static str, handlers: MethodRouter<App>) -> MethodRouter<App> {
+    handlers
+        .options(async move || Answer::Methods(methods))
+        .fallback(async move || Refusal::NoSuchMethod(methods))
+}

@@ -1,0 +1,174 @@
+//! The API's process from start to end.
+
+use std::error::Error;
+use std::future::pending;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::{AddExtension, from_fn, from_fn_with_state};
+use axum_server::accept::Accept;
+use axum_server::service::SendService;
+use axum_server::tls_rustls::RustlsAcceptor;
+use axum_server::{Handle, Server};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioTimer;
+use rollcall_schema::config::ConfigError;
+use rollcall_schema::database::{Database, DatabaseError};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, sleep, timeout};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::access;
+use crate::answer::Refusal;
+use crate::certificate::Certificate;
+use crate::connection::LingeringAcceptor;
+use crate::drain;
+use crate::routes::routes;
+use crate::settings::Settings;
+use crate::state::App;
+use crate::waiting;
+
+/// How long the database may be away when the process starts.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client may take to send a request's head, and to begin the next request.
+const HEAD_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client may take to agree on TLS.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of a connection's buffer: what a request's head may take, and what is read of a body at once.
+const BUFFER: usize = 64 * 1024;
+/// How long before the end of the grace period whoever still waits is sent away.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Why the API does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is missing or wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database has not this version's tables.
+    #[error("the database has not the tables of this version: run `rollcall migrate`")]
+    NotMigrated,
+    /// The database did not answer.
+    #[error("the database did not answer for {} s; is DATABASE_URL right, and Postgres running?", DATABASE_PATIENCE.as_secs())]
+    DatabaseAway(#[source] DatabaseError),
+    /// The operating system failed.
+    #[error("the server failed")]
+    Server(#[from] std::io::Error),
+}
+
+/// Runs the API until it is told to stop.
+pub async fn run(settings: Settings) -> Result<(), StartError> {
+    let app = App::new(&settings)?;
+    let certificate = settings
+        .server
+        .tls_files()?
+        .map(|(certificate, key)| Certificate::load(certificate, key))
+        .transpose()?;
+    wait_for_database(&app.database).await?;
+    let listener = TcpListener::bind(settings.server.listen).map_err(|error| {
+        ConfigError::new("ROLLCALL_LISTEN", format!("cannot be {}: {error}", settings.server.listen))
+    })?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+
+    let handle = Handle::new();
+    tokio::spawn(waiting::listen(app.clone()));
+    tokio::spawn(stop_when_told(app.clone(), handle.clone(), settings.server.shutdown_limit));
+    let server = axum_server::from_tcp(listener)?.handle(handle.clone());
+    tracing::info!(%address, tls = certificate.is_some(), "listening");
+    match certificate {
+        Some(certificate) => {
+            let acceptor = RustlsAcceptor::new(certificate.config())
+                .handshake_timeout(HANDSHAKE_PATIENCE)
+                .acceptor(LingeringAcceptor);
+            tokio::spawn(certificate.follow());
+            serve(server.acceptor(acceptor), app.clone()).await?;
+        }
+        None => serve(server.acceptor(LingeringAcceptor), app.clone()).await?,
+    }
+    // Uploads whose clients hung up in the last moment, and wake-ups on their way.
+    app.tasks.close();
+    if timeout(settings.server.shutdown_limit, app.tasks.wait()).await.is_err() {
+        tracing::warn!("stopping before everything was done; what was accepted is safe");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Every path, with what surrounds all of them. The outermost layer stands last.
+fn router(app: App) -> Router {
+    routes()
+        .layer(CatchPanicLayer::custom(Refusal::panicked))
+        .layer(from_fn(access::record))
+        .layer(from_fn_with_state(app.clone(), drain::drain))
+        .with_state(app)
+}
+
+async fn serve<A>(server: Server<SocketAddr, A>, app: App) -> std::io::Result<()>
+where
+    A: Accept<TcpStream, AddExtension<Router, ConnectInfo<SocketAddr>>> + Clone + Send + Sync + 'static,
+    A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
+    A::Service: SendService<Request<Incoming>> + Send,
+    A::Future: Send,
+{
+    let mut server = server.http1_only();
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .max_buf_size(BUFFER);
+    server.serve(router(app).into_make_service_with_connect_info::<SocketAddr>()).await
+}
+
+/// Waits until the database answers, and looks whether it has the tables.
+async fn wait_for_database(database: &Database) -> Result<(), StartError> {
+    let deadline = Instant::now() + DATABASE_PATIENCE;
+    loop {
+        match database.is_migrated().await {
+            Ok(true) => return Ok(()),
+            Ok(false) => return Err(StartError::NotMigrated),
+            Err(error) if Instant::now() >= deadline => return Err(StartError::DatabaseAway(error)),
+            Err(error) => {
+                let error = &error as &(dyn Error + 'static);
+                tracing::warn!(error, "waiting for the database");
+                sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Ends the server at SIGTERM or SIGINT: new connections are refused, requests under way may end. A second signal
+/// ends it at once.
+async fn stop_when_told(app: App, handle: Handle<SocketAddr>, limit: Duration) {
+    told_to_stop().await;
+    tracing::info!(limit_seconds = limit.as_secs(), "stopping: requests under way may end");
+    handle.graceful_shutdown(Some(limit));
+    tokio::select! {
+        () = sleep(limit.saturating_sub(FAREWELL)) => app.closing.cancel(),
+        () = told_to_stop() => handle.shutdown(),
+    }
+}
+
+async fn told_to_stop() {
+    tokio::select! {
+        () = heard(SignalKind::terminate()) => {}
+        () = heard(SignalKind::interrupt()) => {}
+    }
+}
+
+async fn heard(kind: SignalKind) {
+    match signal(kind) {
+        Ok(mut signal) => {
+            signal.recv().await;
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &(dyn Error + 'static), "a signal cannot be heard");
+            pending::<()>().await;
+        }
+    }
+}
