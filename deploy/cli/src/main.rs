@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`migrate`], [`tenant`], [`admin`], [`group`], [`jobs`] | a subcommand each |
+//! | [`up`] | the whole service on one machine |
 //! | [`database`], [`host`], [`size`] | the way to the tables, a host name and a size as people write them |
 //! | [`output`], [`error`] | answers, and the sentences said when there is none |
 
@@ -11,6 +12,7 @@ mod group;
 mod jobs;
 mod migrate;
 mod tenant;
+mod up;
 
 mod database;
 mod host;
@@ -33,6 +35,9 @@ use crate::output::Output;
     version,
     max_term_width = 110,
     after_help = "\
+Try it on this machine, with private servers and a sample roster:
+  rollcall up
+
 Set up a service of one tenant:
   export DATABASE_URL=postgres://rollcall:secret@db.example.org/rollcall
   rollcall migrate
@@ -65,12 +70,13 @@ enum Command {
     Group(group::Command),
     #[command(subcommand)]
     Jobs(jobs::Command),
+    Up(up::Up),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Rollcall::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("rollcall: {error:#}");
             ExitCode::FAILURE
@@ -78,7 +84,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(rollcall: Rollcall) -> anyhow::Result<()> {
+async fn run(rollcall: Rollcall) -> anyhow::Result<ExitCode> {
     let output = Output { json: rollcall.json };
     match rollcall.command {
         Command::Migrate(migrate) => migrate::run(&migrate, output).await?,
@@ -86,8 +92,9 @@ async fn run(rollcall: Rollcall) -> anyhow::Result<()> {
         Command::Admin(command) => admin::run(command, output).await?,
         Command::Group(command) => group::run(command, output).await?,
         Command::Jobs(command) => jobs::run(command, output).await?,
+        Command::Up(up) => return up::run(up).await,
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

@@ -1,0 +1,53 @@
+//! Ctrl-C, SIGTERM and a closed terminal: asked once, everything stops in order; asked twice, at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, bail};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Whether somebody asked us to stop. It blocks nobody: who waits for something looks at it meanwhile.
+#[derive(Debug, Clone)]
+pub struct Interrupt {
+    asked: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// Listens for the signals from now on.
+    pub fn on_signals() -> anyhow::Result<Self> {
+        let asked = Arc::new(AtomicBool::new(false));
+        let listen = |kind| signal(kind).context("signals cannot be listened to");
+        let mut interrupt = listen(SignalKind::interrupt())?;
+        let mut terminate = listen(SignalKind::terminate())?;
+        let mut hangup = listen(SignalKind::hangup())?;
+        let heard = Arc::clone(&asked);
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    _ = hangup.recv() => {}
+                }
+                if heard.swap(true, Ordering::Relaxed) {
+                    // The servers are told by the kernel to shut down when we are gone.
+                    std::process::exit(130);
+                }
+                eprintln!("\nStopping in order; once more stops at once.");
+            }
+        });
+        Ok(Self { asked })
+    }
+
+    /// Whether we were asked.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Ends what is under way if we were asked.
+    pub fn check(&self) -> anyhow::Result<()> {
+        if self.is_asked() {
+            bail!("interrupted");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! A server's folder: whose it is, and what was written down in it for the next start.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::account::Account;
+use crate::{Error, port, secret};
+
+/// A folder that is ours alone until this is dropped, or until our process ends in whatever way.
+#[derive(Debug)]
+pub struct FolderLock {
+    // The kernel's lock goes with the open file; children do not inherit it.
+    _file: File,
+}
+
+impl FolderLock {
+    /// Takes the existing `folder` for this process, or says which process has it.
+    pub fn take(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join("lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(Error::file("open the lock", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut owner = String::new();
+                let known = file.read_to_string(&mut owner).is_ok() && !owner.trim().is_empty();
+                let owner = if known { owner.trim().to_owned() } else { "?".to_owned() };
+                return Err(Error::InUse { folder: folder.to_owned(), owner });
+            }
+            Err(TryLockError::Error(source)) => {
+                return Err(Error::File { action: "lock the folder", path, source });
+            }
+        }
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(Error::file("write the lock", &path))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// A server's locked folder and the account that owns it.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    account: Option<Account>,
+    _lock: FolderLock,
+}
+
+impl Folder {
+    /// Creates the folder where it is missing, gives it to `account` and locks it.
+    pub(crate) fn open(server: &'static str, path: &Path, account: Option<Account>) -> Result<Self, Error> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o711)
+            .create(path)
+            .map_err(Error::file("create the folder", path))?;
+        // Absolute and free of links, because a server's processes are found again by this path.
+        let path = path.canonicalize().map_err(Error::file("find the folder", path))?;
+        let lock = FolderLock::take(&path)?;
+        let folder = Self { path, account, _lock: lock };
+        if let Some(account) = &folder.account {
+            account.own(&folder.path)?;
+            account.can_reach(server, &folder.path)?;
+        }
+        Ok(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Creates the folder `name` in here, for the server's eyes only.
+    pub(crate) fn create_folder(&self, name: &str) -> Result<PathBuf, Error> {
+        let path = self.join(name);
+        if !path.is_dir() {
+            DirBuilder::new().mode(0o700).create(&path).map_err(Error::file("create the folder", &path))?;
+        }
+        self.give(&path)?;
+        Ok(path)
+    }
+
+    /// Writes the file `name`, readable by the server and us alone.
+    pub(crate) fn write(&self, name: &str, content: &str) -> Result<PathBuf, Error> {
+        let path = self.join(name);
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|mut file| file.write_all(content.as_bytes()))
+            .map_err(Error::file("write", &path))?;
+        self.give(&path)?;
+        Ok(path)
+    }
+
+    /// The secret of that name: the one written down here, or a new one.
+    pub(crate) fn secret(&self, name: &str) -> Result<String, Error> {
+        if let Ok(known) = fs::read_to_string(self.join(name))
+            && !known.is_empty()
+        {
+            return Ok(known);
+        }
+        let new = secret::random_hex(16)?;
+        self.write(name, &new)?;
+        Ok(new)
+    }
+
+    /// The port of that name: the one of the last start if it is still free, else another.
+    pub(crate) fn port(&self, name: &str) -> Result<u16, Error> {
+        let last: Option<u16> =
+            fs::read_to_string(self.join(name)).ok().and_then(|port| port.trim().parse().ok());
+        if let Some(last) = last.filter(|&last| port::is_free(last)) {
+            return Ok(last);
+        }
+        let new = port::free()?;
+        self.write(name, &new.to_string())?;
+        Ok(new)
+    }
+
+    fn give(&self, path: &Path) -> Result<(), Error> {
+        self.account.as_ref().map_or(Ok(()), |account| account.own(path))
+    }
+}

@@ -1,0 +1,19 @@
+//! Secrets out of the kernel's generator.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::Error;
+
+/// `bytes` random bytes as twice as many hexadecimal digits: safe in a URL, a shell and a configuration file.
+pub fn random_hex(bytes: usize) -> Result<String, Error> {
+    let source = Path::new("/dev/urandom");
+    let mut random = vec![0; bytes];
+    File::open(source)
+        .and_then(|mut file| file.read_exact(&mut random))
+        .map_err(Error::file("read random bytes", source))?;
+    let digit =
+        |value: u8| char::from_digit(u32::from(value), 16).expect("four bits are one hexadecimal digit");
+    Ok(random.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect())
+}
