@@ -3,6 +3,13 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "these are tests")]
 
 mod a_roster_goes_in;
+mod bad_input;
+mod group_columns;
+mod how_the_csv_is_read;
 mod one_trace;
 mod the_oracle_agrees;
+mod the_seeds;
 mod the_status_table;
+mod tls;
+mod user_columns;
+mod waiting_for_the_result;

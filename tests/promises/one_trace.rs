@@ -49,7 +49,8 @@ async fn from_the_caller_through_the_queue_to_every_chunk() {
     assert_eq!(answer.header("trace-id"), Some(TRACE));
 
     let ours = |span: &ReceivedSpan| hex(&span.span.trace_id) == TRACE;
-    let chunks_of = |spans: &[ReceivedSpan]| spans.iter().filter(|span| ours(span) && span.span.name == "chunk").count();
+    let chunks_of =
+        |spans: &[ReceivedSpan]| spans.iter().filter(|span| ours(span) && span.span.name == "chunk").count();
     let spans = receiver
         .wait_for(|spans| {
             let named = |name: &str| spans.iter().any(|span| ours(span) && span.span.name.starts_with(name));
@@ -72,7 +73,9 @@ async fn from_the_caller_through_the_queue_to_every_chunk() {
 
     // Nothing of the roster, and no credential, in any span of any trace.
     let told = format!("{spans:?}").to_lowercase();
-    for secret in ["zebedee", "quillfeather", "opensesame", "not an address", "maybe", "authorization", PASSWORD] {
+    for secret in
+        ["zebedee", "quillfeather", "opensesame", "not an address", "maybe", "authorization", PASSWORD]
+    {
         assert!(!told.contains(secret), "a span tells {secret:?}");
     }
     let logged = stack.logs().to_lowercase();

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Looks again and again until there is something to see, and returns it.
-#[track_caller]
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let given_up = Instant::now() + PATIENCE;
     loop {

@@ -40,6 +40,11 @@ impl RawConnection {
         timeout(PATIENCE, self.stream.get_mut().write_all(bytes.as_ref())).await.expect("the API reads")
     }
 
+    /// Says that nothing more will be sent.
+    pub async fn half_close(&mut self) -> io::Result<()> {
+        self.stream.get_mut().shutdown().await
+    }
+
     /// Reads one answer to its end. One with a status from 100 to 199 has no body, and another follows.
     pub async fn answer(&mut self) -> Answer {
         timeout(PATIENCE, self.read_answer()).await.expect("an answer comes").expect("an answer is whole")
@@ -50,9 +55,12 @@ impl RawConnection {
         timeout(PATIENCE, self.read_answer()).await.expect("an answer or the end comes").ok()
     }
 
-    /// Reads a line, with its end.
-    pub async fn line(&mut self) -> String {
-        timeout(PATIENCE, self.read_line()).await.expect("a line comes").expect("a line is whole")
+    /// Reads whatever comes until the API closes the connection.
+    pub async fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // A connection that is reset has ended too.
+        let _ = timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await.expect("the API closes it");
+        rest
     }
 
     /// Reads a chunk of a chunked body; an empty one is the last.

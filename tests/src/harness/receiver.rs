@@ -94,10 +94,8 @@ impl Receiver {
                 self.changed.changed().await.expect("the collector runs");
             }
         });
-        match waited.await {
-            Ok(spans) => spans,
-            Err(_) => panic!("the spans awaited never came; these did: {:#?}", self.spans()),
-        }
+        let waited = waited.await;
+        waited.unwrap_or_else(|_| panic!("the spans awaited never came; these did: {:#?}", self.spans()))
     }
 }
 

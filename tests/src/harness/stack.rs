@@ -321,6 +321,19 @@ impl Stack {
         self.folder.path().join("uploads")
     }
 
+    /// Every file beneath the folder where the uploads are kept.
+    pub fn stored_files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.uploads()];
+        while let Some(folder) = folders.pop() {
+            let Ok(entries) = std::fs::read_dir(folder) else { continue };
+            for path in entries.map_while(Result::ok).map(|entry| entry.path()) {
+                if path.is_dir() { folders.push(path) } else { files.push(path) }
+            }
+        }
+        files
+    }
+
     /// The port that the API listens on.
     pub fn port(&self) -> u16 {
         self.port

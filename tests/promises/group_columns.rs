@@ -1,0 +1,192 @@
+//! Group imports (§5): three columns, users and groups that are there already, and memberships stored once.
+
+use rollcall_tests::harness::{Row, Stack, result};
+use serde_json::{Value, json};
+
+const HEADER: &str = "username,library-group,system-group";
+const UNKNOWN: &str = "Field (username) is not a known user. ";
+const NO_LIBRARY: &str = "Field (libraryGroup) is not a defined library group. ";
+const NO_SYSTEM: &str = "Field (systemGroup) is not a defined system group. ";
+const NO_GROUP: &str = "Row names no group. ";
+
+/// A stack whose school has jane, john and Kim, and some groups.
+async fn school() -> Stack {
+    let stack = Stack::new().await;
+    stack.define_groups(stack.school(), &["Year 12", "Année 8", "Both"], &["Borrowers", "Both"]).await;
+    stack
+        .post_users("username,enabled,staffmember\njane,y,y\njohn,y,y\nKim,y,y\n")
+        .await
+        .is(200, &result(&[Row::Created; 3]));
+    stack
+}
+
+/// Who is in which group, but for the administrators.
+async fn members(stack: &Stack) -> Vec<(String, String)> {
+    let rows = stack
+        .rows(
+            "select username, 'library ' || name as name
+               from library_group_members m
+               join users u on (u.tenant_id, u.id) = (m.tenant_id, m.user_id)
+               join library_groups g on (g.tenant_id, g.id) = (m.tenant_id, m.group_id)
+             union all
+             select username, 'system ' || name
+               from system_group_members m
+               join users u on (u.tenant_id, u.id) = (m.tenant_id, m.user_id)
+               join system_groups g on (g.tenant_id, g.id) = (m.tenant_id, m.group_id)
+              where not grants_administration
+              order by 1, 2",
+        )
+        .await;
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    rows.iter().map(|row| (text(row, "username"), text(row, "name"))).collect()
+}
+
+fn pairs(members: &[(&str, &str)]) -> Vec<(String, String)> {
+    members.iter().map(|(user, group)| ((*user).to_owned(), (*group).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn a_user_becomes_a_member_once_by_either_address() {
+    let stack = school().await;
+    let file = format!(
+        "{HEADER}\njane,Year 12,Borrowers\nJOHN,Both,\nkim,,Both\n Kim , Année 8 , \njane,Year 12,\n"
+    );
+    let expected = r#"{"success":true,"summary":"5 users processed. 0 users created. 5 users updated. 0 users failed."}"#;
+    let stored = pairs(&[
+        ("Kim", "library Année 8"),
+        ("Kim", "system Both"),
+        ("jane", "library Year 12"),
+        ("jane", "system Borrowers"),
+        ("john", "library Both"),
+    ]);
+    stack.post_groups(&file).await.is(200, expected);
+    assert_eq!(members(&stack).await, stored);
+    // Being a member already is fine.
+    stack.post_groups(&file).await.is(200, expected);
+    stack.post_users(&file).await.is(200, expected);
+    assert_eq!(members(&stack).await, stored);
+
+    let one = stack.post_groups(format!("{HEADER}\njohn,Year 12,\n")).await;
+    one.is(
+        200,
+        r#"{"success":true,"summary":"1 user processed. 0 users created. 1 user updated. 0 users failed."}"#,
+    );
+    let kinds = stack.rows("select distinct endpoint, kind from imports order by endpoint, kind").await;
+    assert_eq!(
+        kinds,
+        [
+            json!({"endpoint": "userGroups", "kind": "memberships"}),
+            json!({"endpoint": "users", "kind": "memberships"}),
+            json!({"endpoint": "users", "kind": "users"}),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_row_is_said_in_the_contracts_words() {
+    let stack = school().await;
+    let long = "x".repeat(256);
+    let long_row = format!("{long},{long},{long}");
+    let all = format!("{UNKNOWN}{NO_LIBRARY}{NO_SYSTEM}");
+    let unknown_and_none = format!("{UNKNOWN}{NO_GROUP}");
+    let empty_and_none = format!("Field (username) may not be empty. {NO_GROUP}");
+    let empty_and_undefined = format!("Field (username) may not be empty. {NO_LIBRARY}");
+    let both_groups = format!("{NO_LIBRARY}{NO_SYSTEM}");
+    let surplus = format!("Row has 4 values but the header has 3 columns. {UNKNOWN}");
+    let cases: [(&str, Row<'_>); 20] = [
+        ("nobody,Year 12,Borrowers", Row::Failed(UNKNOWN)),
+        ("jane,Year 13,", Row::Failed(NO_LIBRARY)),
+        ("jane,,Lenders", Row::Failed(NO_SYSTEM)),
+        // By its exact name; and the two kinds are apart.
+        ("jane,year 12,", Row::Failed(NO_LIBRARY)),
+        ("jane,Year  12,", Row::Failed(NO_LIBRARY)),
+        ("jane,Borrowers,", Row::Failed(NO_LIBRARY)),
+        ("jane,,Year 12", Row::Failed(NO_SYSTEM)),
+        ("jane,,", Row::Failed(NO_GROUP)),
+        ("jane, ,\t", Row::Failed(NO_GROUP)),
+        ("jane", Row::Failed(NO_GROUP)),
+        ("nobody,,", Row::Failed(&unknown_and_none)),
+        (",,", Row::Failed(&empty_and_none)),
+        (",Year 12,", Row::Failed("Field (username) may not be empty. ")),
+        (",Year 13,", Row::Failed(&empty_and_undefined)),
+        ("nobody,Year 13,Lenders", Row::Failed(&all)),
+        (&long_row, Row::Failed(&all)),
+        // One good group does not save the row.
+        ("john,Both,Lenders", Row::Failed(NO_SYSTEM)),
+        ("john,x,y", Row::Failed(&both_groups)),
+        ("nobody,Both,Both,surplus", Row::Failed(&surplus)),
+        ("kim,Both,Both, ,", Row::Updated),
+    ];
+    let file: String = cases.iter().map(|(row, _)| format!("{row}\n")).collect();
+    let expected = result(&cases.map(|(_, outcome)| outcome));
+    stack.post_groups(format!("{HEADER}\n{file}")).await.is(200, &expected);
+    assert_eq!(members(&stack).await, pairs(&[("Kim", "library Both"), ("Kim", "system Both")]));
+    stack.post_users(format!("{HEADER}\n{file}")).await.is(200, &expected);
+
+    stack.post_groups(format!("{HEADER}\nnobody,Both,\njane,Both,\n")).await.is(
+        200,
+        r#"{"success":false,"summary":"2 users processed. 0 users created. 1 user updated. 1 user failed.","details":{"1":"Field (username) is not a known user. User failed to import: Field (username) is not a known user. ","2":"User Updated"}}"#,
+    );
+    // Imports define no group.
+    assert_eq!(stack.rows("select id from library_groups").await.len(), 3);
+    assert_eq!(stack.rows("select id from system_groups where not grants_administration").await.len(), 2);
+}
+
+#[tokio::test]
+async fn groups_and_users_of_another_tenant_are_unknown() {
+    let stack = school().await;
+    let elsewhere = stack.add_tenant("elsewhere").await;
+    stack.define_groups(&elsewhere, &["Theirs"], &[]).await;
+    let file = format!("{HEADER}\njane,Year 12,\nautoimport,Theirs,\nautoimport,Year 12,\n");
+    let unknown = format!("{UNKNOWN}{NO_LIBRARY}");
+    stack
+        .post_users_of(&elsewhere, file)
+        .await
+        .is(200, &result(&[Row::Failed(&unknown), Row::Updated, Row::Failed(NO_LIBRARY)]));
+    assert_eq!(members(&stack).await, pairs(&[("autoimport", "library Theirs")]));
+}
+
+#[tokio::test]
+async fn a_file_is_a_group_import_by_its_columns() {
+    let stack = school().await;
+    let updated = result(&[Row::Updated]);
+    // Any order, any writing; what else there is is ignored, and named.
+    for (header, row) in [
+        ("System Group;Library_Group;USERNAME", "Both;Both;jane"),
+        ("systemgroup\tusername\tlibrarygroup", "Both\tjohn\tBoth"),
+        ("note,username,library-group,system-group,givenname", "x,kim,Both,Both,Kimberly"),
+    ] {
+        stack.post_users(format!("{header}\n{row}\n")).await.is(200, &updated);
+    }
+    assert_eq!(members(&stack).await.len(), 6);
+    let job = &stack.get("/api/import/jobs").await.json()["jobs"][0];
+    assert_eq!(
+        (&job["kind"], &job["ignoredColumns"]),
+        (&json!("memberships"), &json!(["note", "givenname"]))
+    );
+    let kim = stack.row("select given_name from users where username = 'Kim'").await;
+    assert_eq!(kim["given_name"], Value::Null, "it is no user import");
+
+    // Posted as groups, all three are needed.
+    for (header, missing) in [
+        ("username,library-group", "system-group"),
+        ("username,system-group", "library-group"),
+        ("library-group,system-group", "username"),
+        ("username,enabled,staffmember", "library-group, no system-group"),
+    ] {
+        let summary = stack.post_groups(format!("{header}\na,b,c\n")).await.is_failure(400);
+        assert!(summary.contains(&format!("the file has no {missing} column")), "{summary}");
+        assert!(summary.contains("Add what is missing"), "{summary}");
+    }
+    // Posted as users, it is not said to have updated anybody while its groups were passed over.
+    for header in ["username,library-group", "username,system-group"] {
+        let summary = stack.post_users(format!("{header}\njane,Both\n")).await.is_failure(400);
+        assert!(summary.contains("Add what is missing"), "{summary}");
+    }
+    for header in
+        ["username,library-group,library group,system-group", "username,USERNAME,library-group,system-group"]
+    {
+        let summary = stack.post_users(format!("{header}\njane,Both\n")).await.is_failure(400);
+        assert!(summary.contains("Keep one of them"), "{summary}");
+    }
+}

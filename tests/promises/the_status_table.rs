@@ -1,0 +1,588 @@
+//! Each row of the contract's status table (§2), over real sockets: status, exact body, and the headers that say what to
+//! do about it.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use rollcall_schema::tenant;
+use rollcall_tests::harness::{
+    ADMINISTRATOR, Answer, Options, PASSWORD, RawConnection, Row, Stack, Tenant, basic, cheap_hash_of, curl,
+    eventually, multipart, result, rss_kib, upload_head,
+};
+use serde_json::json;
+
+const USERS: &str = "/api/import/users";
+const GROUPS: &str = "/api/import/userGroups";
+const JOBS: &str = "/api/import/jobs";
+/// The body of every 401 and 403.
+const UNAUTHORISED: &str = r#"{"success":false,"summary":"Unauthorised. Check credentials."}"#;
+/// The result of a file without rows.
+const NOTHING: &str =
+    r#"{"success":true,"summary":"0 users processed. 0 users created. 0 users updated. 0 users failed."}"#;
+const JANE: &str = "username,enabled,staffmember\njane,y,y\n";
+
+/// Asserts what every answer carries.
+#[track_caller]
+fn has_the_usual_headers(answer: &Answer) {
+    let trace = answer.header("trace-id").expect("every answer names its trace");
+    assert!(trace.len() == 32 && trace.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')), "{trace}");
+    assert!(answer.header("x-request-id").is_some_and(|id| !id.is_empty()));
+    if !answer.body.is_empty() {
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+    }
+}
+
+#[track_caller]
+fn location(answer: &Answer) -> String {
+    let location = answer.header("location").expect("an accepted upload is told where its job is");
+    assert!(location.starts_with("/api/import/jobs/"), "{location}");
+    location.to_owned()
+}
+
+#[tokio::test]
+async fn an_import_is_answered_200_with_or_without_failed_rows() {
+    let stack = Stack::new().await;
+    let imported = stack.post_users(JANE).await;
+    imported.is(
+        200,
+        r#"{"success":true,"summary":"1 user processed. 1 user created. 0 users updated. 0 users failed."}"#,
+    );
+    has_the_usual_headers(&imported);
+    location(&imported);
+
+    let failed = stack.post_users("username,enabled,staffmember\njane,y,y\njohn,maybe,y\njoe,n,y").await;
+    failed.is(
+        200,
+        r#"{"success":false,"summary":"3 users processed. 1 user created. 1 user updated. 1 user failed.","details":{"1":"User Updated","2":"Field (enabled) is not a valid boolean. User failed to import: Field (enabled) is not a valid boolean. ","3":"User Created"}}"#,
+    );
+    has_the_usual_headers(&failed);
+    location(&failed);
+}
+
+#[tokio::test]
+async fn a_request_is_named_by_its_sender_or_by_the_service() {
+    let stack = Stack::new().await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let upload = stack
+        .upload(USERS, JANE)
+        .header("traceparent", format!("00-{trace}-b7ad6b7169203331-01"))
+        .header("x-request-id", "nightly-42");
+    let answer = stack.send(upload).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!((answer.header("trace-id"), answer.header("x-request-id")), (Some(trace), Some("nightly-42")));
+    let (one, other) = (stack.get(JOBS).await, stack.get(JOBS).await);
+    has_the_usual_headers(&one);
+    assert_ne!(one.header("trace-id"), other.header("trace-id"));
+    assert_ne!(one.header("x-request-id"), other.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn a_file_without_rows_is_no_failure() {
+    let stack = Stack::new().await;
+    for file in ["", "\n \r\n\t\r\n", "\u{FEFF}", "\u{FEFF}\r\n"] {
+        stack.post_users(file).await.is(200, NOTHING);
+        stack.post_groups(file).await.is(200, NOTHING);
+    }
+    for header in ["username", "username,enabled,staffmember\n", "\u{FEFF}username;enabled\r\n\r\n \r\n"] {
+        stack.post_users(header).await.is(200, NOTHING);
+    }
+    for header in ["username,library-group,system-group", "username,library-group,system-group\n\n"] {
+        stack.post_groups(header).await.is(200, NOTHING);
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_import_is_told_nothing_but_that() {
+    let stack = Options::default()
+        .api_env("ROLLCALL_FAILED_LOGINS_PER_ADDRESS", 10_000)
+        .api_env("ROLLCALL_FAILED_LOGINS_PER_ACCOUNT", 10_000)
+        .start()
+        .await;
+    let file = "username,password,enabled,staffmember\njane,swordfish,y,y\ngone,swordfish,n,y\nnobody,,y,y\n";
+    let answer = stack.post_users(file).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let job = location(&answer);
+    let places = [(Method::POST, USERS), (Method::POST, GROUPS), (Method::GET, JOBS), (Method::GET, &job)];
+
+    let right = basic(ADMINISTRATOR, PASSWORD);
+    let authorizations = [
+        None,
+        Some(basic(ADMINISTRATOR, "wrong")),
+        Some(basic(ADMINISTRATOR, "")),
+        Some(basic("", "")),
+        Some(basic("mallory", "swordfish")),
+        Some(basic("gone", "swordfish")),
+        Some(basic("nobody", "")),
+        Some(basic("nobody", "null")),
+        Some(basic("jane", "Swordfish")),
+        Some(basic("ja\0ne", "swordfish")),
+        Some(right.replace("Basic", "Bearer")),
+        Some("Basic".to_owned()),
+        Some("Basic %%%".to_owned()),
+        Some("Basic bm9jb2xvbg==".to_owned()),
+    ];
+    for (method, path) in &places {
+        for authorization in &authorizations {
+            let (content_type, body) = multipart("", b"username\n");
+            let mut request =
+                stack.anonymous(method.clone(), path).header("content-type", content_type).body(body);
+            if let Some(authorization) = authorization {
+                request = request.header("authorization", authorization);
+            }
+            let answer = stack.send(request).await;
+            assert_eq!((answer.status, answer.text()), (401, UNAUTHORISED), "{path} {authorization:?}");
+            let challenge = answer.header("www-authenticate").expect("a 401 challenges");
+            assert!(challenge.starts_with("Basic realm="), "{challenge}");
+            has_the_usual_headers(&answer);
+        }
+        for tenant in ["nowhere", "019ab000-0000-7000-8000-000000000000", "%00", "school%27--"] {
+            let answer =
+                stack.send(stack.request(method.clone(), &format!("{path}?tenantId={tenant}"))).await;
+            assert_eq!((answer.status, answer.text()), (401, UNAUTHORISED), "{path} {tenant}");
+            assert!(
+                answer.header("www-authenticate").is_some_and(|challenge| challenge.starts_with("Basic"))
+            );
+        }
+        let ordinary = stack.anonymous(method.clone(), path).basic_auth("jane", Some("swordfish"));
+        let answer = stack.send(ordinary).await;
+        assert_eq!((answer.status, answer.text()), (403, UNAUTHORISED), "{path}");
+        assert_eq!(answer.header("www-authenticate"), None);
+        has_the_usual_headers(&answer);
+    }
+
+    // Administration is a group's grant: jane gets it, and it ends with her account.
+    stack
+        .post_groups("username,library-group,system-group\njane,,Administrators\n")
+        .await
+        .is(200, &result(&[Row::Updated]));
+    let as_jane = || stack.anonymous(Method::GET, JOBS).basic_auth("JANE", Some("swordfish"));
+    assert_eq!(stack.send(as_jane()).await.status, 200);
+    stack.post_users("username,enabled\njane,no\n").await.is(200, &result(&[Row::Updated]));
+    stack.send(as_jane()).await.is(401, UNAUTHORISED);
+}
+
+/// Gives a tenant's administrator a password of its own.
+async fn set_password(stack: &Stack, tenant: &Tenant, password: &str) {
+    let hash = cheap_hash_of(password);
+    stack
+        .execute(&format!("update users set password_hash = '{hash}' where tenant_id = '{}'", tenant.id))
+        .await;
+}
+
+#[tokio::test]
+async fn the_tenant_is_named_or_told_by_the_host_or_the_only_one() {
+    let stack = Stack::new().await;
+    assert_eq!(stack.get(JOBS).await.status, 200, "there is only one");
+    let north = stack.add_tenant("north").await;
+    set_password(&stack, &north, "of the north").await;
+    {
+        let mut conn = stack.database.connection().await.unwrap();
+        tenant::add_hosts(&mut conn, north.id, &["north.example".to_owned()]).await.unwrap();
+    }
+    let ask = async |query: &str, host: &str, password: &str| {
+        let request = stack.anonymous(Method::GET, &format!("{JOBS}{query}")).header("host", host);
+        stack.send(request.basic_auth(ADMINISTRATOR, Some(password))).await.status
+    };
+    let by_id = format!("?tenantId={}", north.id);
+    for (query, host, password, status) in [
+        ("", "elsewhere.example", PASSWORD, 401),
+        ("?tenantId=school", "elsewhere.example", PASSWORD, 200),
+        ("?tenantId=school", "elsewhere.example", "of the north", 401),
+        ("?tenantId=north", "elsewhere.example", "of the north", 200),
+        ("?tenantId=North", "elsewhere.example", "of the north", 200),
+        ("?tenantId=north", "elsewhere.example", PASSWORD, 401),
+        (&*by_id, "elsewhere.example", "of the north", 200),
+        ("", "north.example", "of the north", 200),
+        ("", "NORTH.example:8443", "of the north", 200),
+        ("", "north.example", PASSWORD, 401),
+        ("?tenantId=school", "north.example", PASSWORD, 200),
+    ] {
+        assert_eq!(ask(query, host, password).await, status, "{query} {host} {password}");
+    }
+}
+
+#[tokio::test]
+async fn too_many_failed_logins_are_answered_429_and_nobody_else_suffers() {
+    let stack = Options::default().api_env("ROLLCALL_FAILED_LOGINS_PER_ACCOUNT", 3).start().await;
+    stack
+        .post_users("username,password,enabled,staffmember\njane,swordfish,y,y\n")
+        .await
+        .is(200, &result(&[Row::Created]));
+    let as_jane = |password| stack.anonymous(Method::GET, JOBS).basic_auth("Jane", Some(password));
+    for _ in 0..3 {
+        stack.send(as_jane("guess")).await.is(401, UNAUTHORISED);
+    }
+    // Even the right password, so that no guess tells anything.
+    for password in ["guess", "swordfish"] {
+        let answer = stack.send(as_jane(password)).await;
+        let summary = answer.is_failure(429);
+        assert!(summary.contains("Too many failed logins") && summary.contains("try again in"), "{summary}");
+        let seconds: u64 = answer.header("retry-after").expect("it says when").parse().unwrap();
+        assert!((1..=300).contains(&seconds), "{seconds}");
+        has_the_usual_headers(&answer);
+    }
+    assert_eq!(stack.get(JOBS).await.status, 200, "another account, from the same address");
+    let unknown = || stack.anonymous(Method::GET, JOBS).basic_auth("nobody", Some("x"));
+    stack.send(unknown()).await.is(401, UNAUTHORISED);
+}
+
+#[tokio::test]
+async fn a_login_may_be_tried_again_when_the_time_is_over() {
+    let stack = Options::default()
+        .api_env("ROLLCALL_FAILED_LOGINS_PER_ACCOUNT", 1)
+        .api_env("ROLLCALL_FAILED_LOGINS_SECONDS", 1)
+        .start()
+        .await;
+    let wrong = || stack.anonymous(Method::GET, JOBS).basic_auth(ADMINISTRATOR, Some("wrong"));
+    assert_eq!(stack.send(wrong()).await.status, 401);
+    assert_eq!(stack.get(JOBS).await.status, 429);
+    eventually("the login is heard again", async || (stack.get(JOBS).await.status == 200).then_some(()))
+        .await;
+}
+
+/// A summary that names a problem and its mend.
+#[track_caller]
+fn says(summary: &str, texts: &[&str]) {
+    for text in texts {
+        assert!(summary.contains(text), "{summary:?} says {text:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_no_form_with_a_file_is_answered_400() {
+    let stack = Stack::new().await;
+    let form = |parts: &str| format!("{parts}--XX--\r\n").into_bytes();
+    let in_form = Some("multipart/form-data; boundary=XX");
+    let field = "--XX\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nusername\r\n";
+    let unnamed = "--XX\r\n\r\nusername\r\n";
+    let cases: [(Option<&str>, Vec<u8>, &str); 9] = [
+        (None, JANE.into(), "not a multipart form"),
+        (Some("text/csv"), JANE.into(), "not a multipart form"),
+        (Some("application/x-www-form-urlencoded"), b"file=username".to_vec(), "not a multipart form"),
+        (Some("multipart/form-data"), form(field), "no usable boundary"),
+        (Some("multipart/form-data; boundary="), form(field), "no usable boundary"),
+        (in_form, form(""), "form"),
+        (in_form, form(field), "has no file"),
+        (in_form, form(unnamed), "form"),
+        (in_form, Vec::new(), "form"),
+    ];
+    for path in [USERS, GROUPS] {
+        for (content_type, body, problem) in &cases {
+            let mut request = stack.request(Method::POST, path).body(body.clone());
+            if let Some(content_type) = content_type {
+                request = request.header("content-type", *content_type);
+            }
+            let answer = stack.send(request).await;
+            says(&answer.is_failure(400), &[problem, "curl -F \"file=@users.csv\""]);
+            assert_eq!(answer.header("location"), None, "it was not accepted");
+            has_the_usual_headers(&answer);
+        }
+    }
+    assert!(stack.rows("select id from imports").await.is_empty());
+    assert!(stack.stored_files().is_empty());
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_imported_is_answered_400_and_the_job_tells_the_same() {
+    let stack = Stack::new().await;
+    let cases: [(&str, &str, &[u8], &[&str]); 13] = [
+        (USERS, "", b"name,enabled\njane,y\n", &["no username column", "name, enabled", "Add a column"]),
+        (USERS, "", b"jane,y,y\n", &["no username column", "first line"]),
+        (USERS, "", b"username,email,emailaddress\njane,,\n", &["emailAddress", "email", "Keep one"]),
+        (USERS, "", b"username,User Name\njane,jane\n", &["username", "User Name", "Keep one"]),
+        (USERS, "", b"username,middleinitial,middle-name\n", &["middleName", "Keep one"]),
+        (USERS, "", b"\xEF\xBB\xBFusername\nj\xE9r\xF4me\n", &["UTF-8", "byte-order mark", "Save the file"]),
+        (USERS, "charset=utf-8", b"username\nj\xE9r\xF4me\n", &["UTF-8", "charset", "Save the file"]),
+        (USERS, "charset=klingon", b"username\n", &["charset", "klingon", "utf-8"]),
+        (USERS, "charset=utf-16le", b"u\0s\0e\0r\0n\0a\0m\0e\0\n\0\x00\xD8\n\0", &["UTF-16", "charset"]),
+        (USERS, "", b"\xFF\xFEu\0s\0e\0r\0n\0a\0m\0e\0\n\0j", &["UTF-16", "byte-order mark"]),
+        (
+            GROUPS,
+            "",
+            b"username,library-group\njane,Year 12\n",
+            &["no system-group column", "Add what is missing"],
+        ),
+        (GROUPS, "", JANE.as_bytes(), &["no library-group, no system-group column", USERS]),
+        (GROUPS, "", b"username,library-group,system-group,systemgroup\n", &["systemGroup", "Keep one"]),
+    ];
+    for (path, parameter, file, texts) in cases {
+        let (content_type, body) = multipart(&format!("Content-Type: text/csv; {parameter}\r\n"), file);
+        let refused = stack
+            .send(stack.request(Method::POST, path).header("content-type", content_type).body(body))
+            .await;
+        says(&refused.is_failure(400), texts);
+        has_the_usual_headers(&refused);
+        let polled = stack.get(&location(&refused)).await;
+        polled.is(200, refused.text());
+        has_the_usual_headers(&polled);
+    }
+    let users = stack.rows("select username from users").await;
+    assert_eq!(users, [json!({"username": ADMINISTRATOR})], "nothing of them was imported");
+}
+
+#[tokio::test]
+async fn a_finished_job_is_always_200_with_the_bytes_of_the_post() {
+    let stack = Stack::new().await;
+    let answers = [
+        stack.post_users(JANE).await,
+        stack.post_users("username,enabled,staffmember\nJÖrg \u{1F600} \"x\",y,y\nx,?,y\n").await,
+        stack.post_users("").await,
+        stack.post_users("name\n").await,
+    ];
+    assert_eq!(answers.each_ref().map(|answer| answer.status), [200, 200, 200, 400]);
+    let elsewhere = stack.add_tenant("elsewhere").await;
+    for posted in &answers {
+        let job = location(posted);
+        for _ in 0..2 {
+            stack.get(&format!("{job}?tenantId=school")).await.is(200, posted.text());
+        }
+        let others = stack.get(&format!("{job}?tenantId={}", elsewhere.name)).await;
+        says(&others.is_failure(404), &["no such import", "Check"]);
+        has_the_usual_headers(&others);
+    }
+    let listed = stack.get(&format!("{JOBS}?tenantId=elsewhere")).await;
+    assert_eq!(listed.json()["jobs"], json!([]));
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_answered_404_and_405() {
+    let stack = Stack::new().await;
+    let posted = stack.post_users(JANE).await;
+    let job = location(&posted);
+
+    for path in [
+        "/",
+        "/api",
+        "/api/import",
+        "/api/import/",
+        "/api/import/usergroups",
+        "/api/import/users/1",
+        "/users",
+    ] {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            for request in [stack.request(method.clone(), path), stack.anonymous(method.clone(), path)] {
+                let answer = stack.send(request.body("x")).await;
+                says(&answer.is_failure(404), &["nothing here", USERS, GROUPS, JOBS]);
+                has_the_usual_headers(&answer);
+            }
+        }
+    }
+    for path in ["not-an-id", "019ab000-0000-7000-8000-000000000000", "%00", "1", "..%2f"] {
+        let answer = stack.get(&format!("{JOBS}/{path}")).await;
+        says(&answer.is_failure(404), &["no such import"]);
+    }
+
+    for path in [USERS, GROUPS, JOBS, &job] {
+        let (known, others): (&[&str], &[&str]) = if path.starts_with(JOBS) {
+            (&["GET", "HEAD", "OPTIONS"], &["POST", "PUT", "DELETE", "PATCH", "BREW"])
+        } else {
+            (&["POST", "OPTIONS"], &["GET", "PUT", "DELETE", "PATCH", "BREW"])
+        };
+        let allows = |answer: &Answer| {
+            let allow = answer.header("allow").expect("it says which methods there are").to_owned();
+            assert_eq!(allow.split(',').map(str::trim).collect::<Vec<_>>(), known, "{path}");
+        };
+        for method in others {
+            let answer = stack.send(stack.request(method.parse().unwrap(), path)).await;
+            says(&answer.is_failure(405), known);
+            allows(&answer);
+            has_the_usual_headers(&answer);
+        }
+        let answer = stack.send(stack.anonymous(Method::OPTIONS, path)).await;
+        answer.is(204, "");
+        allows(&answer);
+    }
+
+    // HEAD is GET without the body.
+    let headed = stack.send(stack.request(Method::HEAD, &job)).await;
+    headed.is(200, "");
+    assert_eq!(headed.header("content-length"), Some(&*posted.body.len().to_string()));
+    assert_eq!(headed.header("content-type"), Some("application/json"));
+    stack.send(stack.request(Method::HEAD, JOBS)).await.is(200, "");
+    stack.send(stack.anonymous(Method::HEAD, &job)).await.is(401, "");
+    stack.send(stack.request(Method::HEAD, USERS)).await.is(405, "");
+    stack.send(stack.request(Method::HEAD, "/nowhere")).await.is(404, "");
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_is_answered_503_and_nothing_is_half_accepted() {
+    let stack = Stack::new().await;
+    let elsewhere = stack.add_tenant("elsewhere").await;
+    let path = format!("{USERS}?tenantId=school");
+    let large = format!("username,enabled,staffmember,other\njane,y,y,{}\n", "x".repeat(3_000_000));
+    let no_import = async || stack.rows("select id from imports where state <> 'finished'").await.is_empty();
+    let put_off = |answer: &Answer| {
+        says(&answer.is_failure(503), &["Try again"]);
+        let seconds: u64 = answer.header("retry-after").expect("it says when").parse().unwrap();
+        assert!((1..=600).contains(&seconds), "{seconds}");
+        assert_eq!(answer.header("location"), None);
+        has_the_usual_headers(answer);
+    };
+
+    // The disk: where the tenant's uploads would be stands a file.
+    let folder = stack.uploads().join(stack.school().id.to_string());
+    std::fs::write(&folder, "in the way").unwrap();
+    for file in [JANE, &large] {
+        put_off(&stack.send(stack.upload(&path, file)).await);
+    }
+    assert!(no_import().await);
+    assert_eq!(stack.stored_files(), [folder.clone()]);
+    stack.post_users_of(&elsewhere, JANE).await.is(200, &result(&[Row::Created]));
+    std::fs::remove_file(&folder).unwrap();
+    stack.send(stack.upload(&path, JANE)).await.is(200, &result(&[Row::Created]));
+    let stored = stack.stored_files().len();
+
+    // The database: the login works, the submission does not.
+    stack.execute("alter table imports add constraint no_more check (false) not valid").await;
+    for file in [JANE, &large] {
+        put_off(&stack.send(stack.upload(&path, file)).await);
+    }
+    assert_eq!(stack.stored_files().len(), stored, "the upload that was not accepted is gone");
+    stack.execute("alter table imports drop constraint no_more").await;
+    assert!(no_import().await);
+    stack.send(stack.upload(&path, JANE)).await.is(200, &result(&[Row::Updated]));
+}
+
+/// A roster of one user that is `bytes` long.
+fn roster_of(bytes: usize) -> String {
+    let start = "username,enabled,staffmember,other\njane,y,y,";
+    format!("{start}{}", "x".repeat(bytes - start.len()))
+}
+
+#[tokio::test]
+async fn what_is_larger_than_the_tenants_limit_is_answered_413() {
+    const LIMIT: usize = 100 * 1024;
+    let stack = Options::default().api_env("ROLLCALL_DRAIN_BYTES", 1024 * 1024).start().await;
+    {
+        let mut conn = stack.database.connection().await.unwrap();
+        let limit = i64::try_from(LIMIT).unwrap();
+        tenant::set_upload_limit(&mut conn, stack.school().id, limit).await.unwrap();
+    }
+    stack.post_users(roster_of(LIMIT)).await.is(200, &result(&[Row::Created]));
+    let stored = stack.stored_files().len();
+
+    let too_large = |answer: &Answer| {
+        says(&answer.is_failure(413), &["larger than 100 KiB", "Send it in parts"]);
+        assert_eq!(answer.header("location"), None);
+        has_the_usual_headers(answer);
+    };
+    too_large(&stack.post_users(roster_of(LIMIT + 1)).await);
+    too_large(&stack.post_groups(roster_of(LIMIT + 1)).await);
+    // Less than what is drained of it, more, and far more.
+    let sizes = [500_000, 3_000_000, 60_000_000];
+    for size in sizes {
+        too_large(&stack.post_users(roster_of(size)).await);
+    }
+
+    // curl with what it does of itself, without asking first, and without saying how much will come.
+    let folder = tempfile::tempdir().unwrap();
+    let url = stack.url.replace("://", "://autoimport:correct%20horse%20battery%20staple@") + USERS;
+    for size in [LIMIT + 1, 500_000, 3_000_000, 60_000_000] {
+        let file = folder.path().join("users.csv");
+        std::fs::write(&file, roster_of(size)).unwrap();
+        let form = format!("file=@{}", file.display());
+        for extra in [&[][..], &["-H", "Expect:"], &["-H", "Expect:", "-H", "Transfer-Encoding: chunked"]] {
+            let curled = curl(["-X", "POST", "-F", &form, &url].iter().chain(extra)).await;
+            assert_eq!((curled.exit, curled.status), (0, 413), "{size} {extra:?}: {}", curled.complaint);
+            assert!(
+                curled.body.starts_with(r#"{"success":false,"summary":"The file is larger than 100 KiB"#)
+            );
+        }
+    }
+    assert_eq!(stack.rows("select id from imports").await.len(), 1);
+    eventually("the refused are gone", async || (stack.stored_files().len() == stored).then_some(())).await;
+    assert!(rss_kib(stack.api_id()).1 < 64 * 1024, "the API's memory stays bounded");
+    stack.post_users(JANE).await.is(200, &result(&[Row::Updated]));
+}
+
+#[tokio::test]
+async fn credentials_are_judged_before_the_body_is_read() {
+    let stack = Stack::new().await;
+    stack
+        .post_users("username,password,enabled,staffmember\njane,swordfish,y,y\n")
+        .await
+        .is(200, &result(&[Row::Created]));
+    let (content_type, body) = multipart("", JANE.as_bytes());
+    let head = |authorization: &str, more: &str| {
+        format!(
+            "POST {USERS} HTTP/1.1\r\nHost: x\r\n{authorization}Content-Type: {content_type}\r\n\
+             Content-Length: {}\r\n{more}\r\n",
+            body.len()
+        )
+    };
+    let ordinary = format!("Authorization: {}\r\n", basic("jane", "swordfish"));
+    let cases = [("", 401), (&*ordinary, 403)];
+    let mut waiting = Vec::new();
+    for (authorization, status) in cases {
+        // Not a byte of the body comes.
+        let mut connection = RawConnection::open(&stack).await;
+        connection.send(head(authorization, "")).await;
+        waiting.push((connection, status));
+    }
+    for (authorization, status) in cases {
+        // It asks before it sends, and must not be told to go on.
+        let mut asking = RawConnection::open(&stack).await;
+        asking.send(head(authorization, "Expect: 100-continue\r\n")).await;
+        asking.answer().await.is(status, UNAUTHORISED);
+    }
+    for (mut connection, status) in waiting {
+        connection.answer().await.is(status, UNAUTHORISED);
+    }
+
+    let administrator = format!("Authorization: {}\r\n", basic(ADMINISTRATOR, PASSWORD));
+    let mut asking = RawConnection::open(&stack).await;
+    asking.send(head(&administrator, "Expect: 100-continue\r\n")).await;
+    assert_eq!(asking.answer().await.status, 100);
+    asking.send(&body).await;
+    asking.answer().await.is(200, &result(&[Row::Updated]));
+    // The connection is good for more.
+    asking.send(head(&administrator, "")).await;
+    asking.send(&body).await;
+    asking.answer().await.is(200, &result(&[Row::Updated]));
+}
+
+#[tokio::test]
+async fn a_good_login_is_not_hashed_again_for_each_request() {
+    let stack = Stack::new().await;
+    let file = "username,password,enabled,staffmember\njane,swordfish,y,y\n";
+    stack.post_users(file).await.is(200, &result(&[Row::Created]));
+    // A hash as the service makes them, which takes its time to check.
+    eventually("the password is hashed", async || {
+        let jane = stack.row("select password_hash from users where username = 'jane'").await;
+        (!jane["password_hash"].is_null()).then_some(())
+    })
+    .await;
+    let ask = async || {
+        let began = std::time::Instant::now();
+        let ordinary = stack.anonymous(Method::GET, JOBS).basic_auth("jane", Some("swordfish"));
+        stack.send(ordinary).await.is(403, UNAUTHORISED);
+        began.elapsed()
+    };
+    let first = ask().await;
+    let mut fastest = Duration::MAX;
+    for _ in 0..10 {
+        fastest = fastest.min(ask().await);
+    }
+    assert!(fastest < first, "{fastest:?} is less than {first:?}");
+    // A changed password is another: what was remembered of the old one counts no more.
+    let changed = "username,password\njane,trout\n";
+    stack.post_users(changed).await.is(200, &result(&[Row::Updated]));
+    let old = stack.anonymous(Method::GET, JOBS).basic_auth("jane", Some("swordfish"));
+    stack.send(old).await.is(401, UNAUTHORISED);
+}
+
+#[tokio::test]
+async fn an_upload_may_come_in_chunks_of_any_size() {
+    let stack = Stack::new().await;
+    let (content_type, body) = multipart("", JANE.as_bytes());
+    let mut connection = RawConnection::open(&stack).await;
+    connection.send(upload_head(USERS, &content_type) + "Transfer-Encoding: chunked\r\n\r\n").await;
+    for piece in body.chunks(7) {
+        let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
+        chunk.extend_from_slice(piece);
+        chunk.extend_from_slice(b"\r\n");
+        connection.send(chunk).await;
+    }
+    connection.send("0\r\n\r\n").await;
+    connection.answer().await.is(200, &result(&[Row::Created]));
+}

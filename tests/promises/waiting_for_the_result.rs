@@ -1,0 +1,288 @@
+//! A plain POST is answered with the result however long it takes; who prefers not to wait asks for it later. However the
+//! result is had, it is the same to the byte.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use rollcall_tests::harness::{
+    Answer, Options, RawConnection, Row, Stack, eventually, multipart, result, upload_head,
+};
+use serde_json::{Value, json};
+
+const USERS: &str = "/api/import/users";
+const JOBS: &str = "/api/import/jobs";
+const FILE: &str = "username,enabled,staffmember\njane,y,y\njohn,maybe,y\njoe,y,y\n";
+
+/// The result of [`FILE`] in a tenant that has nobody of it.
+fn expected() -> String {
+    result(&[Row::Created, Row::Failed("Field (enabled) is not a valid boolean. "), Row::Created])
+}
+
+async fn post(stack: &Stack, tenant: &str, prefer: &str) -> Answer {
+    let upload = stack.upload(&format!("{USERS}?tenantId={tenant}"), FILE);
+    stack.send(if prefer.is_empty() { upload } else { upload.header("prefer", prefer) }).await
+}
+
+/// Asserts that the answer says that there is no result yet, in the shape of a POST's or of a poll's.
+#[track_caller]
+fn is_pending(answer: &Answer, keys: &[&str]) -> Value {
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let json = answer.json();
+    let mut found: Vec<&String> = json.as_object().unwrap().keys().collect();
+    found.sort();
+    let mut wanted = keys.to_vec();
+    wanted.sort_unstable();
+    assert_eq!(found, wanted, "{}", answer.text());
+    assert!(answer.text().starts_with(r#"{"id":""#), "{}", answer.text());
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let seconds: u64 = answer.header("retry-after").expect("it says when to ask").parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{seconds}");
+    assert!(json["summary"].as_str().is_some_and(|summary| !summary.is_empty()));
+    json
+}
+
+fn job_path(answer: &Answer, tenant: &str) -> String {
+    format!("{}?tenantId={tenant}", answer.header("location").expect("it says where the job is"))
+}
+
+async fn poll_until_finished(stack: &Stack, path: &str) -> Answer {
+    eventually("the import is finished", async || {
+        let answer = stack.get(path).await;
+        (answer.status == 200).then_some(answer)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn every_way_of_waiting_ends_in_the_same_bytes() {
+    // No worker yet: nothing finishes before it is to.
+    let mut stack = Options::default().workers(0).start().await;
+    let names = ["school", "async", "short", "zero", "both", "hung-up"];
+    for name in &names[1..] {
+        stack.add_tenant(name).await;
+    }
+
+    let posted = Instant::now();
+    for (tenant, prefer, applied) in [
+        ("async", "respond-async", "respond-async"),
+        ("short", "wait=1", "wait=1"),
+        ("zero", "wait=0", "wait=0"),
+        ("both", "respond-async, wait=0", "wait=0"),
+    ] {
+        let accepted = post(&stack, tenant, prefer).await;
+        let json = is_pending(&accepted, &["id", "state", "summary"]);
+        assert_eq!(accepted.header("preference-applied"), Some(applied), "{prefer}");
+        assert_eq!(accepted.header("trace-id").map(str::len), Some(32));
+        let location = accepted.header("location").unwrap();
+        assert_eq!(location, format!("{JOBS}/{}", json["id"].as_str().unwrap()));
+        assert_eq!(json["state"], "queued");
+        let polled = stack.get(&job_path(&accepted, tenant)).await;
+        let polled = is_pending(&polled, &["id", "state", "summary", "rows"]);
+        assert_eq!((&polled["id"], &polled["state"]), (&json["id"], &json!("queued")));
+        assert_eq!(polled["rows"], json!({"processed": 0}), "the total is not known yet");
+        if prefer == "wait=1" {
+            assert!(posted.elapsed() >= Duration::from_secs(1), "it waited");
+        }
+    }
+    // One who hangs up while waiting.
+    let (content_type, body) = multipart("", FILE.as_bytes());
+    let mut hanging_up = RawConnection::open(&stack).await;
+    let path = format!("{USERS}?tenantId=hung-up");
+    hanging_up
+        .send(format!("{}Content-Length: {}\r\n\r\n", upload_head(&path, &content_type), body.len()))
+        .await;
+    hanging_up.send(&body).await;
+    let listing = format!("{JOBS}?tenantId=hung-up");
+    let id = eventually("the import is accepted", async || {
+        stack.get(&listing).await.json()["jobs"][0]["id"].as_str().map(str::to_owned)
+    })
+    .await;
+    drop(hanging_up);
+
+    // Two who wait: one as curl does, one who says for how long.
+    let waiting = tokio::spawn(stack.upload(&format!("{USERS}?tenantId=school"), FILE).send());
+    let asking =
+        stack.request(Method::GET, &format!("{JOBS}/{id}?tenantId=hung-up")).header("prefer", "wait=60");
+    let asking = tokio::spawn(asking.send());
+    eventually("all are in line", async || {
+        let waiting = stack.rows("select id from imports where state = 'queued'").await;
+        (waiting.len() == names.len()).then_some(())
+    })
+    .await;
+    stack.start_worker();
+
+    let synchronous = Answer::read(waiting.await.unwrap().unwrap()).await;
+    synchronous.is(200, &expected());
+    assert_eq!(synchronous.header("preference-applied"), None);
+    let asked = Answer::read(asking.await.unwrap().unwrap()).await;
+    asked.is(200, &expected());
+    assert_eq!(asked.header("preference-applied"), Some("wait=60"));
+    for tenant in names {
+        let listed = stack.get(&format!("{JOBS}?tenantId={tenant}")).await.json();
+        let id = listed["jobs"][0]["id"].as_str().unwrap();
+        poll_until_finished(&stack, &format!("{JOBS}/{id}?tenantId={tenant}")).await.is(200, &expected());
+    }
+
+    // With a worker there, who prefers to wait some seconds has the result in them.
+    let tenant = stack.add_tenant("quick").await;
+    let answer = post(&stack, &tenant.name, "wait=60").await;
+    answer.is(200, &expected());
+    assert_eq!(answer.header("preference-applied"), Some("wait=60"));
+    // What is not understood is not honoured.
+    let tenant = stack.add_tenant("unknown").await;
+    let answer = post(&stack, &tenant.name, "handling=lenient, wait=soon").await;
+    answer.is(200, &expected());
+    assert_eq!(answer.header("preference-applied"), None);
+}
+
+#[tokio::test]
+async fn a_refused_file_is_told_the_same_whichever_way() {
+    let mut stack = Options::default().workers(0).start().await;
+    let accepted = stack.send(stack.upload(USERS, "name\nx\n").header("prefer", "respond-async")).await;
+    is_pending(&accepted, &["id", "state", "summary"]);
+    stack.start_worker();
+    let polled = poll_until_finished(&stack, accepted.header("location").unwrap()).await;
+    let posted = stack.post_users("name\nx\n").await;
+    let summary = posted.is_failure(400);
+    assert!(summary.contains("username"), "{summary}");
+    assert_eq!(polled.text(), posted.text());
+    stack.get(accepted.header("location").unwrap()).await.is(200, posted.text());
+}
+
+#[tokio::test]
+async fn while_it_takes_long_spaces_keep_the_connection() {
+    let mut stack = Options::default()
+        .workers(0)
+        .api_env("ROLLCALL_HEARTBEAT_AFTER_SECONDS", 0.2)
+        .api_env("ROLLCALL_HEARTBEAT_EVERY_SECONDS", 0.1)
+        .start()
+        .await;
+    let (content_type, body) = multipart("", FILE.as_bytes());
+    let mut connection = RawConnection::open(&stack).await;
+    let head = upload_head(USERS, &content_type);
+    connection.send(format!("{head}Content-Length: {}\r\n\r\n", body.len())).await;
+    connection.send(&body).await;
+    let (status, headers) = connection.head().await;
+    assert_eq!(status, 200);
+    assert_eq!(headers["transfer-encoding"], "chunked");
+    assert_eq!(headers["content-type"], "application/json");
+    assert_eq!(headers["trace-id"].len(), 32);
+    let job = headers["location"].to_str().unwrap().to_owned();
+    for _ in 0..3 {
+        assert_eq!(connection.chunk().await, b" ");
+    }
+    stack.start_worker();
+    let mut text = Vec::new();
+    loop {
+        match connection.chunk().await {
+            chunk if chunk.is_empty() => break,
+            chunk => text.extend(chunk),
+        }
+    }
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(text.trim_start_matches(' '), expected());
+    let json: Value = serde_json::from_str(&text).expect("leading spaces are JSON's own");
+    assert_eq!(json["success"], false);
+    stack.get(&job).await.is(200, &expected());
+
+    // A refused file is told with the status that was sent already.
+    let answer = stack.post_users("name\n").await;
+    let summary = answer.json()["summary"].as_str().unwrap().to_owned();
+    assert!(summary.contains("username"), "{summary}");
+}
+
+#[tokio::test]
+async fn imports_of_a_tenant_run_in_the_order_of_their_submission() {
+    let mut stack = Options::default().workers(0).start().await;
+    let file = |n: usize| format!("username,enabled,staffmember,surname\njane,y,y,{n}\nuser{n},y,y,\n");
+    let mut jobs = Vec::new();
+    for n in 0..8 {
+        let upload = stack.upload(USERS, file(n)).header("prefer", "respond-async");
+        let accepted = stack.send(upload).await;
+        assert_eq!(accepted.status, 202);
+        jobs.push(accepted.header("location").unwrap().to_owned());
+    }
+    stack.start_worker();
+    stack.start_worker();
+    for (n, job) in jobs.iter().enumerate() {
+        let jane = if n == 0 { Row::Created } else { Row::Updated };
+        poll_until_finished(&stack, job).await.is(200, &result(&[jane, Row::Created]));
+    }
+    assert_eq!(stack.row("select surname from users where username = 'jane'").await, json!({"surname": "7"}));
+}
+
+#[tokio::test]
+async fn a_poll_tells_how_far_the_import_is() {
+    // A transaction per row takes a while.
+    let stack = Options::default().worker_env("ROLLCALL_CHUNK_ROWS", 1).start().await;
+    let rows: String = (0..20_000).map(|n| format!("user{n},y,y\n")).collect();
+    let upload = stack.upload(USERS, format!("username,enabled,staffmember\n{rows}"));
+    let accepted = stack.send(upload.header("prefer", "respond-async")).await;
+    let path = accepted.header("location").unwrap();
+    let progress = async || {
+        let json = is_pending(&stack.get(path).await, &["id", "state", "summary", "rows"]);
+        let processed = json["rows"]["processed"].as_u64().unwrap();
+        (json["rows"]["total"] == 20_000 && processed > 0).then(|| {
+            assert_eq!(json["state"], "running");
+            assert_eq!(json["summary"], format!("{processed} of 20000 rows processed."));
+            processed
+        })
+    };
+    let first = eventually("the total is known", progress).await;
+    eventually("more rows are processed", async || progress().await.filter(|now| *now > first)).await;
+}
+
+#[tokio::test]
+async fn jobs_are_listed_newest_first_page_by_page() {
+    let stack = Stack::new().await;
+    let elsewhere = stack.add_tenant("elsewhere").await;
+    let mut posted = Vec::new();
+    for n in 0..7 {
+        let answer = stack
+            .send(stack.upload(
+                &format!("{USERS}?tenantId=school"),
+                format!("username,enabled,staffmember\nu{n},y,y\n"),
+            ))
+            .await;
+        posted.insert(0, answer.header("location").unwrap().rsplit('/').next().unwrap().to_owned());
+        stack.post_users_of(&elsewhere, "username\n").await;
+    }
+    let page = async |query: &str| stack.get(&format!("{JOBS}?tenantId=school{query}")).await.json();
+    let ids = |page: &Value| {
+        let jobs = page["jobs"].as_array().unwrap();
+        jobs.iter().map(|job| job["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let all = page("").await;
+    assert_eq!((ids(&all), &all["next"]), (posted.clone(), &Value::Null));
+    let newest = &all["jobs"][0];
+    assert_eq!(newest["state"], "finished");
+    assert_eq!(newest["summary"], "1 user processed. 1 user created. 0 users updated. 0 users failed.");
+    for (name, count) in [("processed", 1), ("created", 1), ("updated", 0), ("failed", 0)] {
+        assert_eq!(newest["rows"][name], count, "{name}");
+    }
+    assert_eq!(newest["submittedBy"], "autoimport");
+
+    for size in [1, 2, 3, 7] {
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = page(&format!("&limit={size}&cursor={cursor}")).await;
+            let found = ids(&page);
+            assert!(found.len() <= size);
+            seen.extend(found);
+            match &page["next"] {
+                Value::Null => break,
+                next => next.as_str().unwrap().clone_into(&mut cursor),
+            }
+            if seen.len() == 3 {
+                // What comes meanwhile moves no page.
+                stack.send(stack.upload(&format!("{USERS}?tenantId=school"), "")).await;
+            }
+        }
+        assert_eq!(seen.len(), seen.iter().collect::<std::collections::HashSet<_>>().len());
+        assert_eq!(seen[seen.len() - 7..], posted, "{size}");
+    }
+    for query in ["&limit=0", "&limit=501", "&limit=many", "&cursor=x", "&cursor=-1", "&limit=1&limit=2"] {
+        let summary = stack.get(&format!("{JOBS}?tenantId=school{query}")).await.is_failure(400);
+        assert!(summary.contains("limit") || summary.contains("cursor"), "{summary}");
+    }
+}
