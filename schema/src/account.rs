@@ -66,7 +66,8 @@ pub async fn is_administrator(conn: &mut Connection, tenant: TenantId, user: Use
     diesel::select(diesel::dsl::exists(granting)).get_result(conn).await
 }
 
-/// Stores the hash of a password that waited under this seal; `None` drops a password whose seal does not open.
+/// Stores the hash of a password that waited under this seal. `None` drops a password whose seal does not open, and
+/// its fingerprint with it, so that the next file that gives it sets it again.
 /// Nothing happens if another password has taken its place meanwhile, or if another hasher is at it: a login is not
 /// to wait for that one's transaction.
 pub async fn store_hash(
@@ -77,7 +78,9 @@ pub async fn store_hash(
     hash: Option<&str>,
 ) -> QueryResult<bool> {
     let stored = diesel::sql_query(
-        "update users set password_hash = $4, password_sealed = null
+        "update users
+            set password_hash = $4, password_sealed = null,
+                password_fingerprint = case when $4 is not null then password_fingerprint end
           where (tenant_id, id) in (select tenant_id, id from users
                                      where tenant_id = $1 and id = $2 and password_sealed = $3
                                        for update skip locked)",

@@ -18,6 +18,9 @@ use crate::wake_up::{Lane, Topology, WakeUp};
 /// How long the broker may take to connect, to confirm, to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
+/// Dead letters that are kept.
+const DEAD_LETTERS_KEPT: i32 = 10_000;
+
 /// Where RabbitMQ is, and under which names it keeps the wake-ups.
 #[derive(Clone)]
 pub struct BrokerAddress {
@@ -46,6 +49,9 @@ pub enum BrokerError {
     /// No answer came in time.
     #[error("RabbitMQ did not answer within {} s", ANSWER_LIMIT.as_secs())]
     Silent,
+    /// The broker ended a consumer: its queue was deleted, or the connection was lost.
+    #[error("RabbitMQ sends no more wake-ups")]
+    ConsumerEnded,
     /// The broker did not take the message, or no queue has it.
     #[error("RabbitMQ did not take the wake-up into a queue")]
     NotTaken,
@@ -118,7 +124,8 @@ impl Broker {
     }
 }
 
-async fn answered<T>(request: impl Future<Output = lapin::Result<T>>) -> Result<T, BrokerError> {
+/// The answer to a request, if it comes in time.
+pub async fn answered<T>(request: impl Future<Output = lapin::Result<T>>) -> Result<T, BrokerError> {
     match timeout(ANSWER_LIMIT, request).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(BrokerError::Silent),
@@ -170,7 +177,10 @@ async fn declare(channel: &Channel, topology: &Topology) -> lapin::Result<()> {
     channel
         .exchange_declare(dead_letters.as_str().into(), ExchangeKind::Fanout, durable, FieldTable::default())
         .await?;
-    channel.queue_declare(dead_letters.as_str().into(), kept, quorum()).await?;
+    let mut bounded = quorum();
+    // Kept to be looked at; the oldest go when nobody does.
+    bounded.insert("x-max-length".into(), AMQPValue::LongInt(DEAD_LETTERS_KEPT));
+    channel.queue_declare(dead_letters.as_str().into(), kept, bounded).await?;
     channel
         .queue_bind(
             dead_letters.as_str().into(),

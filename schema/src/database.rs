@@ -26,6 +26,14 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// How long a request waits for a connection of the pool, or for the server to accept one.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long the server may be silent on a connection before it is given up.
+const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+/// What the server is asked to do with our sessions: to end a transaction whose process froze or whose machine went
+/// away, because others wait for its locks; to let nobody wait for a lock for ever; and to notice a silent client as
+/// soon as we would notice a silent server.
+const SESSION_OPTIONS: &str = "-c idle_in_transaction_session_timeout=30s -c lock_timeout=45s -c tcp_keepalives_idle=10 \
+                               -c tcp_keepalives_interval=10 -c tcp_keepalives_count=2";
+
 /// How long a process that starts waits for the database.
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long it waits before it asks again.
@@ -104,12 +112,23 @@ impl DatabaseAddress {
             invalid(format!("cannot be used ({error}); write postgres://USER:PASSWORD@HOST:PORT/DATABASE"))
         })?;
         config.connect_timeout(CONNECT_LIMIT);
-        config.keepalives_idle(Duration::from_secs(30));
+        config
+            .keepalives_idle(SILENCE_LIMIT / 3)
+            .keepalives_interval(SILENCE_LIMIT / 3)
+            .keepalives_retries(2);
+        config.tcp_user_timeout(SILENCE_LIMIT);
+        let given = config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
+        config.options(format!("{given}{SESSION_OPTIONS}"));
 
         let builder =
             rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
                 .with_safe_default_protocol_versions()
                 .map_err(|error| invalid(error.to_string()))?;
+        if root.is_some() && mode.as_deref() != Some("verify-full") {
+            return Err(invalid(
+                "names an sslrootcert, which only sslmode=verify-full checks: add that, or take sslrootcert out".to_owned(),
+            ));
+        }
         let unverified = || {
             builder
                 .clone()
@@ -285,6 +304,8 @@ impl Database {
     /// Safe to run from several processes at once: the second waits for the first and finds nothing to do.
     pub async fn migrate(&self) -> Result<Vec<String>, DatabaseError> {
         let mut connection = self.address.connect().await?;
+        // A migration may take as long as it takes, and others wait for it.
+        connection.batch_execute("set lock_timeout = 0").await?;
         // Held by the session, so that it spans the migrations' own transactions.
         connection
             .batch_execute("select pg_advisory_lock(hashtextextended('rollcall migrations', 0))")

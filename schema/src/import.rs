@@ -141,7 +141,7 @@ pub struct Lease {
 }
 
 /// An import that a worker has just claimed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Claimed {
     /// The claim.
     pub lease: Lease,
@@ -151,7 +151,7 @@ pub struct Claimed {
     pub charset: Option<String>,
     /// Rows that have an outcome already; work goes on behind them.
     pub rows_done: u64,
-    /// Attempts that failed before this one, counting those whose lease ran out.
+    /// Attempts that failed since a chunk was last merged, counting those whose lease ran out.
     pub failures: i32,
 }
 
@@ -171,6 +171,9 @@ struct ClaimedRow {
 
 /// Claims an import, if it is the head of its line and nobody holds it. `None` is the ordinary answer to a
 /// wake-up that came twice, or late.
+///
+/// Waits for a transaction that has locked the import's row: most often that of the publisher, who keeps that it
+/// published. That of a worker that froze amid a chunk is ended by the server before long.
 pub async fn claim(
     conn: &mut Connection,
     tenant: TenantId,
@@ -216,7 +219,8 @@ fn unsigned(count: i64) -> u64 {
 /// Puts off the end of the lease. `false`: it is lost, and the worker must stop.
 pub async fn renew(conn: &mut Connection, lease: &Lease) -> QueryResult<bool> {
     let renewed = diesel::sql_query(
-        "update imports set lease_until = now() + $4 * interval '1 second'
+        // This statement may have waited behind a chunk that renewed the lease, too: never shorten it.
+        "update imports set lease_until = greatest(lease_until, clock_timestamp() + $4 * interval '1 second')
           where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running'",
     )
     .bind::<sql_types::Uuid, _>(lease.tenant)
@@ -292,6 +296,8 @@ pub async fn add_tally_in_txn(conn: &mut Connection, lease: &Lease, tally: Tally
     diesel::sql_query(
         "update imports
             set created = created + $4, updated = updated + $5, failed = failed + $6,
+                -- It gets on: attempts are counted against an import that stands still.
+                failures = 0,
                 -- The clock's time, not the transaction's: that one is when the chunk began.
                 lease_until = clock_timestamp() + $7 * interval '1 second'
           where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running'",
@@ -448,12 +454,16 @@ pub async fn next_in_line(conn: &mut Connection, tenant: TenantId) -> QueryResul
     Ok(row.map(DueWakeUp::from))
 }
 
-/// Keeps that a wake-up was published and confirmed. One that was claimed meanwhile is left alone.
+/// Keeps that a wake-up was published and confirmed. One that was claimed meanwhile, or whose row is locked, is left
+/// alone: the relay must not wait for anybody's transaction.
 pub async fn record_woken(conn: &mut Connection, tenant: TenantId, import: ImportId) -> QueryResult<()> {
     diesel::sql_query(
         "update imports set woken_at = now(), wake_ups = wake_ups + 1
-          where tenant_id = $1 and id = $2
-            and (state = 'queued' or state = 'running' and lease_until < now())",
+          where (tenant_id, id) in
+                (select tenant_id, id from imports
+                  where tenant_id = $1 and id = $2
+                    and (state = 'queued' or state = 'running' and lease_until < now())
+                    for update skip locked)",
     )
     .bind::<sql_types::Uuid, _>(tenant)
     .bind::<sql_types::Uuid, _>(import)
@@ -616,9 +626,4 @@ pub async fn list(
         .load(conn)
         .await?;
     Ok(rows.into_iter().map(Import::from).collect())
-}
-
-/// The tenant of an import, for the operator who has only the import's id.
-pub async fn tenant_of(conn: &mut Connection, import: ImportId) -> QueryResult<Option<TenantId>> {
-    imports::table.filter(imports::id.eq(import)).select(imports::tenant_id).first(conn).await.optional()
 }

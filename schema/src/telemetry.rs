@@ -22,7 +22,7 @@ pub struct Telemetry {
     provider: SdkTracerProvider,
 }
 
-/// Starts logs and traces for a process. To be called inside the tokio runtime, once.
+/// Starts logs and traces for a process, and keeps panics' messages out of them. To be called inside the tokio runtime, once.
 pub fn start(service: &'static str) -> Result<Telemetry, ConfigError> {
     let resource = Resource::builder().with_service_name(service_name(service)).build();
     let mut provider = SdkTracerProvider::builder().with_resource(resource);
@@ -59,6 +59,11 @@ pub fn start(service: &'static str) -> Result<Telemetry, ConfigError> {
         .with(traces)
         .try_init()
         .map_err(|error| ConfigError::new("telemetry", format!("cannot be started: {error}")))?;
+    std::panic::set_hook(Box::new(|panic| {
+        // Where, and not what: a panic's message may quote what was being read.
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a part of the process broke down");
+    }));
     Ok(Telemetry { provider })
 }
 

@@ -6,8 +6,8 @@ use diesel_async::{AsyncConnection as _, RunQueryDsl};
 use serde::Serialize;
 
 use crate::database::Connection;
-use crate::ids::TenantId;
-use crate::tables::{tenant_hosts, tenants};
+use crate::ids::{ImportId, TenantId};
+use crate::tables::{imports, tenant_hosts, tenants};
 
 /// The largest upload that a tenant may send unless it is told otherwise: 2 GiB.
 pub const DEFAULT_UPLOAD_LIMIT_BYTES: i64 = 2 * 1024 * 1024 * 1024;
@@ -123,6 +123,12 @@ pub async fn resolve(
     }
     let mut any: Vec<FoundTenant> = tenants::table.select(COLUMNS).limit(2).load(conn).await?;
     Ok(any.pop().filter(|_| any.is_empty()))
+}
+
+/// The tenant of an import.
+pub async fn of_import(conn: &mut Connection, import: ImportId) -> QueryResult<Option<FoundTenant>> {
+    let of_import = imports::table.filter(imports::id.eq(import)).select(imports::tenant_id);
+    tenants::table.filter(tenants::id.eq_any(of_import)).select(COLUMNS).first(conn).await.optional()
 }
 
 /// Adds a tenant.

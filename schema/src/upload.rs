@@ -16,7 +16,7 @@ use crate::ids::{ImportId, TenantId};
 use crate::seal::{ServiceKey, UploadOpener, UploadSealer};
 
 /// Bytes held before they are handed to the store: what one upload under way costs in memory, a few times.
-const PART: usize = 1024 * 1024;
+const PART: usize = 256 * 1024;
 /// Parts that may be on their way to the store at once.
 const PARTS_UNDER_WAY: usize = 2;
 

@@ -8,7 +8,10 @@ use crate::read::Survey;
 use crate::read::records::Records;
 use crate::users::{self, row::UserRow};
 
-/// Bytes of cells after which a chunk is full, however few its rows: what bounds a chunk of a file whose every
+/// Bytes that a row takes whatever its cells hold.
+const ROW_BYTES: usize = size_of::<UserRow>();
+
+/// Bytes of rows after which a chunk is full, however few its rows: what bounds a chunk of a file whose every
 /// row is as long as a row may be.
 const MAX_CHUNK_BYTES: usize = 8 * 1024 * 1024;
 
@@ -87,7 +90,7 @@ pub fn read_chunks(
             first_row = next;
             bytes = 0;
         }
-        bytes += record.bytes();
+        bytes += record.bytes() + ROW_BYTES;
         match (&mut rows, &header.columns) {
             (Rows::Users(rows), Columns::Users(columns)) => rows.push(users::check::check(&record, columns)),
             (Rows::Memberships(rows), Columns::Memberships(columns)) => {

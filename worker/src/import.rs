@@ -4,6 +4,7 @@
 //! A worker killed anywhere leaves whole chunks behind, each with its outcomes and the cursor; whoever claims the
 //! import next goes on behind them.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use diesel_async::AsyncConnection as _;
@@ -14,8 +15,7 @@ use rollcall_schema::outcome::{self, ChunkOutcomes};
 use rollcall_schema::seal::PasswordKeys;
 use rollcall_schema::upload::{UploadError, UploadStore};
 use tokio::sync::{Notify, mpsc};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{Instrument as _, Span};
 
 use crate::chunk::{Chunk, Rows, read_chunks};
@@ -50,7 +50,8 @@ pub enum Attempted {
     LeaseLost,
 }
 
-/// Why an attempt failed. All of these may pass; what cannot ends as a result.
+/// Why an attempt failed. All of these may pass; what cannot ends as a result. Their Display is told to the client,
+/// their sources only to the log.
 #[derive(Debug, thiserror::Error)]
 pub enum AttemptError {
     /// The database failed.
@@ -62,9 +63,9 @@ pub enum AttemptError {
     /// The upload could not be read.
     #[error("the upload could not be read")]
     Read(#[from] std::io::Error),
-    /// The thread that reads or checks the rows panicked.
-    #[error("reading the upload broke down")]
-    Reader(#[from] tokio::task::JoinError),
+    /// A part of the work panicked.
+    #[error("the work on it broke down")]
+    Broken(#[from] tokio::task::JoinError),
 }
 
 impl From<diesel::result::Error> for AttemptError {
@@ -75,13 +76,25 @@ impl From<diesel::result::Error> for AttemptError {
 
 /// Works on an import until it is finished, `stop` is asked for, or the lease is lost.
 pub async fn attempt(
+    engine: Engine,
+    claimed: Claimed,
+    stop: CancellationToken,
+) -> Result<Attempted, AttemptError> {
+    let keeper = Keeper::start(engine.database.clone(), claimed.lease);
+    tokio::select! {
+        biased;
+        attempted = work(&engine, &claimed, &stop) => attempted,
+        // Dropped amid a transaction, a connection is closed, and the transaction with it.
+        () = keeper.lost() => Ok(Attempted::LeaseLost),
+    }
+}
+
+async fn work(
     engine: &Engine,
     claimed: &Claimed,
     stop: &CancellationToken,
 ) -> Result<Attempted, AttemptError> {
     let lease = claimed.lease;
-    let keeper = Keeper::start(engine.database.clone(), lease);
-
     let survey = match survey(engine, claimed).await? {
         Ok(survey) => Arc::new(survey),
         Err(refusal) => return refuse(engine, &lease, &refusal).await,
@@ -96,9 +109,6 @@ pub async fn attempt(
     let mut counter = None;
 
     while let Some(chunk) = chunks.recv().await {
-        if keeper.is_lost() {
-            return Ok(Attempted::LeaseLost);
-        }
         if !chunk.is_last && counter.is_none() {
             // Only a file of several chunks has a progress that is worth a second reading.
             counter = Some(count_rows(engine.clone(), lease, Arc::clone(&survey)));
@@ -174,23 +184,39 @@ async fn start_reader(
 
 /// Counts the file's rows beside the work, for who asks how far it is. Nothing depends on it, and it ends with the
 /// attempt.
-fn count_rows(engine: Engine, lease: Lease, survey: Arc<Survey>) -> AbortOnDropHandle<()> {
-    let span = tracing::info_span!("count rows");
-    AbortOnDropHandle::new(tokio::spawn(
-        async move {
-            let counted = async {
-                let upload = engine.uploads.open(lease.tenant, lease.import).await?;
-                let rows = tokio::task::spawn_blocking(move || read::count_rows(upload, &survey)).await??;
-                let mut conn = engine.database.connection().await?;
-                import::record_total(&mut conn, &lease, rows).await?;
-                Ok::<_, AttemptError>(())
-            };
-            if let Err(error) = counted.await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the rows could not be counted");
-            }
+fn count_rows(engine: Engine, lease: Lease, survey: Arc<Survey>) -> DropGuard {
+    let ended = CancellationToken::new();
+    let guard = ended.clone().drop_guard();
+    let count = async move {
+        let upload =
+            Unless { ended: ended.clone(), source: engine.uploads.open(lease.tenant, lease.import).await? };
+        let rows = tokio::task::spawn_blocking(move || read::count_rows(upload, &survey)).await??;
+        let mut conn = engine.database.connection().await?;
+        import::record_total(&mut conn, &lease, rows).await?;
+        Ok::<_, AttemptError>(())
+    };
+    let counted = async move {
+        if let Err(error) = count.await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the rows were not counted");
         }
-        .instrument(span),
-    ))
+    };
+    tokio::spawn(counted.instrument(tracing::info_span!("count rows")));
+    guard
+}
+
+/// A source that fails once it is of no more use, so that the thread that reads it ends.
+struct Unless<R> {
+    ended: CancellationToken,
+    source: R,
+}
+
+impl<R: Read> Read for Unless<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.ended.is_cancelled() {
+            return Err(std::io::Error::other("the attempt has ended"));
+        }
+        self.source.read(buffer)
+    }
 }
 
 /// Merges a chunk in one transaction: its rows, their outcomes, the counters and so the cursor, and with the last

@@ -5,21 +5,21 @@
 //! however long it takes, and none waits behind a busy slot: `consumer_timeout` has nothing to time out.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use lapin::Channel;
 use lapin::message::Delivery;
 use lapin::options::{
-    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
-    BasicRejectOptions,
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions,
 };
 use lapin::types::FieldTable;
-use rollcall_schema::broker::{Broker, BrokerError};
+use rollcall_schema::broker::{Broker, BrokerError, answered};
 use rollcall_schema::database::DatabaseError;
 use rollcall_schema::import::{self, Claimed, Ending};
 use rollcall_schema::wake_up::{Lane, WakeUp};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use crate::import::{Attempted, Engine, attempt, end};
@@ -29,8 +29,10 @@ use crate::relay::Relay;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// See [`FIRST_PAUSE`].
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How long a wake-up is kept back when the database cannot be asked about it.
-const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// How long a slot asks a database that fails about a wake-up, and how often. Then it leaves it to the relay.
+const DATABASE_PATIENCE: Duration = Duration::from_mins(1);
+/// See [`DATABASE_PATIENCE`].
+const DATABASE_PAUSE: Duration = Duration::from_millis(500);
 /// The delay before the second attempt; doubles with each failure up to [`LONGEST_DELAY`].
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// See [`FIRST_DELAY`].
@@ -97,7 +99,7 @@ impl Slot {
             *pause = FIRST_PAUSE;
             let delivery = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                delivery = consumer.next() => delivery.ok_or(BrokerError::NotTaken)??,
+                delivery = consumer.next() => delivery.ok_or(BrokerError::ConsumerEnded)??,
             };
             self.take(&channel, &consumer_tag, delivery, stop).await?;
         }
@@ -134,32 +136,41 @@ impl Slot {
         );
         wake_up.trace.adopt(&span);
         // Cancelled before the delivery is settled: once it is, the broker would send this slot the next.
-        let (claimed, cancelled) = tokio::join!(self.claim(&wake_up).instrument(span.clone()), cancel);
-        cancelled?;
-        match claimed {
-            Ok(claimed) => {
-                delivery.acker.ack(BasicAckOptions::default()).await?;
-                if let Some(claimed) = claimed {
-                    span.record("rollcall.import.attempt", claimed.lease.attempt);
-                    self.work(&claimed, stop).instrument(span).await;
-                }
-            }
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the database could not be asked for an import"
-                );
-                tokio::time::sleep(DATABASE_PAUSE).await;
-                delivery
-                    .acker
-                    .nack(BasicNackOptions { requeue: true, ..BasicNackOptions::default() })
-                    .await?;
-            }
+        let (claimed, cancelled) =
+            tokio::join!(self.claim(&wake_up, stop).instrument(span.clone()), answered(cancel));
+        // Settled whatever the claim said: what was not claimed now is the relay's to publish again.
+        let settled = answered(async {
+            delivery.acker.ack(BasicAckOptions::default()).await?;
+            Ok(())
+        })
+        .await;
+        // What is claimed is worked on, whatever has become of the broker meanwhile.
+        if let Some(claimed) = claimed {
+            span.record("rollcall.import.attempt", claimed.lease.attempt);
+            self.work(&claimed, stop).instrument(span).await;
         }
-        Ok(())
+        cancelled.and(settled)
     }
 
-    async fn claim(&self, wake_up: &WakeUp) -> Result<Option<Claimed>, DatabaseError> {
+    /// Claims the import. A database that fails is asked again for a while, so that one that restarts costs seconds.
+    async fn claim(&self, wake_up: &WakeUp, stop: &CancellationToken) -> Option<Claimed> {
+        let given_up = Instant::now() + DATABASE_PATIENCE;
+        loop {
+            match self.try_claim(wake_up).await {
+                Ok(claimed) => return claimed,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "the database could not be asked for an import");
+                }
+            }
+            if stop.is_cancelled() || Instant::now() >= given_up {
+                return None;
+            }
+            tokio::time::sleep(DATABASE_PAUSE).await;
+        }
+    }
+
+    async fn try_claim(&self, wake_up: &WakeUp) -> Result<Option<Claimed>, DatabaseError> {
         let mut conn = self.engine.database.connection().await?;
         Ok(import::claim(&mut conn, wake_up.tenant, wake_up.import, &self.holder, self.lease).await?)
     }
@@ -176,7 +187,10 @@ impl Slot {
             self.give_up(claimed, why).await;
             return;
         }
-        match attempt(&self.engine, claimed, stop).await {
+        // A task of its own: an import that makes it panic costs its own attempt and nobody else's.
+        let attempt = attempt(self.engine.clone(), claimed.clone(), stop.clone()).in_current_span();
+        let attempted = AbortOnDropHandle::new(tokio::spawn(attempt)).await;
+        match attempted.unwrap_or_else(|broken| Err(broken.into())) {
             Ok(Attempted::Finished) => {
                 tracing::info!(tenant = %lease.tenant, import = %lease.import, "finished");
                 self.wake_next(claimed).await;
@@ -188,16 +202,14 @@ impl Slot {
             Err(error) => {
                 tracing::Span::current().record("otel.status_code", "ERROR");
                 let failures = claimed.failures + 1;
-                let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                 tracing::error!(
                     tenant = %lease.tenant, import = %lease.import, failures,
                     error = &error as &dyn std::error::Error, "an attempt failed"
                 );
                 if failures >= self.max_attempts {
                     let why = format!(
-                        "The import was given up after {failures} attempts: {error} ({source}). Rows that were \
-                         processed before stay so; whoever runs the service finds more in the workers' logs, by \
-                         the id {}.",
+                        "The import was given up after {failures} attempts: {error}. Rows that were processed before \
+                         stay so; whoever runs the service finds more in the workers' logs, by the id {}.",
                         lease.import
                     );
                     self.give_up(claimed, why).await;

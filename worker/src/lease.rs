@@ -22,10 +22,10 @@ impl Keeper {
         Self { lost, _stop: stop.drop_guard() }
     }
 
-    /// Whether the lease is another's by now, or could not be renewed in time: nothing more may be begun. (What
-    /// is under way is harmless: every transaction checks the attempt first.)
-    pub fn is_lost(&self) -> bool {
-        self.lost.is_cancelled()
+    /// Resolves when the lease is another's, or could not be renewed in time: nothing more may be begun. (What is
+    /// under way is harmless: every transaction checks the attempt first.)
+    pub async fn lost(&self) {
+        self.lost.cancelled().await;
     }
 }
 

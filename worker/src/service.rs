@@ -68,18 +68,20 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
     tracing::info!(small = settings.small_lane, bulk = settings.bulk_lane, "the worker waits for wake-ups");
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        Some(ended) = parts.join_next() => {
-            // None of them ends by itself.
-            stop.cancel();
-            ended.context("a part of the worker broke down")?;
-            anyhow::bail!("a part of the worker ended");
-        }
-    }
+    let ended_part = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        // None of them ends by itself.
+        ended = parts.join_next() => ended,
+    };
     tracing::info!("stopping: the chunks at hand are finished, the imports given back");
     stop.cancel();
     while parts.join_next().await.is_some() {}
-    Ok(())
+    match ended_part {
+        None => Ok(()),
+        Some(ended) => {
+            ended.context("a part of the worker broke down")?;
+            anyhow::bail!("a part of the worker ended by itself")
+        }
+    }
 }

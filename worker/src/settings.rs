@@ -31,11 +31,11 @@ pub struct Settings {
     #[arg(long, env = "ROLLCALL_SMALL_LANE", default_value_t = 4, value_name = "IMPORTS", value_parser = at_least_one, help_heading = "Work")]
     pub small_lane: usize,
 
-    /// Bulk imports worked on at once. Each holds two chunks in memory.
+    /// Bulk imports worked on at once. Each holds up to three chunks in memory.
     #[arg(long, env = "ROLLCALL_BULK_LANE", default_value_t = 2, value_name = "IMPORTS", value_parser = at_least_one, help_heading = "Work")]
     pub bulk_lane: usize,
 
-    /// Rows in a chunk: what one transaction merges.
+    /// Rows in a chunk: what one transaction merges. A chunk of long rows holds fewer.
     #[arg(long, env = "ROLLCALL_CHUNK_ROWS", default_value_t = 5000, value_name = "ROWS", value_parser = at_least_one, help_heading = "Work")]
     pub chunk_rows: usize,
 

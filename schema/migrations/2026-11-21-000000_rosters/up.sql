@@ -124,7 +124,7 @@ create table imports (
 
     -- The lease: who works, until when. `attempt` is the fencing token: it grows with every claim.
     attempt          integer not null default 0,
-    -- Attempts that failed. An attempt handed back by a clean shutdown is not among them.
+    -- Attempts that failed since a chunk was last merged. One handed back by a clean shutdown is not among them.
     failures         integer not null default 0,
     lease_holder     text,
     lease_until      timestamptz,
@@ -159,6 +159,9 @@ create table imports (
 
 -- The heads of the lines: what the relay, the claim and the next wake-up ask for.
 create index imports_unfinished on imports (tenant_id, place) where state <> 'finished';
+
+-- For who has nothing but an import's id: a client that follows its `Location`, an operator with a log line.
+create index imports_id on imports (id);
 
 -- One record per chunk: an import of ten million rows is two thousand of them.
 create table chunk_outcomes (
