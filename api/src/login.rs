@@ -12,7 +12,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use rollcall_schema::account::{self, Account, username_key};
 use rollcall_schema::database::DatabaseError;
-use rollcall_schema::ids::{TenantId, UserId};
+use rollcall_schema::ids::{ImportId, TenantId, UserId};
 use rollcall_schema::password::{self, Overloaded};
 use rollcall_schema::tenant::{self, FoundTenant};
 use subtle::ConstantTimeEq as _;
@@ -49,30 +49,12 @@ impl FromRequestParts<App> for Administrator {
 }
 
 async fn authenticate(app: &App, parts: &Parts) -> Result<Administrator, Refusal> {
-    let given = Credentials::read(parts).ok_or(Refusal::Unauthorised)?;
-    let named = credentials::named_tenant(parts);
-    let host = credentials::host(parts);
-
-    let mut conn = app.database.connection().await?;
-    let tenant = match named {
-        Some(named) if !credentials::can_be_stored(&named) => None,
-        named => tenant::resolve(&mut conn, named.as_deref(), host.as_deref())
-            .await
-            .map_err(DatabaseError::from)?,
-    };
-    let account = match &tenant {
-        Some(tenant) if credentials::can_be_stored(&given.username) => {
-            account::find(&mut conn, tenant.id, &given.username).await.map_err(DatabaseError::from)?
-        }
-        _ => None,
-    };
-    // Given back before the hash: it takes long, and connections are few.
-    drop(conn);
-
+    let Credentials { username, password } = Credentials::read(parts).ok_or(Refusal::Unauthorised)?;
+    let (tenant, account) = find(app, parts, &username).await?;
     let attempt = Attempt {
         client: client_address(app, parts),
         tenant: tenant.as_ref().map(|tenant| tenant.id),
-        username_key: username_key(&given.username),
+        username_key: username_key(&username),
     };
     app.failed_logins.admit(&attempt, Instant::now())?;
     let known = tenant.zip(account).filter(|(_, account)| account.enabled);
@@ -80,22 +62,10 @@ async fn authenticate(app: &App, parts: &Parts) -> Result<Administrator, Refusal
     let (Some((tenant, account)), Some(stored)) = (known.as_ref(), stored) else {
         let _turn = app.turns.take(&attempt).await?;
         app.failed_logins.admit(&attempt, Instant::now())?;
-        app.hashing.verify_nothing(given.password).await.map_err(overloaded)?;
+        app.hashing.verify_nothing(password).await.map_err(overloaded)?;
         return Err(failed(app, &attempt));
     };
-    let login = app.verified_logins.login(tenant.id, account.id, stored.bytes(), &given.password);
-    if !app.verified_logins.knows(&login, Instant::now()) {
-        let _turn = app.turns.take(&attempt).await?;
-        // Whoever had the turn before may have settled it, one way or the other.
-        if !app.verified_logins.knows(&login, Instant::now()) {
-            app.failed_logins.admit(&attempt, Instant::now())?;
-            if !verify(app, tenant.id, account, stored, given.password).await? {
-                return Err(failed(app, &attempt));
-            }
-            app.verified_logins.remember(login, Instant::now());
-        }
-    }
-    app.failed_logins.forgive(&attempt);
+    prove(app, &attempt, tenant.id, account, stored, password).await?;
 
     // Asked only now, so that the time to a 401 does not tell whether there is such an account.
     let mut conn = app.database.connection().await?;
@@ -106,6 +76,68 @@ async fn authenticate(app: &App, parts: &Parts) -> Result<Administrator, Refusal
         return Err(Refusal::NotAdministrator);
     }
     Ok(Administrator { tenant: tenant.clone(), user: account.id, username: account.username.clone() })
+}
+
+/// The import that the request's path names.
+fn import_named(parts: &Parts) -> Option<ImportId> {
+    parts.uri.path().strip_prefix("/api/import/jobs/")?.parse().ok()
+}
+
+/// The tenant that the request is for and its account of this name, as they are now: nothing of them is remembered
+/// from one request to the next.
+async fn find(
+    app: &App,
+    parts: &Parts,
+    username: &str,
+) -> Result<(Option<FoundTenant>, Option<Account>), DatabaseError> {
+    let named = credentials::named_tenant(parts);
+    let host = credentials::host(parts);
+    if named.as_deref().is_some_and(|named| !credentials::can_be_stored(named)) {
+        return Ok((None, None));
+    }
+    let mut conn = app.database.connection().await?;
+    let tenant = match tenant::resolve(&mut conn, named.as_deref(), host.as_deref()).await? {
+        // A client that sent its file with `?tenantId=` polls the `Location` that it was given, which names the import.
+        None if named.is_none() => match import_named(parts) {
+            Some(import) => tenant::of_import(&mut conn, import).await?,
+            None => None,
+        },
+        tenant => tenant,
+    };
+    let account = match &tenant {
+        Some(tenant) if credentials::can_be_stored(username) => {
+            account::find(&mut conn, tenant.id, username).await?
+        }
+        _ => None,
+    };
+    Ok((tenant, account))
+}
+
+/// Whether the password is the account's: remembered, or verified now.
+async fn prove(
+    app: &App,
+    attempt: &Attempt,
+    tenant: TenantId,
+    account: &Account,
+    stored: StoredPassword<'_>,
+    password: Zeroizing<Vec<u8>>,
+) -> Result<(), Refusal> {
+    let login = app.verified_logins.login(tenant, account.id, stored.bytes(), &password);
+    if app.verified_logins.knows(&login, Instant::now()) {
+        return Ok(());
+    }
+    let _turn = app.turns.take(attempt).await?;
+    // Whoever had the turn before may have settled it, one way or the other.
+    if app.verified_logins.knows(&login, Instant::now()) {
+        return Ok(());
+    }
+    app.failed_logins.admit(attempt, Instant::now())?;
+    if !verify(app, tenant, account, stored, password).await? {
+        return Err(failed(app, attempt));
+    }
+    app.verified_logins.remember(login, Instant::now());
+    app.failed_logins.forgive(attempt);
+    Ok(())
 }
 
 /// What is stored of a password.
