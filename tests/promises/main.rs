@@ -1,6 +1,6 @@
 //! What Rollcall promises, a file each, tried on the service as it is shipped with a real Postgres, a real RabbitMQ and
 //! real sockets.
-#![allow(missing_docs, clippy::unwrap_used, reason = "these are tests")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
 mod a_roster_goes_in;
 mod bad_input;

@@ -426,7 +426,7 @@ async fn what_cannot_be_stored_is_answered_503_and_nothing_is_half_accepted() {
         put_off(&stack.send(stack.upload(&path, file)).await);
     }
     assert!(no_import().await);
-    assert_eq!(stack.stored_files(), [folder.clone()]);
+    assert_eq!(stack.stored_files(), std::slice::from_ref(&folder));
     stack.post_users_of(&elsewhere, JANE).await.is(200, &result(&[Row::Created]));
     std::fs::remove_file(&folder).unwrap();
     stack.send(stack.upload(&path, JANE)).await.is(200, &result(&[Row::Created]));
@@ -563,7 +563,7 @@ async fn a_good_login_is_not_hashed_again_for_each_request() {
     for _ in 0..10 {
         fastest = fastest.min(ask().await);
     }
-    assert!(fastest < first, "{fastest:?} is less than {first:?}");
+    assert!(fastest < first / 2, "{fastest:?} is much less than {first:?}");
     // A changed password is another: what was remembered of the old one counts no more.
     let changed = "username,password\njane,trout\n";
     stack.post_users(changed).await.is(200, &result(&[Row::Updated]));

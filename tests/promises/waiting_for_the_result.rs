@@ -286,3 +286,25 @@ async fn jobs_are_listed_newest_first_page_by_page() {
         assert!(summary.contains("limit") || summary.contains("cursor"), "{summary}");
     }
 }
+
+/// A client that named its tenant in the address follows `Location` as it was given.
+#[tokio::test]
+async fn a_location_needs_no_tenant_named() {
+    let stack = Stack::new().await;
+    stack.add_tenant("other").await;
+    let request = stack
+        .upload("/api/import/users?tenantId=school", "username,enabled,staffmember\njane,y,y\n")
+        .header("prefer", "respond-async");
+    let answer = stack.send(request).await;
+    assert_eq!(answer.status, 202);
+    let polled = stack.send(
+        stack.request(reqwest::Method::GET, answer.header("location").unwrap()).header("prefer", "wait=30"),
+    );
+    polled.await.is(
+        200,
+        r#"{"success":true,"summary":"1 user processed. 1 user created. 0 users updated. 0 users failed."}"#,
+    );
+    // An import that nobody has is no way in.
+    let nobodys = format!("/api/import/jobs/{}", rollcall_schema::ids::ImportId::generate());
+    assert_eq!(stack.get(&nobodys).await.status, 401);
+}

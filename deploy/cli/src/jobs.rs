@@ -135,8 +135,7 @@ async fn tenant_of(conn: &mut Connection, show: &Show) -> Result<FoundTenant, Fa
     if let Some(name) = &show.tenant {
         return tenant::named(conn, name).await;
     }
-    let id = import::tenant_of(conn, show.id).await?.ok_or(Failure::UnknownJob(show.id))?;
-    tenants::resolve(conn, Some(&id.to_string()), None).await?.ok_or(Failure::UnknownJob(show.id))
+    tenants::of_import(conn, show.id).await?.ok_or(Failure::UnknownJob(show.id))
 }
 
 /// An import as it is shown. Its keys are documented in the help: scripts hold on to them.

@@ -19,6 +19,8 @@ mod stack;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -35,6 +37,9 @@ const ADMINISTRATOR: &str = "autoimport";
 
 /// What a shell reports of a command that Ctrl-C ended before its work was done.
 const INTERRUPTED: u8 = 130;
+
+/// How long something that ended stays unnoticed at most.
+const TEND_EVERY: Duration = Duration::from_millis(200);
 
 /// Imported where no file is named.
 const SAMPLE: &str = include_str!("../../sample/users.csv");
@@ -137,14 +142,18 @@ impl Up {
 
         if !self.no_import {
             let name = file.file_name().unwrap_or_default().display().to_string();
-            let success =
-                progress.step(&format!("Importing {name}"), || client.post(&file, stack, interrupt))?;
+            let success = progress.step(&format!("Importing {name}"), || {
+                client.post(&file, interrupt, || stack.tend(progress))
+            })?;
             if self.once {
                 return Ok(if success { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
         }
         progress.say("Serving. Ctrl-C stops everything.");
-        stack.watch(progress, interrupt);
+        while !interrupt.is_asked() {
+            stack.tend(progress);
+            thread::sleep(TEND_EVERY);
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -91,11 +91,13 @@ impl RabbitMq {
             // The script then becomes the server instead of starting and watching it.
             .env("RUNNING_UNDER_SYSTEMD", "true")
             // Erlang's distribution up from the first moment on a port known beforehand: no port mapper to start, to
-            // share with other nodes or to leave behind.
+            // share with other nodes or to leave behind. The variable is for the second Erlang too that the server
+            // runs for a moment once a minute, just to have a port mapper started where there is none.
+            .env("ERL_AFLAGS", "-start_epmd false")
             .env(
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
                 format!(
-                    "-sname {NODE} -start_epmd false -erl_epmd_port {distribution} \
+                    "-sname {NODE} -erl_epmd_port {distribution} \
                      -kernel inet_dist_use_interface {{127,0,0,1}} +S 2:2 {}",
                     search_path(&program)
                 ),

@@ -34,7 +34,9 @@ pub fn result(rows: &[Row<'_>]) -> String {
                 Row::Failed(text) => format!(r#""{}":"{text}User failed to import: {text}""#, index + 1),
             })
             .collect();
-        json.push_str(&format!(r#","details":{{{}}}"#, details.join(",")));
+        json += r#","details":{"#;
+        json += &details.join(",");
+        json += "}";
     }
     json + "}"
 }

@@ -48,6 +48,7 @@ impl Default for Options {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "numbers and texts are given alike")]
 impl Options {
     /// How many workers; one unless told.
     #[must_use]

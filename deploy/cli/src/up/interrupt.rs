@@ -1,4 +1,5 @@
-//! Ctrl-C, SIGTERM and a closed terminal: asked once, everything stops in order; asked twice, at once.
+//! Ctrl-C and SIGTERM: asked once, everything stops in order; asked twice, at once. A closed terminal is the second
+//! kind, unless `nohup` forbade it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,14 +20,12 @@ impl Interrupt {
         let listen = |kind| signal(kind).context("signals cannot be listened to");
         let mut interrupt = listen(SignalKind::interrupt())?;
         let mut terminate = listen(SignalKind::terminate())?;
-        let mut hangup = listen(SignalKind::hangup())?;
         let heard = Arc::clone(&asked);
         tokio::spawn(async move {
             loop {
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
-                    _ = hangup.recv() => {}
                 }
                 if heard.swap(true, Ordering::Relaxed) {
                     // The servers are told by the kernel to shut down when we are gone.

@@ -1,7 +1,7 @@
 //! The way in from outside: the curl that a school's script runs, with the same URL, form and login.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -45,7 +45,7 @@ impl<'a> Client<'a> {
         let deadline = std::time::Instant::now() + READY_LIMIT;
         loop {
             interrupt.check()?;
-            stack.find_ended()?;
+            stack.check_started()?;
             let answer = self
                 .curl()
                 .args(["--fail", "--max-time", "5", "--output", "/dev/null"])
@@ -69,7 +69,9 @@ impl<'a> Client<'a> {
     }
 
     /// Imports `file`, writes the result to the standard output and says whether every row was imported.
-    pub fn post(&self, file: &Path, stack: &mut Stack<'_>, interrupt: &Interrupt) -> anyhow::Result<bool> {
+    ///
+    /// `tend` is called now and then until the result is there.
+    pub fn post(&self, file: &Path, interrupt: &Interrupt, mut tend: impl FnMut()) -> anyhow::Result<bool> {
         let mut curl = self
             .curl()
             .args(["-X", "POST", "-F", &file_part(file), "--config", "-", "--output"])
@@ -84,12 +86,13 @@ impl<'a> Client<'a> {
         let login = format!("user = \"{}:{}\"\n", super::ADMINISTRATOR, config_quoted(self.home.password()));
         curl.stdin.take().expect("stdin is piped").write_all(login.as_bytes()).context(NO_CURL)?;
         while curl.try_wait().context(NO_CURL)?.is_none() {
-            if let Err(stopped) = interrupt.check().and_then(|()| stack.find_ended()) {
+            if let Err(stopped) = interrupt.check() {
                 // The import itself goes on with the next start; only our waiting for it ends.
                 let _ = curl.kill();
                 let _ = curl.wait();
                 return Err(stopped);
             }
+            tend();
             thread::sleep(LOOK_EVERY);
         }
         let ended = curl.wait_with_output().context(NO_CURL)?;
@@ -111,30 +114,32 @@ impl<'a> Client<'a> {
         format!("{}/api/import/users", self.home.url())
     }
 
-    /// Copies the result, which can be of any size, without the blanks that kept the connection alive.
     fn print_result(&self) -> anyhow::Result<bool> {
         let path = self.home.result();
-        let print = || -> io::Result<bool> {
-            let mut result = BufReader::new(File::open(&path)?);
-            loop {
-                let blanks = result.fill_buf()?.iter().take_while(|byte| **byte == b' ').count();
-                if blanks == 0 {
-                    break;
-                }
-                result.consume(blanks);
-            }
-            // The contract puts `success` first.
-            let mut head = Vec::new();
-            result.by_ref().take(32).read_to_end(&mut head)?;
-            let mut out = io::stdout().lock();
-            out.write_all(&head)?;
-            io::copy(&mut result, &mut out)?;
-            out.write_all(b"\n")?;
-            out.flush()?;
-            Ok(head.starts_with(br#"{"success":true"#))
-        };
-        print().with_context(|| format!("the result in {} cannot be printed", path.display()))
+        File::open(&path)
+            .and_then(|result| copy_result(BufReader::new(result), io::stdout().lock()))
+            .with_context(|| format!("the result in {} cannot be printed", path.display()))
     }
+}
+
+/// Copies a result, which can be of any size, without the blanks that kept the connection alive, and says whether it is
+/// a success.
+fn copy_result(mut result: impl BufRead, mut out: impl Write) -> io::Result<bool> {
+    loop {
+        let blanks = result.fill_buf()?.iter().take_while(|byte| **byte == b' ').count();
+        if blanks == 0 {
+            break;
+        }
+        result.consume(blanks);
+    }
+    // The contract puts `success` first.
+    let mut head = Vec::new();
+    result.by_ref().take(32).read_to_end(&mut head)?;
+    out.write_all(&head)?;
+    io::copy(&mut result, &mut out)?;
+    out.write_all(b"\n")?;
+    out.flush()?;
+    Ok(head.starts_with(br#"{"success":true"#))
 }
 
 const NO_CURL: &str = "curl cannot be run: install the package `curl` (deploy/install-missing does)";
@@ -151,4 +156,30 @@ fn file_part(file: &Path) -> String {
 /// What stands between double quotes, for curl.
 fn config_quoted(text: &str) -> String {
     text.replace('\\', r"\\").replace('"', "\\\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_printed_without_its_heartbeat() {
+        let print = |result: &str| {
+            let mut out = Vec::new();
+            let success = copy_result(result.as_bytes(), &mut out).expect("memory can be written");
+            (String::from_utf8(out).expect("the result is UTF-8"), success)
+        };
+        let summary = "0 users processed. 0 users created. 0 users updated. 0 users failed.";
+        let good = format!(r#"{{"success":true,"summary":"{summary}"}}"#);
+        assert_eq!(print(&format!("   {good}")), (format!("{good}\n"), true));
+        let bad = r#"{"success":false,"summary":"Unauthorised. Check credentials."}"#;
+        assert_eq!(print(bad), (format!("{bad}\n"), false));
+        assert_eq!(print(""), ("\n".to_owned(), false));
+    }
+
+    #[test]
+    fn a_file_name_means_nothing_else_to_curl() {
+        assert_eq!(file_part(Path::new("/a b/users.csv")), "file=@/a b/users.csv");
+        assert_eq!(file_part(Path::new("a;type=\"x,y.csv")), r#"file=@"a;type=\"x,y.csv""#);
+    }
 }

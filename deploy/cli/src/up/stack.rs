@@ -11,12 +11,10 @@ use anyhow::{Context as _, anyhow, bail};
 use rollcall_servers::{Error, Launch, Postgres, Process, RabbitMq, Server, wait_until};
 
 use super::home::Home;
-use super::interrupt::Interrupt;
 use super::progress::Progress;
 
 /// Longer than the API takes by itself to let requests under way end.
 const STOP_LIMIT: Duration = Duration::from_secs(40);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_mins(1);
 
@@ -141,8 +139,8 @@ impl<'a> Stack<'a> {
         Ok(())
     }
 
-    /// A sentence about a process that should run and does not.
-    pub fn find_ended(&mut self) -> anyhow::Result<()> {
+    /// Refuses to go on where a process ended right after its start: it would only do so again.
+    pub fn check_started(&mut self) -> anyhow::Result<()> {
         for supervised in &mut self.processes {
             if let Some(status) = supervised.process.ended() {
                 bail!(
@@ -155,26 +153,23 @@ impl<'a> Stack<'a> {
         Ok(())
     }
 
-    /// Keeps everything running until somebody asks us to stop.
-    pub fn watch(&mut self, progress: &Progress, interrupt: &Interrupt) {
-        while !interrupt.is_asked() {
-            for (name, server) in [("PostgreSQL", &mut self.postgres), ("RabbitMQ", &mut self.rabbit)] {
-                if let Some(server) = server
-                    && !server.is_running()
-                {
-                    progress.say(&format!(
-                        "{name} has ended; starting it again. Its log: {}",
-                        server.log().display()
-                    ));
-                    if let Err(error) = server.restart() {
-                        progress.say(&error.to_string());
-                    }
+    /// Starts again what has ended. To be called now and then, as long as everything should run.
+    pub fn tend(&mut self, progress: &Progress) {
+        for (name, server) in [("PostgreSQL", &mut self.postgres), ("RabbitMQ", &mut self.rabbit)] {
+            if let Some(server) = server
+                && !server.is_running()
+            {
+                progress.say(&format!(
+                    "{name} has ended; starting it again. Its log: {}",
+                    server.log().display()
+                ));
+                if let Err(error) = server.restart() {
+                    progress.say(&error.to_string());
                 }
             }
-            for supervised in &mut self.processes {
-                supervised.look(progress);
-            }
-            thread::sleep(LOOK_EVERY);
+        }
+        for supervised in &mut self.processes {
+            supervised.tend(progress);
         }
     }
 
@@ -219,7 +214,7 @@ impl<'a> Stack<'a> {
 }
 
 impl Supervised {
-    fn look(&mut self, progress: &Progress) {
+    fn tend(&mut self, progress: &Progress) {
         match self.again_at {
             None => {
                 let Some(status) = self.process.ended() else { return };
