@@ -21,6 +21,8 @@ use crate::state::App;
 
 /// How long the rest of a request may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may pause: a client that sends nothing is waiting for the answer.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The outermost middleware: what the answer left unread of the request is read and thrown away before the answer is
 /// sent, within bounds.
@@ -54,12 +56,15 @@ fn expects_continue(headers: &HeaderMap) -> bool {
 async fn throw_away(body: Body, mut bytes: u64) -> bool {
     let read = async {
         let mut frames = body.into_data_stream();
-        while let Some(frame) = frames.next().await {
-            let Ok(frame) = frame else { return false };
+        loop {
+            let frame = match timeout(PAUSE, frames.next()).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(None) => return true,
+                Ok(Some(Err(_))) | Err(_) => return false,
+            };
             let Some(left) = bytes.checked_sub(frame.len() as u64) else { return false };
             bytes = left;
         }
-        true
     };
     timeout(PATIENCE, read).await.unwrap_or(false)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use rollcall_api::server::{self, StartError};
 use rollcall_api::settings::Settings;
-use rollcall_schema::telemetry;
+use rollcall_schema::{database, telemetry};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -22,7 +22,8 @@ async fn main() -> ExitCode {
 
 /// Says in one line why the API does not run.
 fn refuse(error: StartError) -> ExitCode {
-    let wrong_setup = matches!(error, StartError::Config(_) | StartError::NotMigrated);
+    let wrong_setup =
+        matches!(error, StartError::Config(_) | StartError::Database(database::StartError::NotMigrated));
     eprintln!("rollcall-api: {:#}", anyhow::Error::from(error));
     ExitCode::from(if wrong_setup { 2 } else { 1 })
 }

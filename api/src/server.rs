@@ -15,11 +15,11 @@ use axum_server::{Handle, Server};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioTimer;
 use rollcall_schema::config::ConfigError;
-use rollcall_schema::database::{Database, DatabaseError};
+use rollcall_schema::database;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::access;
@@ -32,8 +32,6 @@ use crate::settings::Settings;
 use crate::state::App;
 use crate::waiting;
 
-/// How long the database may be away when the process starts.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a client may take to send a request's head, and to begin the next request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a client may take to agree on TLS.
@@ -49,12 +47,9 @@ pub enum StartError {
     /// A setting is missing or wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The database has not this version's tables.
-    #[error("the database has not the tables of this version: run `rollcall migrate`")]
-    NotMigrated,
-    /// The database did not answer.
-    #[error("the database did not answer for {} s; is DATABASE_URL right, and Postgres running?", DATABASE_PATIENCE.as_secs())]
-    DatabaseAway(#[source] DatabaseError),
+    /// The database does not answer, or lacks tables.
+    #[error(transparent)]
+    Database(#[from] database::StartError),
     /// The operating system failed.
     #[error("the server failed")]
     Server(#[from] std::io::Error),
@@ -68,7 +63,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
         .tls_files()?
         .map(|(certificate, key)| Certificate::load(certificate, key))
         .transpose()?;
-    wait_for_database(&app.database).await?;
+    app.database.wait_until_migrated().await?;
     let listener = TcpListener::bind(settings.server.listen).map_err(|error| {
         ConfigError::new("ROLLCALL_LISTEN", format!("cannot be {}: {error}", settings.server.listen))
     })?;
@@ -123,23 +118,6 @@ where
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(BUFFER);
     server.serve(router(app).into_make_service_with_connect_info::<SocketAddr>()).await
-}
-
-/// Waits until the database answers, and looks whether it has the tables.
-async fn wait_for_database(database: &Database) -> Result<(), StartError> {
-    let deadline = Instant::now() + DATABASE_PATIENCE;
-    loop {
-        match database.is_migrated().await {
-            Ok(true) => return Ok(()),
-            Ok(false) => return Err(StartError::NotMigrated),
-            Err(error) if Instant::now() >= deadline => return Err(StartError::DatabaseAway(error)),
-            Err(error) => {
-                let error = &error as &(dyn Error + 'static);
-                tracing::warn!(error, "waiting for the database");
-                sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
 }
 
 /// Ends the server at SIGTERM or SIGINT: new connections are refused, requests under way may end. A second signal

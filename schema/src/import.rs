@@ -333,18 +333,19 @@ pub async fn finish_in_txn(conn: &mut Connection, lease: &Lease, ending: &Ending
         Ending::Refused(why) => (Some("refused"), Some(why)),
         Ending::Abandoned(why) => (Some("abandoned"), Some(why)),
     };
-    let finished = diesel::update(imports::table.find((lease.tenant, lease.import)))
-        .filter(imports::attempt.eq(lease.attempt))
-        .filter(imports::state.eq("running"))
-        .set((
-            imports::state.eq("finished"),
-            imports::finished_at.eq(diesel::dsl::now),
-            imports::lease_until.eq(None::<DateTime<Utc>>),
-            imports::failure_kind.eq(kind),
-            imports::failure.eq(failure),
-        ))
-        .execute(conn)
-        .await?;
+    let finished = diesel::sql_query(
+        "update imports
+            set state = 'finished', finished_at = now(), lease_until = null, failure_kind = $4, failure = $5,
+                rows_total = case when $4 is null then rows_done else rows_total end
+          where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running'",
+    )
+    .bind::<sql_types::Uuid, _>(lease.tenant)
+    .bind::<sql_types::Uuid, _>(lease.import)
+    .bind::<sql_types::Integer, _>(lease.attempt)
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(kind)
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(failure)
+    .execute(conn)
+    .await?;
     if finished == 1 {
         diesel::sql_query("select pg_notify($1, $2)")
             .bind::<sql_types::Text, _>(FINISHED_CHANNEL)

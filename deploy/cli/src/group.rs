@@ -162,5 +162,9 @@ fn name(text: &str) -> Result<String, &'static str> {
     if name.chars().any(char::is_control) {
         return Err("a group's name has no control characters");
     }
+    // No file could name it: a longer cell is taken for a group that is not defined.
+    if name.chars().count() > 255 {
+        return Err("a group's name has at most 255 characters");
+    }
     Ok(name.to_owned())
 }

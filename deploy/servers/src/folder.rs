@@ -55,6 +55,28 @@ pub(crate) struct Folder {
     _lock: FolderLock,
 }
 
+/// Where root's servers have their folders when the one that was asked for is out of their users' reach.
+const WITHIN_REACH: &str = "/var/lib/rollcall";
+
+/// Puts a link in the place of a folder that nothing is in yet, to a new one that every user can get to: a checkout
+/// under `/root` is no reason not to start. One that is in use stays where it is.
+fn move_within_reach(folder: PathBuf) -> Result<PathBuf, Error> {
+    let is_empty = fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none());
+    if !is_empty {
+        return Ok(folder);
+    }
+    let target = Path::new(WITHIN_REACH).join(secret::random_hex(8)?);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o711)
+        .create(&target)
+        .map_err(Error::file("create the folder", &target))?;
+    fs::remove_dir(&folder)
+        .and_then(|()| std::os::unix::fs::symlink(&target, &folder))
+        .map_err(Error::file("put a link in place of", &folder))?;
+    Ok(target)
+}
+
 impl Folder {
     /// Creates the folder where it is missing, gives it to `account` and locks it.
     pub(crate) fn open(server: &'static str, path: &Path, account: Option<Account>) -> Result<Self, Error> {
@@ -64,7 +86,12 @@ impl Folder {
             .create(path)
             .map_err(Error::file("create the folder", path))?;
         // Absolute and free of links, because a server's processes are found again by this path.
-        let path = path.canonicalize().map_err(Error::file("find the folder", path))?;
+        let mut path = path.canonicalize().map_err(Error::file("find the folder", path))?;
+        if let Some(account) = &account
+            && account.can_reach(server, &path).is_err()
+        {
+            path = move_within_reach(path)?;
+        }
         let lock = FolderLock::take(&path)?;
         let folder = Self { path, account, _lock: lock };
         if let Some(account) = &folder.account {

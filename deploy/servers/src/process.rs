@@ -156,7 +156,7 @@ impl Process {
 
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        // An error would mean that the child was reaped by somebody else, which is an end as well; there is no status then.
+        // The child is ours and nobody else reaps it, so that asking does not fail.
         self.child.try_wait().ok().flatten()
     }
 

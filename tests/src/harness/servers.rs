@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use rollcall_servers::{Postgres, RabbitMq, Server};
+use rollcall_servers::{FolderLock, Postgres, RabbitMq, Server};
 
 /// Where the run's servers are.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub struct Servers {
     pub amqp_url: String,
     /// Ours, if we started them: the kernel ends them when this process ends.
     _owned: Vec<Server>,
+    _folder: Option<FolderLock>,
 }
 
 /// The run's servers; starts them when first asked, unless `DATABASE_URL` and `AMQP_URL` name some.
@@ -22,7 +23,9 @@ pub fn servers() -> &'static Servers {
     SERVERS.get_or_init(|| {
         let given = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         match (given("DATABASE_URL"), given("AMQP_URL")) {
-            (Some(database_url), Some(amqp_url)) => Servers { database_url, amqp_url, _owned: Vec::new() },
+            (Some(database_url), Some(amqp_url)) => {
+                Servers { database_url, amqp_url, _owned: Vec::new(), _folder: None }
+            }
             (None, None) => start(),
             _ => panic!("set both DATABASE_URL and AMQP_URL to use servers of your own, or neither"),
         }
@@ -30,7 +33,9 @@ pub fn servers() -> &'static Servers {
 }
 
 fn start() -> Servers {
+    remove_left_behind();
     let folder = state_folder();
+    let lock = FolderLock::take(&folder).expect("the folder is new");
     let rabbit_folder = folder.join("rabbitmq");
     // Both at once: RabbitMQ takes seconds.
     let rabbit = std::thread::spawn(move || RabbitMq::at(rabbit_folder).start());
@@ -47,17 +52,30 @@ fn start() -> Servers {
         database_url: postgres.url().to_owned(),
         amqp_url: rabbit.url().to_owned(),
         _owned: vec![postgres, rabbit],
+        _folder: Some(lock),
+    }
+}
+
+/// What the folders of all runs begin with.
+const PREFIX: &str = "rollcall-tests-";
+
+/// Removes the folders of earlier runs: nothing runs when a process ends that could remove its own.
+fn remove_left_behind() {
+    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
+    let old = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
+    for folder in old.map(|entry| entry.path()) {
+        // One that is locked is another run's, under way.
+        if FolderLock::take(&folder).is_ok() {
+            let _ = std::fs::remove_dir_all(&folder);
+        }
     }
 }
 
 /// A folder for this run, in the system's place for temporary files: Postgres runs as another user, who must be able to
 /// get there.
 fn state_folder() -> PathBuf {
-    let folder = tempfile::Builder::new()
-        .prefix("rollcall-tests-")
-        .tempdir()
-        .expect("a temporary folder can be made")
-        .keep();
+    let folder =
+        tempfile::Builder::new().prefix(PREFIX).tempdir().expect("a temporary folder can be made").keep();
     let traversable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&folder, traversable).expect("our own folder's permissions can be set");
     folder
