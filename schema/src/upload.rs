@@ -185,7 +185,7 @@ impl UploadWriter {
         if let Some(parts) = self.parts
             && let Err(error) = parts.abort().await
         {
-            tracing::warn!(error = %error, "a half upload could not be removed; the sweep will");
+            tracing::warn!(error = %error, "a half upload could not be removed and stays in the store");
         }
     }
 }
