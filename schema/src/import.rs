@@ -356,6 +356,11 @@ pub async fn finish_in_txn(conn: &mut Connection, lease: &Lease, ending: &Ending
     Ok(finished == 1)
 }
 
+/// Attempts that failed since a chunk was last merged, this one not counted.
+pub async fn failures(conn: &mut Connection, lease: &Lease) -> QueryResult<i32> {
+    imports::table.find((lease.tenant, lease.import)).select(imports::failures).first(conn).await
+}
+
 /// Gives an import back to be tried again after `delay`; `charged` counts the attempt as a failure.
 pub async fn release(
     conn: &mut Connection,

@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
 mod a_roster_goes_in;
+mod an_import_ends;
 mod bad_input;
 mod group_columns;
 mod how_the_csv_is_read;

@@ -201,7 +201,8 @@ impl Slot {
             Ok(Attempted::Interrupted) => self.release(claimed, Duration::ZERO, false).await,
             Err(error) => {
                 tracing::Span::current().record("otel.status_code", "ERROR");
-                let failures = claimed.failures + 1;
+                let before = self.failures(claimed).await;
+                let failures = before + 1;
                 tracing::error!(
                     tenant = %lease.tenant, import = %lease.import, failures,
                     error = &error as &dyn std::error::Error, "an attempt failed"
@@ -214,10 +215,20 @@ impl Slot {
                     );
                     self.give_up(claimed, why).await;
                 } else {
-                    self.release(claimed, delay(claimed.failures), true).await;
+                    self.release(claimed, delay(before), true).await;
                 }
             }
         }
+    }
+
+    /// Attempts that failed before this one. Asked anew, because a chunk that was merged since the claim has cleared
+    /// them; where the database cannot be asked the next claim counts.
+    async fn failures(&self, claimed: &Claimed) -> i32 {
+        let asked = async {
+            let mut conn = self.engine.database.connection().await?;
+            Ok::<_, DatabaseError>(import::failures(&mut conn, &claimed.lease).await?)
+        };
+        asked.await.unwrap_or(0)
     }
 
     async fn give_up(&self, claimed: &Claimed, why: String) {

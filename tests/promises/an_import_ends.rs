@@ -1,0 +1,33 @@
+//! Every accepted import ends in a result, also one that no attempt can finish, and the tenant's next one runs.
+
+use reqwest::Method;
+use rollcall_tests::harness::Options;
+
+#[tokio::test]
+async fn one_whose_upload_is_gone_is_given_up_and_the_next_one_runs() {
+    let mut stack = Options::default()
+        .workers(0)
+        .worker_env("ROLLCALL_MAX_ATTEMPTS", 2)
+        .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
+        .start()
+        .await;
+    let file = "username,enabled,staffmember\njane,y,y\n";
+    let accepted =
+        stack.send(stack.upload("/api/import/users", file).header("prefer", "respond-async")).await;
+    assert_eq!(accepted.status, 202);
+    std::fs::remove_dir_all(stack.uploads()).unwrap();
+    stack.start_worker();
+
+    let location = accepted.header("location").unwrap();
+    let result = stack.send(stack.request(Method::GET, location).header("prefer", "wait=60")).await;
+    let summary = result.is_failure(200);
+    assert!(
+        summary.starts_with("The import was given up after 2 attempts: the upload could not be opened."),
+        "{summary}"
+    );
+
+    stack.post_users(file).await.is(
+        200,
+        r#"{"success":true,"summary":"1 user processed. 1 user created. 0 users updated. 0 users failed."}"#,
+    );
+}
