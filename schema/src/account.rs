@@ -122,16 +122,6 @@ pub async fn waiting_passwords(conn: &mut Connection, limit: i64) -> QueryResult
         .await
 }
 
-/// Lets one writer at a time at a tenant's roster: taken by each chunk's transaction and by the operator's
-/// command, held until the transaction ends.
-pub async fn lock_roster(conn: &mut Connection, tenant: TenantId) -> QueryResult<()> {
-    diesel::sql_query("select pg_advisory_xact_lock(hashtextextended('rollcall roster ' || $1::text, 0))")
-        .bind::<sql_types::Uuid, _>(tenant)
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
 /// What became of [`add_administrator`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Added {
@@ -150,7 +140,6 @@ pub async fn add_administrator(
     password_hash: &str,
 ) -> QueryResult<Added> {
     conn.transaction(async |conn| {
-        lock_roster(conn, tenant).await?;
         let existing = find(conn, tenant, username).await?;
         let (user, added) = if let Some(account) = existing {
             diesel::update(users::table.find((tenant, account.id)))

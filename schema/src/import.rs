@@ -232,21 +232,6 @@ pub async fn renew(conn: &mut Connection, lease: &Lease) -> QueryResult<bool> {
     Ok(renewed == 1)
 }
 
-/// Checks, first thing in a transaction, that the lease is still this worker's, and locks the import's row so
-/// that it stays so until the commit.
-pub async fn hold_in_txn(conn: &mut Connection, lease: &Lease) -> QueryResult<bool> {
-    let held: Option<i32> = imports::table
-        .find((lease.tenant, lease.import))
-        .filter(imports::attempt.eq(lease.attempt))
-        .filter(imports::state.eq("running"))
-        .select(imports::attempt)
-        .for_update()
-        .first(conn)
-        .await
-        .optional()?;
-    Ok(held.is_some())
-}
-
 /// What the reader made of a file.
 #[derive(Debug, Clone)]
 pub struct Reading {
@@ -289,29 +274,49 @@ pub async fn record_total(conn: &mut Connection, lease: &Lease, rows: u64) -> Qu
     Ok(())
 }
 
-/// Adds a chunk's tally to the import's, in the chunk's transaction. Renews the lease, too: while a chunk is being
-/// merged its transaction holds the import's row, so that nobody else could.
-pub async fn add_tally_in_txn(conn: &mut Connection, lease: &Lease, tally: Tally) -> QueryResult<()> {
+/// Moves the cursor over a chunk that begins at `first_row`: adds its tally to the import's, as the last work of the
+/// chunk's transaction but for the import's end. `false`: the lease is another's by now, or the rows before
+/// `first_row` have not all been merged; the transaction must be rolled back.
+///
+/// This is the fence. It locks the import's row until the commit, so whoever claims the import next waits for that and
+/// goes on behind it; and it stands at the end, so that chunks of one import can be merged side by side and the row
+/// is locked for no longer than a commit takes. Also renews the lease.
+pub async fn advance_in_txn(
+    conn: &mut Connection,
+    lease: &Lease,
+    first_row: u64,
+    tally: Tally,
+) -> QueryResult<bool> {
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    diesel::sql_query(
+    let advanced = diesel::sql_query(
         "update imports
-            set created = created + $4, updated = updated + $5, failed = failed + $6,
+            set created = created + $5, updated = updated + $6, failed = failed + $7,
                 -- It gets on: attempts are counted against an import that stands still.
                 failures = 0,
                 -- The clock's time, not the transaction's: that one is when the chunk began.
-                lease_until = clock_timestamp() + $7 * interval '1 second'
-          where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running'",
+                lease_until = clock_timestamp() + $8 * interval '1 second'
+          where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running' and rows_done = $4 - 1",
     )
     .bind::<sql_types::Uuid, _>(lease.tenant)
     .bind::<sql_types::Uuid, _>(lease.import)
     .bind::<sql_types::Integer, _>(lease.attempt)
+    .bind::<sql_types::BigInt, _>(count(first_row))
     .bind::<sql_types::BigInt, _>(count(tally.created))
     .bind::<sql_types::BigInt, _>(count(tally.updated))
     .bind::<sql_types::BigInt, _>(count(tally.failed))
     .bind::<sql_types::Double, _>(lease.length.as_secs_f64())
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(advanced == 1)
+}
+
+/// Whether the lease is still this worker's, for now: what spares a chunk's work whose fence would refuse it.
+pub async fn is_held(conn: &mut Connection, lease: &Lease) -> QueryResult<bool> {
+    let held = imports::table
+        .find((lease.tenant, lease.import))
+        .filter(imports::attempt.eq(lease.attempt))
+        .filter(imports::state.eq("running"));
+    diesel::select(diesel::dsl::exists(held)).get_result(conn).await
 }
 
 /// How an import ends.
@@ -334,25 +339,22 @@ pub async fn finish_in_txn(conn: &mut Connection, lease: &Lease, ending: &Ending
         Ending::Abandoned(why) => (Some("abandoned"), Some(why)),
     };
     let finished = diesel::sql_query(
-        "update imports
-            set state = 'finished', finished_at = now(), lease_until = null, failure_kind = $4, failure = $5,
-                rows_total = case when $4 is null then rows_done else rows_total end
-          where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running'",
+        "with finished as (
+             update imports
+                set state = 'finished', finished_at = now(), lease_until = null, failure_kind = $4, failure = $5,
+                    rows_total = case when $4 is null then rows_done else rows_total end
+              where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running'
+             returning id)
+         select pg_notify($6, id::text) from finished",
     )
     .bind::<sql_types::Uuid, _>(lease.tenant)
     .bind::<sql_types::Uuid, _>(lease.import)
     .bind::<sql_types::Integer, _>(lease.attempt)
     .bind::<sql_types::Nullable<sql_types::Text>, _>(kind)
     .bind::<sql_types::Nullable<sql_types::Text>, _>(failure)
+    .bind::<sql_types::Text, _>(FINISHED_CHANNEL)
     .execute(conn)
     .await?;
-    if finished == 1 {
-        diesel::sql_query("select pg_notify($1, $2)")
-            .bind::<sql_types::Text, _>(FINISHED_CHANNEL)
-            .bind::<sql_types::Text, _>(lease.import.to_string())
-            .execute(conn)
-            .await?;
-    }
     Ok(finished == 1)
 }
 

@@ -1,5 +1,5 @@
 //! The service's key and what is derived from it: a key for uploads, one for waiting passwords, one for the
-//! fingerprints that tell an unchanged password.
+//! fingerprints that tell an unchanged password, one for the digests that tell an unchanged row.
 //!
 //! Uploads are sealed with the STREAM construction over XChaCha20-Poly1305: segments of 64 KiB, each
 //! authenticated together with its position and with whether it is the last, so that a segment moved,
@@ -15,6 +15,7 @@ use hmac::{Hmac, Mac as _};
 use rand::TryRng as _;
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Bytes of plain text in a segment.
@@ -84,6 +85,11 @@ impl ServiceKey {
             plain: Vec::new(),
             position: 0,
         }
+    }
+
+    /// The key that rows are digested with.
+    pub fn row_key(&self) -> RowKey {
+        RowKey(self.derive("rollcall applied row v1"))
     }
 
     /// The keys that passwords need.
@@ -266,6 +272,20 @@ impl Fingerprint {
     /// The bytes to store.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// Digests rows. Keyed, because a row may hold a password: without the key nobody can try passwords on a digest.
+#[derive(Clone)]
+pub struct RowKey(Zeroizing<[u8; 32]>);
+
+impl RowKey {
+    /// The digest of a row, written out so that no two rows read alike. 128 bits of BLAKE3 under a key: no two rows
+    /// will ever share one, by chance or by intent.
+    pub fn digest(&self, row: &[u8]) -> Uuid {
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&blake3::keyed_hash(&self.0, row).as_bytes()[..16]);
+        Uuid::from_bytes(digest)
     }
 }
 

@@ -67,6 +67,7 @@ diesel::table! {
         password_hash -> Nullable<Text>,
         password_sealed -> Nullable<Binary>,
         password_fingerprint -> Nullable<Binary>,
+        applied_row -> Nullable<Uuid>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
     }

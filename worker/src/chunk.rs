@@ -1,27 +1,32 @@
 //! Rows on their way from the reader to the merge: consecutive, bounded in number and in bytes.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
-use crate::header::Columns;
-use crate::memberships::{self, row::MembershipRow};
+use crate::header::{Columns, Header};
+use crate::in_flight::Touches;
+use crate::memberships::chunk::MembershipChunk;
 use crate::read::Survey;
 use crate::read::records::Records;
-use crate::users::{self, row::UserRow};
+use crate::users::applied::AppliedRows;
+use crate::users::chunk::UserChunk;
 
-/// Bytes that a row takes whatever its cells hold.
-const ROW_BYTES: usize = size_of::<UserRow>();
+/// Bytes that a row takes beside its text, about.
+const ROW_BYTES: usize = 256;
 
 /// Bytes of rows after which a chunk is full, however few its rows: what bounds a chunk of a file whose every
 /// row is as long as a row may be.
 const MAX_CHUNK_BYTES: usize = 8 * 1024 * 1024;
 
-/// Consecutive rows of a file, checked.
+/// Consecutive rows of a file.
 #[derive(Debug)]
 pub struct Chunk {
     /// The number of the first row, counted from 1.
     pub first_row: u64,
     /// The rows.
     pub rows: Rows,
+    /// Whom and what the rows may touch.
+    pub touches: Arc<Touches>,
     /// Whether the file ends behind them: the import finishes in this chunk's transaction.
     pub is_last: bool,
 }
@@ -29,23 +34,19 @@ pub struct Chunk {
 /// The rows of a chunk, of one kind.
 #[derive(Debug)]
 pub enum Rows {
+    /// None: the file is empty, or has no rows but a header.
+    None,
     /// Of a user import.
-    Users(Vec<UserRow>),
+    Users(UserChunk),
     /// Of a group import.
-    Memberships(Vec<MembershipRow>),
+    Memberships(MembershipChunk),
 }
 
 impl Rows {
-    fn none_of(columns: &Columns, capacity: usize) -> Self {
-        match columns {
-            Columns::Users(_) => Self::Users(Vec::with_capacity(capacity)),
-            Columns::Memberships(_) => Self::Memberships(Vec::with_capacity(capacity)),
-        }
-    }
-
     /// How many there are.
     pub fn len(&self) -> usize {
         match self {
+            Self::None => 0,
             Self::Users(rows) => rows.len(),
             Self::Memberships(rows) => rows.len(),
         }
@@ -57,50 +58,89 @@ impl Rows {
     }
 }
 
-/// Reads and checks a file's rows behind the first `done`, chunk by chunk, and hands each on. Always ends with a
-/// chunk that is the last, be it empty. Stops early, without an error, when `hand_on` wants no more.
+/// What became of merging a chunk, as far as the rows are concerned.
+#[derive(Debug)]
+pub enum Merged {
+    /// Each row has its outcome.
+    Rows {
+        /// The outcomes.
+        outcomes: rollcall_schema::outcome::ChunkOutcomes,
+        /// How many passwords wait under seal now to be hashed.
+        sealed_passwords: u64,
+    },
+    /// What the rows do depends on a chunk before them that is not committed yet.
+    TooEarly,
+    /// Somebody else changed a user between the look and the write: look again.
+    Overtaken,
+}
+
+/// How a file is cut into chunks.
+#[derive(Debug, Clone)]
+pub struct Cut {
+    /// Rows in a chunk, at most.
+    pub rows: usize,
+    /// Rows at the start of the file that have their outcome already.
+    pub done: u64,
+}
+
+/// Reads a file's rows behind the first `cut.done`, chunk by chunk, and hands each on. Always ends with a chunk that is
+/// the last, be it empty. Stops early, without an error, when `hand_on` wants no more.
 ///
 /// To be run on a thread that may block.
 pub fn read_chunks(
     source: impl Read,
     survey: &Survey,
-    done: u64,
-    chunk_rows: usize,
+    applied: &AppliedRows,
+    cut: &Cut,
     mut hand_on: impl FnMut(Chunk) -> bool,
 ) -> io::Result<()> {
+    let mut first_row = cut.done + 1;
     let Some(header) = &survey.header else {
-        hand_on(Chunk { first_row: done + 1, rows: Rows::Users(Vec::new()), is_last: true });
+        hand_on(Chunk { first_row, rows: Rows::None, touches: Arc::default(), is_last: true });
         return Ok(());
     };
     let mut records = Records::open(source, survey);
-    let mut rows = Rows::none_of(&header.columns, chunk_rows);
-    let mut bytes = 0;
-    let mut first_row = done + 1;
+    let mut growing = Growing::new(header);
     while let Some(record) = records.next_record()? {
-        if record.number().0 <= done {
+        if record.number().0 <= cut.done {
             continue;
         }
         // A full chunk is handed on only when another row follows, so that the last one is known to be it.
-        if rows.len() >= chunk_rows || bytes >= MAX_CHUNK_BYTES {
-            let next = record.number().0;
-            let full = std::mem::replace(&mut rows, Rows::none_of(&header.columns, chunk_rows));
-            if !hand_on(Chunk { first_row, rows: full, is_last: false }) {
+        if growing.rows.len() >= cut.rows || growing.bytes >= MAX_CHUNK_BYTES {
+            let full = std::mem::replace(&mut growing, Growing::new(header));
+            if !hand_on(full.finish(first_row, false)) {
                 return Ok(());
             }
-            first_row = next;
-            bytes = 0;
+            first_row = record.number().0;
         }
-        bytes += record.bytes() + ROW_BYTES;
-        match (&mut rows, &header.columns) {
-            (Rows::Users(rows), Columns::Users(columns)) => rows.push(users::check::check(&record, columns)),
-            (Rows::Memberships(rows), Columns::Memberships(columns)) => {
-                rows.push(memberships::check::check(&record, columns));
-            }
-            (Rows::Users(_), Columns::Memberships(_)) | (Rows::Memberships(_), Columns::Users(_)) => {
-                unreachable!("the rows are made for the columns")
-            }
+        growing.bytes += record.bytes() + ROW_BYTES;
+        match &mut growing.rows {
+            Rows::None => unreachable!("a file with a header has rows of a kind"),
+            Rows::Users(rows) => rows.push(&record, applied, &mut growing.touches),
+            Rows::Memberships(rows) => rows.push(&record, &mut growing.touches),
         }
     }
-    hand_on(Chunk { first_row, rows, is_last: true });
+    hand_on(growing.finish(first_row, true));
     Ok(())
+}
+
+/// A chunk that is not full yet.
+struct Growing {
+    rows: Rows,
+    touches: Touches,
+    bytes: usize,
+}
+
+impl Growing {
+    fn new(header: &Header) -> Self {
+        let rows = match &header.columns {
+            Columns::Users(columns) => Rows::Users(UserChunk::new(columns)),
+            Columns::Memberships(columns) => Rows::Memberships(MembershipChunk::new(columns)),
+        };
+        Self { rows, touches: Touches::default(), bytes: 0 }
+    }
+
+    fn finish(self, first_row: u64, is_last: bool) -> Chunk {
+        Chunk { first_row, rows: self.rows, touches: Arc::new(self.touches), is_last }
+    }
 }

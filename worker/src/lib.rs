@@ -11,6 +11,7 @@
 //! | [`read`], [`header`] | bytes → text → records; what the header line says |
 //! | [`problem`] | what is wrong with a row, in the contract's words |
 //! | [`chunk`] | rows on their way from the reader to the merge |
+//! | [`in_flight`] | which chunks may be merged side by side, and in which order they commit |
 //! | [`users`], [`memberships`] | the two kinds of import: columns, check, merge |
 //! | [`lease`] | keeping the claim alive while the work goes on |
 //! | [`lane`] | who is woken: the queues and the slots that work them |
@@ -25,6 +26,7 @@ pub mod problem;
 pub mod read;
 
 pub mod chunk;
+pub mod in_flight;
 pub mod memberships;
 pub mod users;
 

@@ -37,8 +37,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         database: database.clone(),
         uploads,
         passwords: key.password_keys(),
+        rows: key.row_key(),
         sealed: Arc::clone(&sealed),
         chunk_rows: settings.chunk_rows,
+        lanes: settings.lanes,
     };
 
     let mut parts = JoinSet::new();

@@ -31,13 +31,18 @@ pub struct Settings {
     #[arg(long, env = "ROLLCALL_SMALL_LANE", default_value_t = 4, value_name = "IMPORTS", value_parser = at_least_one, help_heading = "Work")]
     pub small_lane: usize,
 
-    /// Bulk imports worked on at once. Each holds up to three chunks in memory.
+    /// Bulk imports worked on at once. Each holds two chunks more in memory than it has lanes.
     #[arg(long, env = "ROLLCALL_BULK_LANE", default_value_t = 2, value_name = "IMPORTS", value_parser = at_least_one, help_heading = "Work")]
     pub bulk_lane: usize,
 
     /// Rows in a chunk: what one transaction merges. A chunk of long rows holds fewer.
-    #[arg(long, env = "ROLLCALL_CHUNK_ROWS", default_value_t = 5000, value_name = "ROWS", value_parser = at_least_one, help_heading = "Work")]
+    #[arg(long, env = "ROLLCALL_CHUNK_ROWS", default_value_t = 10_000, value_name = "ROWS", value_parser = at_least_one, help_heading = "Work")]
     pub chunk_rows: usize,
+
+    /// Chunks of one import merged side by side, each on a database connection of its own [default: the number of
+    /// cores, at most 4].
+    #[arg(long, env = "ROLLCALL_LANES", default_value_t = default_lanes(), hide_default_value = true, value_name = "CHUNKS", value_parser = at_least_one, help_heading = "Work")]
+    pub lanes: usize,
 
     /// Passwords hashed at once. Each takes a core and 12 MiB. With 0 this worker leaves them to the others.
     #[arg(
@@ -75,16 +80,21 @@ impl Settings {
         }
     }
 
-    /// Connections that the work takes at most: one per import for the chunk and one for its lease and its
-    /// row count, and some for the relay and the hashing.
+    /// Connections that the work takes at most: for each import one per lane and one for its lease and its row count,
+    /// and some for the relay and the hashing.
     pub fn connections(&self) -> usize {
-        (self.small_lane + self.bulk_lane) * 2 + 4
+        (self.small_lane + self.bulk_lane) * (self.lanes + 1) + 4
     }
 
     /// How long a lease lasts.
     pub fn lease(&self) -> Duration {
         Duration::from_secs_f64(self.lease_seconds)
     }
+}
+
+/// As many as there are cores, up to a number of connections that every server has to spare.
+fn default_lanes() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(4)
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -2,18 +2,16 @@
 //!
 //! Knows only the record. Which users and groups there are, only the merge can tell.
 
-use rollcall_schema::account::username_key;
-
 use super::columns::MembershipColumns;
 use super::row::MembershipRow;
 use crate::problem::{Fault, Field, Problem, Problems};
 use crate::read::records::{Record, Shape};
 use crate::users::check::is_too_long;
+use crate::users::row::Username;
 
 /// Checks one record. A record that did not come out whole has that one problem: its cells are not known.
-pub fn check(record: &Record<'_>, columns: &MembershipColumns) -> MembershipRow {
+pub fn check<'a>(record: &Record<'a>, columns: &MembershipColumns) -> MembershipRow<'a> {
     let mut row = MembershipRow {
-        number: record.number(),
         username: None,
         library_group: None,
         system_group: None,
@@ -36,11 +34,10 @@ pub fn check(record: &Record<'_>, columns: &MembershipColumns) -> MembershipRow 
     if library_group.is_none() && system_group.is_none() {
         row.problems.push(Problem::NamesNoGroup);
     }
-    row.username = findable(username, Problem::UNKNOWN_USER, &mut row.problems).map(username_key);
-    row.library_group =
-        findable(library_group, Problem::UNDEFINED_LIBRARY_GROUP, &mut row.problems).map(str::to_owned);
-    row.system_group =
-        findable(system_group, Problem::UNDEFINED_SYSTEM_GROUP, &mut row.problems).map(str::to_owned);
+    row.username =
+        findable(username, Problem::UNKNOWN_USER, &mut row.problems).map(|name| Username::new(name).key);
+    row.library_group = findable(library_group, Problem::UNDEFINED_LIBRARY_GROUP, &mut row.problems);
+    row.system_group = findable(system_group, Problem::UNDEFINED_SYSTEM_GROUP, &mut row.problems);
     row
 }
 
@@ -57,24 +54,29 @@ fn findable<'a>(name: Option<&'a str>, unknown: Problem, problems: &mut Problems
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use rollcall_schema::import::Endpoint;
 
     use super::*;
     use crate::header::Columns;
+    use crate::read::batch::RecordBatch;
     use crate::read::records::Records;
     use crate::read::survey;
 
-    fn rows(lines: &str) -> Vec<MembershipRow> {
+    /// The rows of a file, which lives as long as the test process: rows borrow from it.
+    fn rows(lines: &str) -> Vec<MembershipRow<'static>> {
         let text = format!("library-group,username,system-group\n{lines}");
         let survey = survey(text.as_bytes(), Endpoint::UserGroups, None).expect("the file is good");
         let header = survey.header.as_ref().expect("there is a header");
         let Columns::Memberships(columns) = &header.columns else { panic!("it is a group import") };
         let mut records = Records::open(text.as_bytes(), &survey);
-        let mut rows = Vec::new();
+        let mut batch = RecordBatch::default();
         while let Some(record) = records.next_record().expect("memory can be read") {
-            rows.push(check(&record, columns));
+            batch.push(&record);
         }
-        rows
+        let batch: &RecordBatch = Box::leak(Box::new(batch));
+        batch.iter().map(|record| check(&record, columns)).collect()
     }
 
     fn text(line: &str) -> String {
@@ -84,14 +86,14 @@ mod tests {
     #[test]
     fn a_row_names_a_user_and_a_group_or_two() {
         let rows = rows(" Year 12 ,JANE, Staff\nYear\u{1}12,john\n,j\tm,Staff,,\n");
-        let names = |row: &MembershipRow| {
+        let names = |row: &MembershipRow<'static>| {
             assert!(row.problems.is_empty());
-            (row.number.0, row.username.clone(), row.library_group.clone(), row.system_group.clone())
+            (row.username.clone().map(Cow::into_owned), row.library_group, row.system_group)
         };
         let some = |name: &str| Some(name.to_owned());
-        assert_eq!(names(&rows[0]), (1, some("jane"), some("Year 12"), some("Staff")));
-        assert_eq!(names(&rows[1]), (2, some("john"), some("Year\u{1}12"), None));
-        assert_eq!(names(&rows[2]), (3, some("j\tm"), None, some("Staff")));
+        assert_eq!(names(&rows[0]), (some("jane"), Some("Year 12"), Some("Staff")));
+        assert_eq!(names(&rows[1]), (some("john"), Some("Year\u{1}12"), None));
+        assert_eq!(names(&rows[2]), (some("j\tm"), None, Some("Staff")));
     }
 
     #[test]

@@ -4,4 +4,6 @@ pub mod check;
 pub mod columns;
 pub mod row;
 
+pub mod chunk;
+
 pub mod merge;

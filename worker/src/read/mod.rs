@@ -6,6 +6,7 @@
 //!
 //! The reader knows nothing of where the bytes come from and nothing of what a row means.
 
+pub mod batch;
 pub mod delimiter;
 pub mod encoding;
 pub mod records;

@@ -40,10 +40,10 @@ pub enum Shape {
 /// One record: a row of the file, or its header line.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
-    number: RowNumber,
-    shape: Shape,
-    text: &'a str,
-    ends: &'a [usize],
+    pub(super) number: RowNumber,
+    pub(super) shape: Shape,
+    pub(super) text: &'a str,
+    pub(super) ends: &'a [usize],
 }
 
 impl<'a> Record<'a> {

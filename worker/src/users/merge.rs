@@ -1,70 +1,168 @@
-//! Merges a chunk of users into the tenant's table: load what the rows can touch, apply them in order, write
-//! what came out different. A handful of statements whatever the number of rows.
+//! Merges a chunk of users into the tenant's table: pass over the rows that were applied before, load what the others
+//! can touch, apply them in order, write what came out different. A handful of statements whatever the number of rows.
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
-use diesel::sql_types::{Array, Binary, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid};
-use diesel_async::{RunQueryDsl, SimpleAsyncConnection as _};
+use diesel::sql_types::{
+    Array, Binary, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+};
+use diesel_async::RunQueryDsl;
 use rollcall_schema::database::Connection;
 use rollcall_schema::ids::{GroupId, TenantId, UserId};
-use rollcall_schema::outcome::ChunkOutcomes;
-use rollcall_schema::seal::PasswordKeys;
+use rollcall_schema::outcome::{ChunkOutcomes, Outcome};
 use rollcall_schema::tables::{presentation_groups, users};
-use rollcall_schema::tenant;
+use tokio::task::block_in_place;
 use uuid::Uuid;
 
-use super::roster::{NewGroup, Passwords, Person, Profile, Roster};
-use super::row::{Change, UserRow, UsernameCell};
+use super::chunk::UserChunk;
+use super::roster::{BarcodeOwners, NewGroup, Passwords, Person, Profile, Roster, Stored};
+use super::row::{Change, UserRow};
+use crate::chunk::Merged;
+use crate::in_flight::Place;
 
-/// What a merged chunk leaves behind.
-pub struct Merged {
-    /// What became of each row.
-    pub outcomes: ChunkOutcomes,
-    /// Whether passwords wait to be hashed.
-    pub sealed_passwords: bool,
-}
-
-/// Merges a chunk, in its transaction, which must hold the tenant's roster (see
-/// [`rollcall_schema::account::lock_roster`]): what is loaded here must still be so when it is written.
+/// Merges a chunk, in its transaction. What it cannot know yet while earlier chunks are in flight, and what somebody
+/// else changed meanwhile, it says, and the transaction is to be rolled back.
 pub async fn merge_in_txn(
     conn: &mut Connection,
-    tenant: TenantId,
-    keys: &PasswordKeys,
+    passwords: Passwords<'_>,
     first_row: u64,
-    rows: Vec<UserRow>,
+    chunk: &UserChunk,
+    place: &Place,
 ) -> QueryResult<Merged> {
-    prefer_indexes(conn).await?;
-    let policy = tenant::password_policy(conn, tenant).await?;
-    let people = load_people(conn, tenant, &rows).await?;
-    let owners = load_barcode_owners(conn, tenant, &rows).await?;
-    let groups = load_groups(conn, tenant, &rows).await?;
-    let mut roster = Roster::new(Passwords { tenant, policy, keys }, people, owners, groups);
+    let tenant = passwords.tenant;
+    let known = compare(conn, tenant, chunk).await?;
+    let rows = block_in_place(|| known.rows(chunk));
 
-    let mut outcomes = ChunkOutcomes::starting_at(first_row);
-    for row in rows {
-        outcomes.push(roster.apply(row).map_err(|mut problems| problems.to_text()));
+    let stored = load_users(conn, tenant, &known.different).await?;
+    let owners = load_barcode_owners(conn, tenant, &rows).await?;
+    if owners.iter().any(|owner| place.earlier().iter().any(|chunk| chunk.has_user(&owner.username_key))) {
+        // An earlier chunk may be about to take the barcode from its owner.
+        return Ok(Merged::TooEarly);
+    }
+    let labels = load_groups(conn, tenant, &rows).await?;
+
+    let people = stored.iter().map(Person::from).collect();
+    let owners: BarcodeOwners<'_> = owners.iter().map(|owner| (&*owner.barcode, owner.user)).collect();
+    let groups = labels.iter().map(|(label, id)| (&**label, *id)).collect();
+    let mut roster = Roster::new(passwords, people, owners, groups);
+    let outcomes = block_in_place(|| apply(&mut roster, first_row, chunk.len(), rows));
+    if !roster.new_groups().is_empty() && !place.earlier().is_empty() {
+        // An earlier chunk may be about to make them, too.
+        return Ok(Merged::TooEarly);
     }
 
     insert_groups(conn, tenant, roster.new_groups()).await?;
     release_barcodes(conn, tenant, &roster).await?;
-    update(conn, tenant, &roster.changed().collect::<Vec<_>>()).await?;
+    let changed: Vec<_> = roster.changed().collect();
+    if update(conn, tenant, &changed).await? != changed.len() {
+        return Ok(Merged::Overtaken);
+    }
+    recognise(conn, tenant, &roster.recognised().collect::<Vec<_>>()).await?;
     let created: Vec<_> = roster.created().collect();
     insert(conn, tenant, &created).await?;
-    let sealed_passwords =
-        roster.created().chain(roster.changed()).any(|person| person.password_sealed.is_some());
-    Ok(Merged { outcomes, sealed_passwords })
+    let sealed =
+        |people: &[&Person<'_>]| people.iter().filter(|person| person.password_sealed.is_some()).count();
+    let sealed_passwords = (sealed(&created) + sealed(&changed)) as u64;
+    Ok(Merged::Rows { outcomes, sealed_passwords })
 }
 
-/// Every statement of a chunk finds a few thousand rows by key. For a table of some hundred thousand the planner would
-/// rather read all of it, chunk after chunk: ten times the work, measured at 400,000 users.
-async fn prefer_indexes(conn: &mut Connection) -> QueryResult<()> {
-    conn.batch_execute(
-        "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off",
+/// What is known of a chunk's rows before they are looked into.
+struct Known<'a> {
+    /// Whether the row at an index is to be passed over: it was applied before, and nothing has changed since.
+    applied: Vec<bool>,
+    /// The digests of the rows at an index.
+    digests: Vec<Option<Uuid>>,
+    /// The keys of the users that there are and whose rows are not passed over.
+    different: Vec<&'a str>,
+}
+
+impl Known<'_> {
+    /// The rows to be applied, with their index and digest.
+    fn rows<'a>(&self, chunk: &'a UserChunk) -> Vec<RowAt<'a>> {
+        let left = self.applied.iter().zip(&self.digests).enumerate().filter(|(_, (applied, _))| !**applied);
+        left.filter_map(|(index, (_, digest))| Some(RowAt { index, digest: *digest, row: chunk.row(index)? }))
+            .collect()
+    }
+}
+
+/// A row to be applied.
+struct RowAt<'a> {
+    index: usize,
+    digest: Option<Uuid>,
+    row: UserRow<'a>,
+}
+
+#[derive(QueryableByName)]
+struct Compared {
+    #[diesel(sql_type = Array<Integer>)]
+    missing: Vec<i32>,
+    #[diesel(sql_type = Array<Integer>)]
+    different: Vec<i32>,
+}
+
+/// Asks which of the chunk's rows were applied before. Only the exceptions are told, in one row: a file that comes
+/// again unchanged costs an index look-up per row and nothing on the way back.
+async fn compare<'a>(
+    conn: &mut Connection,
+    tenant: TenantId,
+    chunk: &'a UserChunk,
+) -> QueryResult<Known<'a>> {
+    let mut known =
+        Known { applied: vec![false; chunk.len()], digests: vec![None; chunk.len()], different: Vec::new() };
+    let named: Vec<_> = chunk.named().collect();
+    if named.is_empty() {
+        return Ok(known);
+    }
+    let compared: Compared = diesel::sql_query(
+        "select coalesce(array_agg(named.n::int) filter (where users.id is null), '{}') as missing,
+                coalesce(array_agg(named.n::int) filter (where users.id is not null), '{}') as different
+           from unnest($2, $3) with ordinality as named (key, digest, n)
+           left join users on users.tenant_id = $1 and users.username_key = named.key
+          where named.digest is null or users.applied_row is distinct from named.digest",
     )
-    .await
+    .bind::<SqlUuid, _>(tenant)
+    .bind::<Array<Text>, _>(named.iter().map(|row| row.key).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(
+        named.iter().map(|row| row.digest.filter(|_| row.alone)).collect::<Vec<_>>(),
+    )
+    .get_result(conn)
+    .await?;
+    for row in &named {
+        known.applied[row.row] = true;
+        known.digests[row.row] = row.digest;
+    }
+    let at = |ordinality: i32| usize::try_from(ordinality).ok().and_then(|n| named.get(n.checked_sub(1)?));
+    for row in compared.missing.iter().chain(&compared.different).filter_map(|n| at(*n)) {
+        known.applied[row.row] = false;
+    }
+    known.different = compared.different.iter().filter_map(|n| at(*n)).map(|row| row.key).collect();
+    Ok(known)
+}
+
+/// Applies the rows in the order of the file; those that were passed over have found their user as it is to be.
+fn apply<'a>(
+    roster: &mut Roster<'a>,
+    first_row: u64,
+    chunk_rows: usize,
+    rows: Vec<RowAt<'a>>,
+) -> ChunkOutcomes {
+    let mut outcomes = ChunkOutcomes::starting_at(first_row);
+    let mut behind = 0;
+    for RowAt { index, digest, row } in rows {
+        for _ in behind..index {
+            outcomes.push(Ok(Outcome::Updated));
+        }
+        outcomes.push(roster.apply(row, digest).map_err(|mut problems| problems.to_text()));
+        behind = index + 1;
+    }
+    for _ in behind..chunk_rows {
+        outcomes.push(Ok(Outcome::Updated));
+    }
+    outcomes
 }
 
 #[derive(Queryable, Selectable)]
@@ -87,84 +185,86 @@ struct StoredUser {
     staff_member: bool,
     presentation_group_id: Option<GroupId>,
     password_fingerprint: Option<Vec<u8>>,
+    applied_row: Option<Uuid>,
+    updated_at: DateTime<Utc>,
 }
 
-impl From<StoredUser> for Person {
-    fn from(user: StoredUser) -> Self {
+impl<'a> From<&'a StoredUser> for Person<'a> {
+    fn from(user: &'a StoredUser) -> Self {
         let profile = Profile {
-            given_name: user.given_name,
-            surname: user.surname,
-            middle_name: user.middle_name,
-            preferred_name: user.preferred_name,
-            email_address: user.email_address,
+            given_name: user.given_name.as_deref(),
+            surname: user.surname.as_deref(),
+            middle_name: user.middle_name.as_deref(),
+            preferred_name: user.preferred_name.as_deref(),
+            email_address: user.email_address.as_deref(),
             graduation_year: user.graduation_year,
-            library_barcode: user.library_barcode,
-            admin_system_id: user.admin_system_id,
-            gender: user.gender,
-            form_class: user.form_class,
+            library_barcode: user.library_barcode.as_deref(),
+            admin_system_id: user.admin_system_id.as_deref(),
+            gender: user.gender.as_deref(),
+            form_class: user.form_class.as_deref(),
             enabled: user.enabled,
             staff_member: user.staff_member,
             presentation_group: user.presentation_group_id,
         };
         Self {
             id: user.id,
-            username: user.username,
-            username_key: user.username_key,
-            stored: Some(profile.clone()),
+            username: &user.username,
+            username_key: user.username_key.as_str().into(),
+            stored: Some(Stored { profile, applied_row: user.applied_row, updated_at: user.updated_at }),
             profile,
-            password_fingerprint: user.password_fingerprint,
+            applied_row: None,
+            password_fingerprint: user.password_fingerprint.as_deref().map(Into::into),
             password_sealed: None,
         }
     }
 }
 
-/// The users that the rows name.
-async fn load_people(conn: &mut Connection, tenant: TenantId, rows: &[UserRow]) -> QueryResult<Vec<Person>> {
-    let keys: Vec<&str> = rows
-        .iter()
-        .filter_map(|row| match &row.username {
-            UsernameCell::Valid(username) => Some(username.key.as_str()),
-            UsernameCell::Missing | UsernameCell::Invalid => None,
-        })
-        .collect();
+/// The users of these keys.
+async fn load_users(conn: &mut Connection, tenant: TenantId, keys: &[&str]) -> QueryResult<Vec<StoredUser>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let stored: Vec<StoredUser> = users::table
+    users::table
         .filter(users::tenant_id.eq(tenant))
         .filter(users::username_key.eq_any(keys))
         .select(StoredUser::as_select())
         .load(conn)
-        .await?;
-    Ok(stored.into_iter().map(Person::from).collect())
+        .await
+}
+
+/// Who has a barcode.
+#[derive(Queryable)]
+struct BarcodeOwner {
+    barcode: String,
+    user: UserId,
+    username_key: String,
 }
 
 /// Who has the barcodes that the rows claim.
 async fn load_barcode_owners(
     conn: &mut Connection,
     tenant: TenantId,
-    rows: &[UserRow],
-) -> QueryResult<HashMap<String, UserId>> {
-    let claimed = set_values(rows, |row| &row.library_barcode);
+    rows: &[RowAt<'_>],
+) -> QueryResult<Vec<BarcodeOwner>> {
+    let claimed = set_values(rows, |row| row.library_barcode);
     if claimed.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(Vec::new());
     }
-    let owners: Vec<(String, UserId)> = users::table
+    users::table
         .filter(users::tenant_id.eq(tenant))
         .filter(users::library_barcode.eq_any(claimed))
-        .select((users::library_barcode.assume_not_null(), users::id))
+        .select((users::library_barcode.assume_not_null(), users::id, users::username_key))
         .load(conn)
-        .await?;
-    Ok(owners.into_iter().collect())
+        .await
 }
 
 /// The presentation groups that the rows name and that there are.
 async fn load_groups(
     conn: &mut Connection,
     tenant: TenantId,
-    rows: &[UserRow],
+    rows: &[RowAt<'_>],
 ) -> QueryResult<HashMap<String, GroupId>> {
-    let mut labels = set_values(rows, |row| &row.presentation_group_label);
+    let mut labels = set_values(rows, |row| row.presentation_group_label);
     labels.sort_unstable();
     labels.dedup();
     if labels.is_empty() {
@@ -179,16 +279,16 @@ async fn load_groups(
     Ok(groups.into_iter().collect())
 }
 
-fn set_values(rows: &[UserRow], cell: impl Fn(&UserRow) -> &Change<String>) -> Vec<&str> {
+fn set_values<'a>(rows: &[RowAt<'a>], cell: impl Fn(&UserRow<'a>) -> Change<&'a str>) -> Vec<&'a str> {
     rows.iter()
-        .filter_map(|row| match cell(row) {
-            Change::Set(value) => Some(value.as_str()),
+        .filter_map(|at| match cell(&at.row) {
+            Change::Set(value) => Some(value),
             Change::Keep | Change::Clear => None,
         })
         .collect()
 }
 
-async fn insert_groups(conn: &mut Connection, tenant: TenantId, groups: &[NewGroup]) -> QueryResult<()> {
+async fn insert_groups(conn: &mut Connection, tenant: TenantId, groups: &[NewGroup<'_>]) -> QueryResult<()> {
     if groups.is_empty() {
         return Ok(());
     }
@@ -198,7 +298,7 @@ async fn insert_groups(conn: &mut Connection, tenant: TenantId, groups: &[NewGro
     )
     .bind::<SqlUuid, _>(tenant)
     .bind::<Array<SqlUuid>, _>(groups.iter().map(|group| group.id.as_uuid()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(groups.iter().map(|group| group.label.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(groups.iter().map(|group| group.label).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     Ok(())
@@ -218,11 +318,12 @@ async fn release_barcodes(conn: &mut Connection, tenant: TenantId, roster: &Rost
     Ok(())
 }
 
-/// Writes the users that came out different. A password column is touched only where a password is applied: the
-/// owner may change it, and the hasher may hash it, at any time.
-async fn update(conn: &mut Connection, tenant: TenantId, people: &[&Person]) -> QueryResult<()> {
+/// Writes the users that came out different; returns how many. One that somebody else has changed since it was loaded
+/// is not written. A password column is touched only where a password is applied: the owner may change it, and the
+/// hasher may hash it, at any time.
+async fn update(conn: &mut Connection, tenant: TenantId, people: &[&Person<'_>]) -> QueryResult<usize> {
     if people.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let statement = diesel::sql_query(
         "update users
@@ -235,19 +336,43 @@ async fn update(conn: &mut Connection, tenant: TenantId, people: &[&Person]) -> 
                 password_hash = case when new.password_sealed is null then users.password_hash end,
                 password_sealed = coalesce(new.password_sealed, users.password_sealed),
                 password_fingerprint = coalesce(new.password_fingerprint, users.password_fingerprint),
-                updated_at = now()
-           from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                applied_row = new.applied_row, updated_at = now()
+           from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
                 as new (id, given_name, surname, middle_name, preferred_name, email_address, graduation_year,
                         library_barcode, admin_system_id, gender, form_class, enabled, staff_member,
-                        presentation_group_id, password_sealed, password_fingerprint)
-          where users.tenant_id = $1 and users.id = new.id",
+                        presentation_group_id, password_sealed, password_fingerprint, applied_row, seen_at)
+          where users.tenant_id = $1 and users.id = new.id and users.updated_at = new.seen_at",
     );
-    bind(statement, tenant, Columns::of(people)).execute(conn).await?;
+    let seen_at = people.iter().map(|person| person.stored.map(|stored| stored.updated_at));
+    bind(statement, tenant, Columns::of(people))
+        .bind::<Array<Nullable<Timestamptz>>, _>(seen_at.collect::<Vec<_>>())
+        .execute(conn)
+        .await
+}
+
+/// Keeps which row was applied last to users that are as it says already.
+async fn recognise(conn: &mut Connection, tenant: TenantId, people: &[&Person<'_>]) -> QueryResult<()> {
+    if people.is_empty() {
+        return Ok(());
+    }
+    diesel::sql_query(
+        "update users set applied_row = new.applied_row
+           from unnest($2, $3, $4) as new (id, applied_row, seen_at)
+          where users.tenant_id = $1 and users.id = new.id and users.updated_at = new.seen_at",
+    )
+    .bind::<SqlUuid, _>(tenant)
+    .bind::<Array<SqlUuid>, _>(people.iter().map(|person| person.id.as_uuid()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(people.iter().map(|person| person.applied_row).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Timestamptz>>, _>(
+        people.iter().map(|person| person.stored.map(|stored| stored.updated_at)).collect::<Vec<_>>(),
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
 /// Writes the users that the chunk made. Their ids grow in file order, so they land side by side in their index.
-async fn insert(conn: &mut Connection, tenant: TenantId, people: &[&Person]) -> QueryResult<()> {
+async fn insert(conn: &mut Connection, tenant: TenantId, people: &[&Person<'_>]) -> QueryResult<()> {
     if people.is_empty() {
         return Ok(());
     }
@@ -255,19 +380,20 @@ async fn insert(conn: &mut Connection, tenant: TenantId, people: &[&Person]) -> 
         "insert into users (tenant_id, id, given_name, surname, middle_name, preferred_name, email_address,
                             graduation_year, library_barcode, admin_system_id, gender, form_class, enabled,
                             staff_member, presentation_group_id, password_sealed, password_fingerprint,
-                            username, username_key)
+                            applied_row, username, username_key)
          select $1, new.*
-           from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) as new",
+           from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+                as new",
     );
     bind(statement, tenant, Columns::of(people))
-        .bind::<Array<Text>, _>(people.iter().map(|person| person.username.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(people.iter().map(|person| person.username_key.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(people.iter().map(|person| person.username).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(people.iter().map(|person| &*person.username_key).collect::<Vec<_>>())
         .execute(conn)
         .await?;
     Ok(())
 }
 
-/// Binds the tenant as `$1` and the columns as `$2` to `$17`.
+/// Binds the tenant as `$1` and the columns as `$2` to `$18`.
 fn bind(statement: SqlQuery, tenant: TenantId, columns: Columns<'_>) -> BoxedSqlQuery<'_, Pg, SqlQuery> {
     statement
         .into_boxed()
@@ -288,6 +414,7 @@ fn bind(statement: SqlQuery, tenant: TenantId, columns: Columns<'_>) -> BoxedSql
         .bind::<Array<Nullable<SqlUuid>>, _>(columns.presentation_group)
         .bind::<Array<Nullable<Binary>>, _>(columns.password_sealed)
         .bind::<Array<Nullable<Binary>>, _>(columns.password_fingerprint)
+        .bind::<Array<Nullable<SqlUuid>>, _>(columns.applied_row)
 }
 
 /// People turned on their side: an array per column, as `unnest` takes them.
@@ -308,25 +435,26 @@ struct Columns<'a> {
     presentation_group: Vec<Option<Uuid>>,
     password_sealed: Vec<Option<&'a [u8]>>,
     password_fingerprint: Vec<Option<&'a [u8]>>,
+    applied_row: Vec<Option<Uuid>>,
 }
 
 impl<'a> Columns<'a> {
-    fn of(people: &[&'a Person]) -> Self {
-        fn column<'a, T>(people: &[&'a Person], value: impl Fn(&'a Person) -> T) -> Vec<T> {
+    fn of(people: &[&'a Person<'a>]) -> Self {
+        fn column<'a, T>(people: &[&'a Person<'a>], value: impl Fn(&'a Person<'a>) -> T) -> Vec<T> {
             people.iter().map(|person| value(person)).collect()
         }
         Self {
             id: column(people, |person| person.id.as_uuid()),
-            given_name: column(people, |person| person.profile.given_name.as_deref()),
-            surname: column(people, |person| person.profile.surname.as_deref()),
-            middle_name: column(people, |person| person.profile.middle_name.as_deref()),
-            preferred_name: column(people, |person| person.profile.preferred_name.as_deref()),
-            email_address: column(people, |person| person.profile.email_address.as_deref()),
+            given_name: column(people, |person| person.profile.given_name),
+            surname: column(people, |person| person.profile.surname),
+            middle_name: column(people, |person| person.profile.middle_name),
+            preferred_name: column(people, |person| person.profile.preferred_name),
+            email_address: column(people, |person| person.profile.email_address),
             graduation_year: column(people, |person| person.profile.graduation_year),
-            library_barcode: column(people, |person| person.profile.library_barcode.as_deref()),
-            admin_system_id: column(people, |person| person.profile.admin_system_id.as_deref()),
-            gender: column(people, |person| person.profile.gender.as_deref()),
-            form_class: column(people, |person| person.profile.form_class.as_deref()),
+            library_barcode: column(people, |person| person.profile.library_barcode),
+            admin_system_id: column(people, |person| person.profile.admin_system_id),
+            gender: column(people, |person| person.profile.gender),
+            form_class: column(people, |person| person.profile.form_class),
             enabled: column(people, |person| person.profile.enabled),
             staff_member: column(people, |person| person.profile.staff_member),
             presentation_group: column(people, |person| {
@@ -337,6 +465,7 @@ impl<'a> Columns<'a> {
             password_fingerprint: column(people, |person| {
                 person.password_sealed.as_ref().and(person.password_fingerprint.as_deref())
             }),
+            applied_row: column(people, |person| person.applied_row),
         }
     }
 }

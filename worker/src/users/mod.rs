@@ -1,8 +1,11 @@
-//! The user import: rows that create and update users.
+//! The user import: rows that create users and bring them up to date.
 
 pub mod check;
 pub mod columns;
 pub mod row;
+
+pub mod applied;
+pub mod chunk;
 
 pub mod merge;
 pub mod roster;

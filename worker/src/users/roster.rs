@@ -7,31 +7,34 @@
 //!
 //! It knows nothing of the database: what was loaded is given to it, and what is to be written is asked of it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use rollcall_schema::ids::{GroupId, TenantId, UserId};
 use rollcall_schema::outcome::Outcome;
 use rollcall_schema::password;
 use rollcall_schema::seal::PasswordKeys;
 use rollcall_schema::tenant::PasswordPolicy;
+use uuid::Uuid;
 
 use super::row::{Change, Gender, Password, UserRow, UsernameCell};
 use crate::problem::{Field, Problem, Problems};
 
-/// What an import can change of a user.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What an import can change of a user. Its texts are those of the file and of what was loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the field table")]
-pub struct Profile {
-    pub given_name: Option<String>,
-    pub surname: Option<String>,
-    pub middle_name: Option<String>,
-    pub preferred_name: Option<String>,
-    pub email_address: Option<String>,
+pub struct Profile<'a> {
+    pub given_name: Option<&'a str>,
+    pub surname: Option<&'a str>,
+    pub middle_name: Option<&'a str>,
+    pub preferred_name: Option<&'a str>,
+    pub email_address: Option<&'a str>,
     pub graduation_year: Option<i16>,
-    pub library_barcode: Option<String>,
-    pub admin_system_id: Option<String>,
-    pub gender: Option<String>,
-    pub form_class: Option<String>,
+    pub library_barcode: Option<&'a str>,
+    pub admin_system_id: Option<&'a str>,
+    pub gender: Option<&'a str>,
+    pub form_class: Option<&'a str>,
     pub enabled: bool,
     pub staff_member: bool,
     pub presentation_group: Option<GroupId>,
@@ -39,30 +42,43 @@ pub struct Profile {
 
 /// A user that the chunk touches.
 #[derive(Debug)]
-pub struct Person {
+pub struct Person<'a> {
     /// The user's id.
     pub id: UserId,
     /// The username as it was first written.
-    pub username: String,
+    pub username: &'a str,
     /// What the username is found by.
-    pub username_key: String,
+    pub username_key: Cow<'a, str>,
     /// What the database holds; `None` for a user that this chunk creates.
-    pub stored: Option<Profile>,
+    pub stored: Option<Stored<'a>>,
     /// What it shall hold.
-    pub profile: Profile,
+    pub profile: Profile<'a>,
+    /// The digest of the row that was applied last, if it may be skipped when it comes again.
+    pub applied_row: Option<Uuid>,
     /// The fingerprint of the password that the last import applied.
-    pub password_fingerprint: Option<Vec<u8>>,
+    pub password_fingerprint: Option<Cow<'a, [u8]>>,
     /// A password that this chunk applies, sealed.
     pub password_sealed: Option<Vec<u8>>,
 }
 
+/// What the database holds of a user.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored<'a> {
+    /// What an import can change.
+    pub profile: Profile<'a>,
+    /// The digest of the row that was applied last.
+    pub applied_row: Option<Uuid>,
+    /// When it was last changed: what is written later must find it so.
+    pub updated_at: DateTime<Utc>,
+}
+
 /// A presentation group that the chunk's rows make.
 #[derive(Debug)]
-pub struct NewGroup {
+pub struct NewGroup<'a> {
     /// Its id.
     pub id: GroupId,
     /// Its label.
-    pub label: String,
+    pub label: &'a str,
 }
 
 /// What passwords need.
@@ -75,42 +91,45 @@ pub struct Passwords<'a> {
     pub keys: &'a PasswordKeys,
 }
 
+/// Who has a barcode.
+pub type BarcodeOwners<'a> = HashMap<&'a str, UserId>;
+
 /// The part of the roster that a chunk touches.
 pub struct Roster<'a> {
     passwords: Passwords<'a>,
-    people: Vec<Person>,
+    people: Vec<Person<'a>>,
     /// Where in `people` a username key is.
-    by_key: HashMap<String, usize>,
+    by_key: HashMap<Cow<'a, str>, usize>,
     /// Who has a barcode that one of the rows claims.
-    barcode_owners: HashMap<String, UserId>,
+    barcode_owners: BarcodeOwners<'a>,
     /// Presentation groups by label.
-    groups: HashMap<String, GroupId>,
-    new_groups: Vec<NewGroup>,
+    groups: HashMap<&'a str, GroupId>,
+    new_groups: Vec<NewGroup<'a>>,
 }
 
 impl<'a> Roster<'a> {
     /// The users of the chunk's usernames, the owners of its barcodes and the groups of its labels, as stored.
     pub fn new(
         passwords: Passwords<'a>,
-        people: Vec<Person>,
-        barcode_owners: HashMap<String, UserId>,
-        groups: HashMap<String, GroupId>,
+        people: Vec<Person<'a>>,
+        barcode_owners: BarcodeOwners<'a>,
+        groups: HashMap<&'a str, GroupId>,
     ) -> Self {
         let by_key =
             people.iter().enumerate().map(|(index, person)| (person.username_key.clone(), index)).collect();
         Self { passwords, people, by_key, barcode_owners, groups, new_groups: Vec::new() }
     }
 
-    /// Applies the next row of the file. A row with problems changes nothing and claims nothing.
-    pub fn apply(&mut self, row: UserRow) -> Result<Outcome, Problems> {
+    /// Applies the next row of the file, which has this digest. A row with problems changes nothing and claims nothing.
+    pub fn apply(&mut self, row: UserRow<'a>, digest: Option<Uuid>) -> Result<Outcome, Problems> {
         let UserRow { username, mut problems, .. } = row;
         let existing = match &username {
             // Neither a create nor an update: only the problems of its own cells are listed.
             UsernameCell::Missing => return Err(problems),
             UsernameCell::Invalid => None,
-            UsernameCell::Valid(username) => self.by_key.get(&username.key).copied(),
+            UsernameCell::Valid(username) => self.by_key.get(&*username.key).copied(),
         };
-        if let Change::Set(barcode) = &row.library_barcode
+        if let Change::Set(barcode) = row.library_barcode
             && let Some(owner) = self.barcode_owners.get(barcode)
             && existing.is_none_or(|index| self.people[index].id != *owner)
         {
@@ -146,6 +165,7 @@ impl<'a> Roster<'a> {
                 username_key: username.key,
                 stored: None,
                 profile: Profile::default(),
+                applied_row: None,
                 password_fingerprint: None,
                 password_sealed: None,
             });
@@ -157,14 +177,15 @@ impl<'a> Roster<'a> {
             Change::Set(label) => Change::Set(self.group(label)),
         };
         let person = &mut self.people[index];
+        person.applied_row = digest;
         let profile = &mut person.profile;
-        if let Change::Set(barcode) = &row.library_barcode
-            && profile.library_barcode.as_ref() != Some(barcode)
+        if let Change::Set(barcode) = row.library_barcode
+            && profile.library_barcode != Some(barcode)
         {
-            if let Some(freed) = &profile.library_barcode {
+            if let Some(freed) = profile.library_barcode {
                 self.barcode_owners.remove(freed);
             }
-            self.barcode_owners.insert(barcode.clone(), person.id);
+            self.barcode_owners.insert(barcode, person.id);
         }
         set(&mut profile.given_name, row.given_name);
         set(&mut profile.surname, row.surname);
@@ -174,7 +195,7 @@ impl<'a> Roster<'a> {
         set(&mut profile.graduation_year, row.graduation_year);
         set(&mut profile.library_barcode, row.library_barcode);
         set(&mut profile.admin_system_id, row.admin_system_id);
-        set(&mut profile.gender, letter(row.gender));
+        set(&mut profile.gender, row.gender.map(Gender::letter));
         set(&mut profile.form_class, row.form_class);
         set(&mut profile.presentation_group, group);
         if let Change::Set(enabled) = row.enabled {
@@ -183,40 +204,46 @@ impl<'a> Roster<'a> {
         if let Change::Set(staff_member) = row.staff_member {
             profile.staff_member = staff_member;
         }
-        if let Change::Set(password) = &row.password {
+        if let Change::Set(password) = row.password {
             self.passwords.apply(person, password, outcome);
         }
         Ok(outcome)
     }
 
     /// The group of this label, made if there is none.
-    fn group(&mut self, label: String) -> GroupId {
-        if let Some(group) = self.groups.get(&label) {
+    fn group(&mut self, label: &'a str) -> GroupId {
+        if let Some(group) = self.groups.get(label) {
             return *group;
         }
         let id = GroupId::generate();
-        self.groups.insert(label.clone(), id);
+        self.groups.insert(label, id);
         self.new_groups.push(NewGroup { id, label });
         id
     }
 
     /// The groups that the rows made.
-    pub fn new_groups(&self) -> &[NewGroup] {
+    pub fn new_groups(&self) -> &[NewGroup<'a>] {
         &self.new_groups
     }
 
     /// The users that the rows made.
-    pub fn created(&self) -> impl Iterator<Item = &Person> {
+    pub fn created(&self) -> impl Iterator<Item = &Person<'a>> {
         self.people.iter().filter(|person| person.stored.is_none())
     }
 
     /// The users that the rows left different from what is stored.
-    pub fn changed(&self) -> impl Iterator<Item = &Person> {
+    pub fn changed(&self) -> impl Iterator<Item = &Person<'a>> {
+        self.people.iter().filter(|person| person.is_changed())
+    }
+
+    /// The users that the rows left as they are stored, and of whom no row is known to have been applied: from now on
+    /// one is. Of one who was left by another row no new one is kept: two files that say the same in two ways, night
+    /// after night, would write every user twice.
+    pub fn recognised(&self) -> impl Iterator<Item = &Person<'a>> {
         self.people.iter().filter(|person| {
-            person
-                .stored
-                .as_ref()
-                .is_some_and(|stored| *stored != person.profile || person.password_sealed.is_some())
+            person.applied_row.is_some()
+                && !person.is_changed()
+                && person.stored.is_some_and(|stored| stored.applied_row.is_none())
         })
     }
 
@@ -224,10 +251,16 @@ impl<'a> Roster<'a> {
     /// the unique index is checked row by row.
     pub fn releasing(&self) -> impl Iterator<Item = UserId> {
         self.changed().filter_map(|person| {
-            let before = person.stored.as_ref()?.library_barcode.as_ref()?;
+            let before = person.stored?.profile.library_barcode?;
             let taken_over = self.barcode_owners.get(before).is_some_and(|owner| *owner != person.id);
             taken_over.then_some(person.id)
         })
+    }
+}
+
+impl Person<'_> {
+    fn is_changed(&self) -> bool {
+        self.stored.is_some_and(|stored| stored.profile != self.profile || self.password_sealed.is_some())
     }
 }
 
@@ -239,19 +272,11 @@ fn set<T>(value: &mut Option<T>, change: Change<T>) {
     }
 }
 
-fn letter(gender: Change<Gender>) -> Change<String> {
-    match gender {
-        Change::Keep => Change::Keep,
-        Change::Clear => Change::Clear,
-        Change::Set(gender) => Change::Set(gender.letter().to_owned()),
-    }
-}
-
 impl Passwords<'_> {
     /// Applies a row's password where the tenant's policy says so. The file's password is the default one that
     /// the school hands out: one that was applied before is not applied again, so that a nightly file does not
     /// take back what its owner has changed since.
-    fn apply(&self, person: &mut Person, password: &Password, outcome: Outcome) {
+    fn apply(&self, person: &mut Person<'_>, password: Password<'_>, outcome: Outcome) {
         let owner = password::owner(self.tenant, &person.username_key);
         let clear = password.expose().as_bytes();
         let fingerprint = self.keys.fingerprint(&owner, clear);
@@ -264,7 +289,7 @@ impl Passwords<'_> {
         };
         if applies {
             person.password_sealed = Some(self.keys.seal(&owner, clear));
-            person.password_fingerprint = Some(fingerprint.as_bytes().to_vec());
+            person.password_fingerprint = Some(Cow::Owned(fingerprint.as_bytes().to_vec()));
         }
     }
 }

@@ -1,0 +1,116 @@
+//! Rows of a user import on their way to the merge: their records, and what is asked of the database first.
+
+use std::collections::HashSet;
+
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::applied::AppliedRows;
+use super::check::check;
+use super::columns::UserColumns;
+use super::row::{Change, UserRow, UsernameCell};
+use crate::in_flight::Touches;
+use crate::read::batch::RecordBatch;
+use crate::read::records::Record;
+
+/// Consecutive rows of a user import.
+#[derive(Debug)]
+pub struct UserChunk {
+    records: RecordBatch,
+    columns: UserColumns,
+    /// The rows that have a username, in the order of the file.
+    named: Vec<Named>,
+    /// Their usernames' keys, one behind the other.
+    keys: String,
+    /// Users that more than one row names, by their hash in [`Touches`].
+    repeated: HashSet<u64>,
+    /// Rows are written out here to be digested.
+    scratch: Zeroizing<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Named {
+    row: usize,
+    key_end: usize,
+    user: u64,
+    digest: Option<Uuid>,
+}
+
+/// A row that has a username.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedRow<'a> {
+    /// Its index in the chunk.
+    pub row: usize,
+    /// The username's key.
+    pub key: &'a str,
+    /// Its digest, if it may be skipped when it comes again.
+    pub digest: Option<Uuid>,
+    /// Whether no other row of the chunk names the same user: what it does depends on what is stored alone.
+    pub alone: bool,
+}
+
+impl UserChunk {
+    /// No row yet.
+    pub fn new(columns: &UserColumns) -> Self {
+        Self {
+            records: RecordBatch::default(),
+            columns: columns.clone(),
+            named: Vec::new(),
+            keys: String::new(),
+            repeated: HashSet::new(),
+            scratch: Zeroizing::default(),
+        }
+    }
+
+    /// Takes the next row.
+    pub fn push(&mut self, record: &Record<'_>, applied: &AppliedRows, touches: &mut Touches) {
+        let row = check(record, &self.columns);
+        if let UsernameCell::Valid(username) = &row.username {
+            let (user, is_first) = touches.user(&username.key);
+            if !is_first {
+                self.repeated.insert(user);
+            }
+            self.keys.push_str(&username.key);
+            self.named.push(Named {
+                row: self.records.len(),
+                key_end: self.keys.len(),
+                user,
+                digest: applied.digest(&row, &mut self.scratch),
+            });
+        }
+        if let Change::Set(barcode) = row.library_barcode {
+            touches.barcode(barcode);
+        }
+        self.records.push(record);
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The rows that have a username, in the order of the file.
+    pub fn named(&self) -> impl Iterator<Item = NamedRow<'_>> {
+        let mut key_start = 0;
+        self.named.iter().map(move |named| {
+            let key = self.keys.get(key_start..named.key_end).unwrap_or_default();
+            key_start = named.key_end;
+            NamedRow {
+                row: named.row,
+                key,
+                digest: named.digest,
+                alone: !self.repeated.contains(&named.user),
+            }
+        })
+    }
+
+    /// The row at an index, checked once more: cheaper than to keep what came of the first time.
+    pub fn row(&self, index: usize) -> Option<UserRow<'_>> {
+        Some(check(&self.records.get(index)?, &self.columns))
+    }
+}
