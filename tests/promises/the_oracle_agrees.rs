@@ -26,11 +26,11 @@ async fn on_files_within_one_chunk() {
     try_cases(Options::default(), number("ROLLCALL_SEED", 1)).await;
 }
 
-/// The same with chunks of a few rows: what a row did in one chunk must hold in the next.
+/// The same with chunks of a few rows, several at once: what a row does in one chunk must hold in the next.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_files_of_many_chunks() {
-    try_cases(Options::default().worker_env("ROLLCALL_CHUNK_ROWS", 3), number("ROLLCALL_SEED", 1_000_001))
-        .await;
+    let options = Options::default().worker_env("ROLLCALL_CHUNK_ROWS", 3).worker_env("ROLLCALL_LANES", 4);
+    try_cases(options, number("ROLLCALL_SEED", 1_000_001)).await;
 }
 
 fn number(name: &str, otherwise: u64) -> u64 {
