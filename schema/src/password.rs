@@ -18,6 +18,9 @@ const MEMORY_KIB: u32 = 12 * 1024;
 const PASSES: u32 = 3;
 /// Checks that may wait for a thread before further ones are told to come back.
 const WAITING: usize = 256;
+/// The niceness of threads that hash only when nobody else wants the processor: the highest there is.
+#[cfg(target_os = "linux")]
+const NICEST: i32 = 19;
 
 fn argon2() -> Argon2<'static> {
     let params = Params::new(MEMORY_KIB, PASSES, 1, None).expect("the parameters are within Argon2's bounds");
@@ -107,11 +110,23 @@ pub struct Overloaded;
 impl HashingPool {
     /// At most `threads` hashes at once. The threads end when the last clone of the pool is gone.
     pub fn new(threads: usize) -> Self {
-        let (queue, waiting) = sync_channel::<Work>(WAITING);
+        Self::with_threads(threads, WAITING, || ())
+    }
+
+    /// The same for hashes that nobody waits for: its threads run when nobody else wants the processor, and `waiting`
+    /// hashes may wait for one.
+    pub fn in_background(threads: usize, waiting: usize) -> Self {
+        Self::with_threads(threads, waiting, give_way)
+    }
+
+    /// Each thread begins with `begin`.
+    fn with_threads(threads: usize, waiting: usize, begin: fn()) -> Self {
+        let (queue, waiting) = sync_channel::<Work>(waiting);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..threads {
             let waiting = Arc::clone(&waiting);
             std::thread::spawn(move || {
+                begin();
                 let mut hasher = Hasher::default();
                 while let Ok(work) = next(&waiting) {
                     work(&mut hasher);
@@ -152,6 +167,16 @@ impl HashingPool {
         };
         self.queue.try_send(Box::new(work)).map_err(|_| Overloaded)?;
         done.await.map_err(|_| Overloaded)
+    }
+}
+
+/// Gives this thread the lowest priority. Only Linux has priorities of threads; elsewhere this would be the whole
+/// process's.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICEST) {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "passwords are hashed at the imports' priority");
     }
 }
 
