@@ -5,7 +5,7 @@
 //! however long it takes, and none waits behind a busy slot: `consumer_timeout` has nothing to time out.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use lapin::Channel;
@@ -23,16 +23,9 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use crate::import::{Attempted, Engine, attempt, end};
+use crate::patience::{Pause, ask};
 use crate::relay::Relay;
 
-/// How long a slot waits before it goes back to a broker that failed it; doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// See [`FIRST_PAUSE`].
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How long a slot asks a database that fails about a wake-up, and how often. Then it leaves it to the relay.
-const DATABASE_PATIENCE: Duration = Duration::from_mins(1);
-/// See [`DATABASE_PATIENCE`].
-const DATABASE_PAUSE: Duration = Duration::from_millis(500);
 /// The delay before the second attempt; doubles with each failure up to [`LONGEST_DELAY`].
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// See [`FIRST_DELAY`].
@@ -60,7 +53,7 @@ pub struct Slot {
 impl Slot {
     /// Works until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut pause = FIRST_PAUSE;
+        let mut pause = Pause::default();
         while !stop.is_cancelled() {
             match self.consume(&stop, &mut pause).await {
                 Ok(()) => return,
@@ -68,20 +61,17 @@ impl Slot {
                     tracing::warn!(
                         lane = self.lane.as_str(),
                         error = &error as &dyn std::error::Error,
-                        "no wake-ups can be had from RabbitMQ; trying again in {pause:?}"
+                        "no wake-ups can be had from RabbitMQ; trying again in {:?}",
+                        pause.length()
                     );
                 }
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause.wait(&stop).await;
         }
     }
 
     /// Takes wake-ups one by one over one channel, until `stop` or until the channel is lost.
-    async fn consume(&self, stop: &CancellationToken, pause: &mut Duration) -> Result<(), BrokerError> {
+    async fn consume(&self, stop: &CancellationToken, pause: &mut Pause) -> Result<(), BrokerError> {
         let channel = self.broker.channel().await?;
         let queue = self.broker.queue(self.lane);
         // One delivery at a time: what a busy slot had prefetched, an idle one could not have.
@@ -96,7 +86,7 @@ impl Slot {
                     FieldTable::default(),
                 )
                 .await?;
-            *pause = FIRST_PAUSE;
+            pause.forget();
             let delivery = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 delivery = consumer.next() => delivery.ok_or(BrokerError::ConsumerEnded)??,
@@ -152,22 +142,9 @@ impl Slot {
         cancelled.and(settled)
     }
 
-    /// Claims the import. A database that fails is asked again for a while, so that one that restarts costs seconds.
+    /// Claims the import. With a database that fails for long it is left to the relay.
     async fn claim(&self, wake_up: &WakeUp, stop: &CancellationToken) -> Option<Claimed> {
-        let given_up = Instant::now() + DATABASE_PATIENCE;
-        loop {
-            match self.try_claim(wake_up).await {
-                Ok(claimed) => return claimed,
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "the database could not be asked for an import");
-                }
-            }
-            if stop.is_cancelled() || Instant::now() >= given_up {
-                return None;
-            }
-            tokio::time::sleep(DATABASE_PAUSE).await;
-        }
+        ask(stop, || self.try_claim(wake_up)).await.flatten()
     }
 
     async fn try_claim(&self, wake_up: &WakeUp) -> Result<Option<Claimed>, DatabaseError> {

@@ -17,6 +17,7 @@
 //! | [`lane`] | who is woken: the queues and the slots that work them |
 //! | [`relay`] | publishes what was committed and not confirmed, or seems lost |
 //! | [`hashing`] | passwords, off the critical path |
+//! | [`patience`] | with servers that are away for a while |
 //! | [`settings`], [`service`] | configuration, and the process as a whole |
 
 pub mod import;
@@ -35,6 +36,8 @@ pub mod lease;
 pub mod hashing;
 pub mod lane;
 pub mod relay;
+
+pub mod patience;
 
 pub mod service;
 pub mod settings;
