@@ -198,9 +198,7 @@ fn hash_beside(app: &App, tenant: TenantId, user: UserId, sealed: Vec<u8>, given
             let Ok(hash) = app.hashing.hash(given).await else { return };
             let stored = async {
                 let mut conn = app.database.connection().await?;
-                Ok::<_, DatabaseError>(
-                    account::store_hash(&mut conn, tenant, user, &sealed, Some(&hash)).await?,
-                )
+                Ok::<_, DatabaseError>(account::store_hash(&mut conn, tenant, user, &sealed, &hash).await?)
             };
             if let Err(error) = stored.await {
                 let error = &error as &(dyn std::error::Error + 'static);

@@ -66,21 +66,19 @@ pub async fn is_administrator(conn: &mut Connection, tenant: TenantId, user: Use
     diesel::select(diesel::dsl::exists(granting)).get_result(conn).await
 }
 
-/// Stores the hash of a password that waited under this seal. `None` drops a password whose seal does not open, and
-/// its fingerprint with it, so that the next file that gives it sets it again.
-/// Nothing happens if another password has taken its place meanwhile, or if another hasher is at it: a login is not
-/// to wait for that one's transaction.
+/// Stores the hash of a password that waited under this seal, where a login came before the hashing.
+/// Nothing happens if another password has taken its place meanwhile, or if somebody else is writing to the user: a
+/// login is not to wait for that one's transaction.
 pub async fn store_hash(
     conn: &mut Connection,
     tenant: TenantId,
     user: UserId,
     sealed: &[u8],
-    hash: Option<&str>,
+    hash: &str,
 ) -> QueryResult<bool> {
     let stored = diesel::sql_query(
         "update users
-            set password_hash = $4, password_sealed = null,
-                password_fingerprint = case when $4 is not null then password_fingerprint end
+            set password_hash = $4, password_sealed = null
           where (tenant_id, id) in (select tenant_id, id from users
                                      where tenant_id = $1 and id = $2 and password_sealed = $3
                                        for update skip locked)",
@@ -88,38 +86,10 @@ pub async fn store_hash(
     .bind::<sql_types::Uuid, _>(tenant)
     .bind::<sql_types::Uuid, _>(user)
     .bind::<sql_types::Binary, _>(sealed)
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(hash)
+    .bind::<sql_types::Text, _>(hash)
     .execute(conn)
     .await?;
     Ok(stored == 1)
-}
-
-/// A password that waits under seal.
-#[derive(Debug, Queryable)]
-pub struct WaitingPassword {
-    /// Whose tenant.
-    pub tenant: TenantId,
-    /// Whose.
-    pub user: UserId,
-    /// What the user is found by; part of the seal.
-    pub username_key: String,
-    /// The password under seal.
-    pub sealed: Vec<u8>,
-}
-
-/// Passwords that wait to be hashed, `limit` at most, of all tenants.
-///
-/// Asked inside a transaction: rows that another hasher has taken are passed over until it commits.
-pub async fn waiting_passwords(conn: &mut Connection, limit: i64) -> QueryResult<Vec<WaitingPassword>> {
-    users::table
-        .filter(users::password_sealed.is_not_null())
-        .order((users::tenant_id, users::id))
-        .limit(limit)
-        .select((users::tenant_id, users::id, users::username_key, users::password_sealed.assume_not_null()))
-        .for_update()
-        .skip_locked()
-        .load(conn)
-        .await
 }
 
 /// What became of [`add_administrator`].

@@ -1,5 +1,7 @@
 //! RabbitMQ: one connection for a process, made again whenever it is lost, and publishing that is believed
 //! only when the broker has confirmed it and a queue has it.
+//!
+//! What is published is a wake-up or a hashing turn; "message" means either.
 
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::config::ConfigError;
+use crate::hashing::Turn;
 use crate::wake_up::{Lane, Topology, WakeUp};
 
 /// How long the broker may take to connect, to confirm, to answer.
@@ -50,10 +53,10 @@ pub enum BrokerError {
     #[error("RabbitMQ did not answer within {} s", ANSWER_LIMIT.as_secs())]
     Silent,
     /// The broker ended a consumer: its queue was deleted, or the connection was lost.
-    #[error("RabbitMQ sends no more wake-ups")]
+    #[error("RabbitMQ sends no more messages")]
     ConsumerEnded,
     /// The broker did not take the message, or no queue has it.
-    #[error("RabbitMQ did not take the wake-up into a queue")]
+    #[error("RabbitMQ did not take the message into a queue")]
     NotTaken,
 }
 
@@ -77,7 +80,12 @@ impl Broker {
         self.address.topology.queue(lane)
     }
 
-    /// The exchange that wake-ups are published to.
+    /// The queue of the hashing turns.
+    pub fn passwords(&self) -> String {
+        self.address.topology.passwords()
+    }
+
+    /// The exchange that everything is published to.
     pub fn exchange(&self) -> String {
         self.address.topology.exchange()
     }
@@ -106,10 +114,33 @@ impl Broker {
 
     /// Publishes a wake-up. `Ok` means that a queue has it, on disk.
     pub async fn publish(&self, lane: Lane, wake_up: &WakeUp) -> Result<(), BrokerError> {
+        self.send(Message {
+            routing_key: lane.as_str(),
+            kind: "rollcall.wake-up.v1",
+            id: wake_up.import.to_string(),
+            headers: wake_up.trace.headers(),
+            body: wake_up.body(),
+        })
+        .await
+    }
+
+    /// Publishes a hashing turn. `Ok` means that the queue has it, on disk, behind those that wait there.
+    pub async fn publish_turn(&self, turn: &Turn) -> Result<(), BrokerError> {
+        self.send(Message {
+            routing_key: Topology::PASSWORDS,
+            kind: "rollcall.hashing-turn.v1",
+            id: turn.tenant.to_string(),
+            headers: turn.trace.headers(),
+            body: turn.body(),
+        })
+        .await
+    }
+
+    async fn send(&self, message: Message) -> Result<(), BrokerError> {
         let mut publisher = self.publisher.lock().await;
         // A channel that was lost since it was last used says so only when it is used: hence a second try.
         if let Some(channel) = publisher.as_ref()
-            && publish_on(channel, &self.address.topology, lane, wake_up).await.is_ok()
+            && publish_on(channel, &self.address.topology, &message).await.is_ok()
         {
             return Ok(());
         }
@@ -118,10 +149,21 @@ impl Broker {
         answered(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         // Declared again even on a connection that lasted: somebody may have deleted a queue under it.
         answered(declare(&channel, &self.address.topology)).await?;
-        publish_on(&channel, &self.address.topology, lane, wake_up).await?;
+        publish_on(&channel, &self.address.topology, &message).await?;
         *publisher = Some(channel);
         Ok(())
     }
+}
+
+/// A message on its way out.
+struct Message {
+    routing_key: &'static str,
+    /// What it is and in which version, for who looks into a queue.
+    kind: &'static str,
+    /// The id of what it speaks of.
+    id: String,
+    headers: FieldTable,
+    body: Vec<u8>,
 }
 
 /// The answer to a request, if it comes in time.
@@ -132,25 +174,20 @@ pub async fn answered<T>(request: impl Future<Output = lapin::Result<T>>) -> Res
     }
 }
 
-async fn publish_on(
-    channel: &Channel,
-    topology: &Topology,
-    lane: Lane,
-    wake_up: &WakeUp,
-) -> Result<(), BrokerError> {
+async fn publish_on(channel: &Channel, topology: &Topology, message: &Message) -> Result<(), BrokerError> {
     let properties = BasicProperties::default()
         .with_content_type("application/json".into())
-        .with_type("rollcall.wake-up.v1".into())
-        .with_message_id(wake_up.import.to_string().into())
+        .with_type(message.kind.into())
+        .with_message_id(message.id.as_str().into())
         .with_delivery_mode(2)
-        .with_headers(wake_up.headers());
+        .with_headers(message.headers.clone());
     let confirmation = answered(async {
         channel
             .basic_publish(
                 topology.exchange().into(),
-                lane.as_str().into(),
+                message.routing_key.into(),
                 BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() },
-                &wake_up.body(),
+                &message.body,
                 properties,
             )
             .await?
@@ -190,15 +227,15 @@ async fn declare(channel: &Channel, topology: &Topology) -> lapin::Result<()> {
             FieldTable::default(),
         )
         .await?;
-    for lane in Lane::ALL {
+    for (queue, routing_key) in topology.routes() {
         let mut arguments = quorum();
         arguments.insert("x-dead-letter-exchange".into(), text(&dead_letters));
-        channel.queue_declare(topology.queue(lane).into(), kept, arguments).await?;
+        channel.queue_declare(queue.as_str().into(), kept, arguments).await?;
         channel
             .queue_bind(
-                topology.queue(lane).into(),
-                topology.exchange().into(),
-                lane.as_str().into(),
+                queue.into(),
+                exchange.as_str().into(),
+                routing_key.into(),
                 QueueBindOptions::default(),
                 FieldTable::default(),
             )

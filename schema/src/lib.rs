@@ -15,6 +15,7 @@
 //! | [`tenant`], [`group`], [`account`] | tenants and their settings, groups, who may import |
 //! | [`import`] | an import's life: submitted, claimed under a lease, progressing, finished |
 //! | [`outcome`], [`result`] | what became of each row, and the JSON the client reads |
+//! | [`hashing`] | passwords that wait under seal, and whose turn it is to have some hashed |
 //! | [`wake_up`], [`broker`] | the message that says "look at this import", and RabbitMQ |
 //! | [`seal`], [`upload`], [`password`] | the service's key, uploads at rest, passwords |
 //! | [`config`], [`telemetry`] | settings shared by the processes, traces and logs |
@@ -31,6 +32,8 @@ pub mod tenant;
 pub mod import;
 pub mod outcome;
 pub mod result;
+
+pub mod hashing;
 
 pub mod broker;
 pub mod wake_up;

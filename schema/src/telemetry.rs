@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use opentelemetry_otlp::SpanExporter;
@@ -111,8 +113,46 @@ impl TraceContext {
         }
     }
 
+    /// As it travels in a message's headers.
+    pub fn headers(&self) -> FieldTable {
+        let mut headers = FieldTable::default();
+        for (name, value) in [("traceparent", &self.traceparent), ("tracestate", &self.tracestate)] {
+            if let Some(value) = value {
+                headers
+                    .insert(ShortString::from(name), AMQPValue::LongString(LongString::from(value.as_str())));
+            }
+        }
+        headers
+    }
+
+    /// The context in a message's headers.
+    pub fn read(headers: Option<&FieldTable>) -> Self {
+        let header = |name: &str| {
+            let value = headers?.inner().get(name)?;
+            match value {
+                AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok().map(str::to_owned),
+                AMQPValue::ShortString(text) => Some(text.as_str().to_owned()),
+                _ => None,
+            }
+        };
+        Self { traceparent: header("traceparent"), tracestate: header("tracestate") }
+    }
+
     /// Makes `span` a child of this context, if it is one.
     pub fn adopt(&self, span: &Span) {
+        let context = self.context();
+        if context.span().span_context().is_valid() {
+            // Refused only for a span that was entered before or that no layer records.
+            let _ = span.set_parent(context);
+        }
+    }
+
+    /// Links `span`, which is in a trace of its own, to this context, if it is one.
+    pub fn link(&self, span: &Span) {
+        span.add_link(self.context().span().span_context().clone());
+    }
+
+    fn context(&self) -> Context {
         let mut headers = HashMap::new();
         if let Some(parent) = &self.traceparent {
             headers.insert("traceparent".to_owned(), parent.clone());
@@ -120,11 +160,7 @@ impl TraceContext {
         if let Some(state) = &self.tracestate {
             headers.insert("tracestate".to_owned(), state.clone());
         }
-        let context = TraceContextPropagator::new().extract(&Carrier(&mut headers));
-        if context.span().span_context().is_valid() {
-            // Refused only for a span that was entered before or that no layer records.
-            let _ = span.set_parent(context);
-        }
+        TraceContextPropagator::new().extract(&Carrier(&mut headers))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It is neither the job nor its lock. Lost, late or delivered twice, it changes nothing but the time.
 
-use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use lapin::types::FieldTable;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ImportId, TenantId};
@@ -17,13 +17,15 @@ pub struct Topology {
 impl Topology {
     /// The prefix unless another is configured.
     pub const DEFAULT_PREFIX: &str = "rollcall";
+    /// What routes a hashing turn.
+    pub const PASSWORDS: &str = "passwords";
 
     /// The names behind `prefix`.
     pub fn new(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into() }
     }
 
-    /// The exchange that wake-ups are published to, by the lane's name as routing key.
+    /// The exchange that wake-ups are published to, by the lane's name as routing key, and hashing turns.
     pub fn exchange(&self) -> String {
         format!("{}.wake-ups", self.prefix)
     }
@@ -36,6 +38,17 @@ impl Topology {
     /// The queue of a lane.
     pub fn queue(&self, lane: Lane) -> String {
         format!("{}.imports.{}", self.prefix, lane.as_str())
+    }
+
+    /// The queue of the hashing turns: see [`crate::hashing`].
+    pub fn passwords(&self) -> String {
+        format!("{}.{}", self.prefix, Self::PASSWORDS)
+    }
+
+    /// Every queue that is worked, and the routing key that leads to it.
+    pub fn routes(&self) -> impl Iterator<Item = (String, &'static str)> {
+        let lanes = Lane::ALL.into_iter().map(|lane| (self.queue(lane), lane.as_str()));
+        lanes.chain([(self.passwords(), Self::PASSWORDS)])
     }
 }
 
@@ -85,32 +98,9 @@ impl WakeUp {
         serde_json::to_vec(self).expect("two ids can always be written as JSON")
     }
 
-    /// The message's headers.
-    pub fn headers(&self) -> FieldTable {
-        let mut headers = FieldTable::default();
-        let mut put = |name: &'static str, value: &Option<String>| {
-            if let Some(value) = value {
-                headers
-                    .insert(ShortString::from(name), AMQPValue::LongString(LongString::from(value.as_str())));
-            }
-        };
-        put("traceparent", &self.trace.traceparent);
-        put("tracestate", &self.trace.tracestate);
-        headers
-    }
-
     /// Reads a message; `None` if it is not a wake-up.
     pub fn read(body: &[u8], headers: Option<&FieldTable>) -> Option<Self> {
-        let mut wake_up: Self = serde_json::from_slice(body).ok()?;
-        let header = |name: &str| {
-            let value = headers?.inner().get(name)?;
-            match value {
-                AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok().map(str::to_owned),
-                AMQPValue::ShortString(text) => Some(text.as_str().to_owned()),
-                _ => None,
-            }
-        };
-        wake_up.trace = TraceContext { traceparent: header("traceparent"), tracestate: header("tracestate") };
-        Some(wake_up)
+        let wake_up: Self = serde_json::from_slice(body).ok()?;
+        Some(Self { trace: TraceContext::read(headers), ..wake_up })
     }
 }

@@ -9,6 +9,7 @@ mod bad_input;
 mod group_columns;
 mod how_the_csv_is_read;
 mod one_trace;
+mod passwords_are_hashed_later;
 mod the_oracle_agrees;
 mod the_seeds;
 mod the_status_table;

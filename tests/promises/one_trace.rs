@@ -54,7 +54,8 @@ async fn from_the_caller_through_the_queue_to_every_chunk() {
     let spans = receiver
         .wait_for(|spans| {
             let named = |name: &str| spans.iter().any(|span| ours(span) && span.span.name.starts_with(name));
-            chunks_of(spans) == 3 && named("POST /api/import/users") && named("process ")
+            let hashed = spans.iter().any(|span| span.span.name.ends_with(".passwords"));
+            chunks_of(spans) == 3 && named("POST /api/import/users") && named("process ") && hashed
         })
         .await;
 
@@ -69,6 +70,18 @@ async fn from_the_caller_through_the_queue_to_every_chunk() {
     }
     for span in in_trace.values() {
         ancestry(&in_trace, span);
+    }
+    // The hashing of a district's passwords takes thousands of turns: each is a trace of its own, with a link.
+    for turn in spans.iter().filter(|span| span.span.name.ends_with(".passwords")) {
+        assert!(!ours(turn) && turn.span.name.starts_with("process "), "{}", turn.span.name);
+        let linked: Vec<&str> = turn
+            .span
+            .links
+            .iter()
+            .filter(|link| hex(&link.trace_id) == TRACE)
+            .map(|link| in_trace[&hex(&link.span_id)].span.name.as_str())
+            .collect();
+        assert!(matches!(*linked, [name] if name.ends_with(".imports.small")), "{linked:?}");
     }
 
     // Nothing of the roster, and no credential, in any span of any trace.

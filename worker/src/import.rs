@@ -6,6 +6,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use rollcall_schema::outcome::{self, ChunkOutcomes};
 use rollcall_schema::seal::{PasswordKeys, RowKey};
 use rollcall_schema::tenant::{self, PasswordPolicy};
 use rollcall_schema::upload::{UploadError, UploadStore};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{Instrument as _, Span};
@@ -47,8 +48,8 @@ pub struct Engine {
     pub passwords: PasswordKeys,
     /// The key that rows are digested with.
     pub rows: RowKey,
-    /// Told when passwords wait to be hashed.
-    pub sealed: Arc<Notify>,
+    /// Counts the passwords that an attempt leaves to be hashed, however it ends. Each attempt has its own.
+    pub sealed: Arc<AtomicU64>,
     /// Rows in a chunk.
     pub chunk_rows: usize,
     /// Chunks of one import that are merged side by side, each on a connection of its own.
@@ -323,9 +324,7 @@ async fn merge(
             match merge_once(&engine, &mut conn, job, reading.as_ref(), &chunk, &place).await {
                 Ok(sealed_passwords) => {
                     Span::current().record("rollcall.chunk.begun_again", begun_again);
-                    if sealed_passwords > 0 {
-                        engine.sealed.notify_one();
-                    }
+                    engine.sealed.fetch_add(sealed_passwords, Ordering::Relaxed);
                     place.leave();
                     return Ok(true);
                 }

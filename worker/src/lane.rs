@@ -5,6 +5,7 @@
 //! however long it takes, and none waits behind a busy slot: `consumer_timeout` has nothing to time out.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
+use crate::hashing::turns::Turns;
 use crate::import::{Attempted, Engine, attempt, end};
 use crate::patience::{Pause, ask};
 use crate::relay::Relay;
@@ -42,6 +44,8 @@ pub struct Slot {
     pub broker: Arc<Broker>,
     /// Wakes the next import of a tenant.
     pub relay: Relay,
+    /// Has the passwords hashed that imports leave sealed.
+    pub turns: Turns,
     /// Who holds the leases: this process.
     pub holder: Arc<str>,
     /// How long a lease lasts.
@@ -165,7 +169,9 @@ impl Slot {
             return;
         }
         // A task of its own: an import that makes it panic costs its own attempt and nobody else's.
-        let attempt = attempt(self.engine.clone(), claimed.clone(), stop.clone()).in_current_span();
+        let sealed = Arc::new(AtomicU64::new(0));
+        let engine = Engine { sealed: Arc::clone(&sealed), ..self.engine.clone() };
+        let attempt = attempt(engine, claimed.clone(), stop.clone()).in_current_span();
         let attempted = AbortOnDropHandle::new(tokio::spawn(attempt)).await;
         match attempted.unwrap_or_else(|broken| Err(broken.into())) {
             Ok(Attempted::Finished) => {
@@ -196,6 +202,8 @@ impl Slot {
                 }
             }
         }
+        // However it ended, and after the tenant's next import was woken, which somebody waits for.
+        self.publish_turns(claimed, sealed.load(Ordering::Relaxed)).await;
     }
 
     /// Attempts that failed before this one. Asked anew, because a chunk that was merged since the claim has cleared
@@ -239,6 +247,15 @@ impl Slot {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the tenant's next import could not be woken; the relay will"
+            );
+        }
+    }
+
+    async fn publish_turns(&self, claimed: &Claimed, passwords: u64) {
+        if let Err(error) = self.turns.publish(claimed.lease.tenant, passwords).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "hashing turns could not be published; the relay will"
             );
         }
     }

@@ -1,5 +1,6 @@
 //! The relay: publishes the wake-ups of imports that were committed and never confirmed to be in a queue, whose
-//! time for another try has come, whose worker fell silent, or whose wake-up seems lost.
+//! time for another try has come, whose worker fell silent, or whose wake-up seems lost. So too the hashing turns of
+//! tenants whose passwords wait.
 //!
 //! Nothing depends on a publish having worked: what is not published now is still due at the next look.
 
@@ -12,6 +13,8 @@ use rollcall_schema::ids::TenantId;
 use rollcall_schema::import::{self, DueWakeUp};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+
+use crate::hashing::turns::Turns;
 
 /// Wake-ups published at one look. More are due at the next.
 const BATCH: i64 = 500;
@@ -47,7 +50,7 @@ impl Relay {
     }
 
     /// Looks again and again until `stop`.
-    pub async fn run(self, every: Duration, patience: Duration, stop: CancellationToken) {
+    pub async fn run(self, turns: Turns, every: Duration, patience: Duration, stop: CancellationToken) {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
@@ -56,7 +59,9 @@ impl Relay {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            match self.publish_due(patience).await {
+            let published = self.publish_due(patience).await;
+            // Imports first: somebody waits for them.
+            match published.and(turns.publish_due(patience).await) {
                 Ok(()) if failing => {
                     failing = false;
                     tracing::info!("wake-ups are published again");

@@ -6,14 +6,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rollcall_schema::broker::Broker;
 use rollcall_schema::database::Database;
-use rollcall_schema::password::HashingPool;
 use rollcall_schema::wake_up::Lane;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::hashing;
+use crate::hashing::hasher::Hasher;
+use crate::hashing::turns::Turns;
 use crate::import::Engine;
 use crate::lane::Slot;
 use crate::relay::Relay;
@@ -32,13 +31,13 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     let stop = CancellationToken::new();
     let relay = Relay::new(database.clone(), Arc::clone(&broker));
-    let sealed = Arc::new(Notify::new());
+    let turns = Turns::new(database.clone(), Arc::clone(&broker));
     let engine = Engine {
         database: database.clone(),
         uploads,
         passwords: key.password_keys(),
         rows: key.row_key(),
-        sealed: Arc::clone(&sealed),
+        sealed: Arc::default(),
         chunk_rows: settings.chunk_rows,
         lanes: settings.lanes,
     };
@@ -51,6 +50,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
                 engine: engine.clone(),
                 broker: Arc::clone(&broker),
                 relay: relay.clone(),
+                turns: turns.clone(),
                 holder: holder.as_str().into(),
                 lease: settings.lease(),
                 max_attempts: settings.max_attempts,
@@ -59,14 +59,15 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         }
     }
     parts.spawn(relay.run(
+        turns,
         Duration::from_secs_f64(settings.relay_seconds),
         Duration::from_secs_f64(settings.wake_up_patience_seconds),
         stop.clone(),
     ));
-    if settings.hashing_threads > 0 {
-        let pool = HashingPool::new(settings.hashing_threads);
-        let stop = stop.clone();
-        parts.spawn(async move { hashing::run(database, engine.passwords, pool, &sealed, stop).await });
+    let threads = settings.hashing_threads();
+    if threads > 0 {
+        let hasher = Hasher::new(database, broker, engine.passwords, threads);
+        parts.spawn(hasher.run(stop.clone()));
     }
     tracing::info!(small = settings.small_lane, bulk = settings.bulk_lane, "the worker waits for wake-ups");
 

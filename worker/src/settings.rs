@@ -44,15 +44,10 @@ pub struct Settings {
     #[arg(long, env = "ROLLCALL_LANES", default_value_t = default_lanes(), hide_default_value = true, value_name = "CHUNKS", value_parser = at_least_one, help_heading = "Work")]
     pub lanes: usize,
 
-    /// Passwords hashed at once. Each takes a core and 12 MiB. With 0 this worker leaves them to the others.
-    #[arg(
-        long,
-        env = "ROLLCALL_WORKER_HASHING_THREADS",
-        default_value_t = 1,
-        value_name = "THREADS",
-        help_heading = "Work"
-    )]
-    pub hashing_threads: usize,
+    /// Passwords hashed at once, each with 12 MiB, on threads that run when nobody else wants the processor. With 0 this
+    /// worker leaves them to the others [default: the number of cores].
+    #[arg(long, env = "ROLLCALL_WORKER_HASHING_THREADS", value_name = "THREADS", help_heading = "Work")]
+    pub hashing_threads: Option<u16>,
 
     /// Seconds after which an import whose worker fell silent may be taken over by another.
     #[arg(long, env = "ROLLCALL_LEASE_SECONDS", default_value_t = 30.0, value_name = "SECONDS", value_parser = seconds, help_heading = "Promises")]
@@ -84,6 +79,14 @@ impl Settings {
     /// and some for the relay and the hashing.
     pub fn connections(&self) -> usize {
         (self.small_lane + self.bulk_lane) * (self.lanes + 1) + 4
+    }
+
+    /// Passwords hashed at once.
+    pub fn hashing_threads(&self) -> usize {
+        match self.hashing_threads {
+            Some(threads) => threads.into(),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        }
     }
 
     /// How long a lease lasts.

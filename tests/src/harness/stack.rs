@@ -10,9 +10,11 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};
 use diesel::QueryableByName;
 use diesel_async::RunQueryDsl as _;
+use rollcall_schema::broker::{Broker, BrokerAddress};
 use rollcall_schema::database::Database;
 use rollcall_schema::ids::TenantId;
 use rollcall_schema::tenant::{DEFAULT_UPLOAD_LIMIT_BYTES, PasswordPolicy};
+use rollcall_schema::wake_up::Topology;
 use rollcall_schema::{account, group, tenant};
 use rollcall_servers::{Launch, Process};
 use tempfile::TempDir;
@@ -112,6 +114,7 @@ pub struct Stack {
     client: reqwest::Client,
     options: Options,
     environment: Vec<(String, String)>,
+    queue_prefix: String,
     port: u16,
     api: Option<Process>,
     workers: Vec<Process>,
@@ -142,7 +145,7 @@ impl Stack {
         let environment = [
             ("DATABASE_URL", test_database.url.clone()),
             ("AMQP_URL", servers().amqp_url.clone()),
-            ("ROLLCALL_QUEUE_PREFIX", prefix),
+            ("ROLLCALL_QUEUE_PREFIX", prefix.clone()),
             ("ROLLCALL_KEY", KEY.to_owned()),
             ("ROLLCALL_UPLOADS", folder.path().join("uploads").display().to_string()),
             ("ROLLCALL_LISTEN", format!("127.0.0.1:{port}")),
@@ -163,6 +166,7 @@ impl Stack {
             test_database,
             client: reqwest::Client::builder().no_proxy().build().expect("a client without TLS can be made"),
             environment,
+            queue_prefix: prefix,
             port,
             api: None,
             workers: Vec::new(),
@@ -267,10 +271,24 @@ impl Stack {
 
     /// Starts one more worker.
     pub fn start_worker(&mut self) {
-        let launch = self.launch("rollcall-worker", &self.options.worker_env);
+        self.start_worker_with(&[]);
+    }
+
+    /// Starts one more worker, with these variables besides those that all have.
+    pub fn start_worker_with(&mut self, environment: &[(&str, &str)]) {
+        let own = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment: Vec<_> = self.options.worker_env.iter().cloned().chain(own).collect();
+        let launch = self.launch("rollcall-worker", &environment);
         let worker =
             Process::start(&launch).expect("the worker's binary is there: cargo build --workspace --bins");
         self.workers.push(worker);
+    }
+
+    /// The way to the stack's queues.
+    pub fn broker(&self) -> Broker {
+        let address = BrokerAddress::parse(&servers().amqp_url, Topology::new(&self.queue_prefix))
+            .expect("the servers' URL is good");
+        Broker::new(address, "test")
     }
 
     /// Kills every worker with SIGKILL.
