@@ -17,5 +17,5 @@ pub use databases::TestDatabase;
 pub use expected::{Row, result};
 pub use raw::{RawConnection, basic, upload_head};
 pub use receiver::{ReceivedSpan, Receiver};
-pub use servers::{Servers, servers};
+pub use servers::{Servers, servers, start_durable_servers};
 pub use stack::{ADMINISTRATOR, KEY, Options, PASSWORD, Stack, Tenant, cheap_hash, cheap_hash_of, rss_kib};

@@ -17,30 +17,37 @@ pub struct Servers {
     _folder: Option<FolderLock>,
 }
 
+static SERVERS: OnceLock<Servers> = OnceLock::new();
+
+/// Starts servers of the run's own, with a Postgres that keeps what it committed through a power cut: for measuring.
+/// Comes before everything that asks for [`servers`], which are these from then on, whatever the environment says.
+pub fn start_durable_servers() {
+    let first = SERVERS.set(start(|postgres| postgres)).is_ok();
+    assert!(first, "the run has servers already");
+}
+
 /// The run's servers; starts them when first asked, unless `DATABASE_URL` and `AMQP_URL` name some.
 pub fn servers() -> &'static Servers {
-    static SERVERS: OnceLock<Servers> = OnceLock::new();
     SERVERS.get_or_init(|| {
         let given = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         match (given("DATABASE_URL"), given("AMQP_URL")) {
             (Some(database_url), Some(amqp_url)) => {
                 Servers { database_url, amqp_url, _owned: Vec::new(), _folder: None }
             }
-            (None, None) => start(),
+            (None, None) => start(Postgres::throwaway),
             _ => panic!("set both DATABASE_URL and AMQP_URL to use servers of your own, or neither"),
         }
     })
 }
 
-fn start() -> Servers {
+fn start(durability: fn(Postgres) -> Postgres) -> Servers {
     remove_left_behind();
     let folder = state_folder();
     let lock = FolderLock::take(&folder).expect("the folder is new");
     let rabbit_folder = folder.join("rabbitmq");
     // Both at once: RabbitMQ takes seconds.
     let rabbit = std::thread::spawn(move || RabbitMq::at(rabbit_folder).start());
-    let postgres = Postgres::at(folder.join("postgres"))
-        .throwaway()
+    let postgres = durability(Postgres::at(folder.join("postgres")))
         .setting("max_connections", "500")
         .start()
         .expect("a private Postgres starts; deploy/install-missing installs it");
