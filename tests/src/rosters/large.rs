@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::dice::spread;
+use crate::harness::Row;
 
 /// Which rows of a file, by their index from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +29,35 @@ impl Share {
             Self::All => true,
         }
     }
+
+    /// How many of them stand before the row with this index, which is one, and how far one is from the next.
+    fn turn(self, index: u64) -> (u64, u64) {
+        match self {
+            Self::None | Self::At(_) => (0, 1),
+            Self::Every(n) => (index / n.max(1), n),
+            Self::All => (index, 1),
+        }
+    }
+}
+
+/// What contested rows ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Contest {
+    /// The barcode of the number before theirs. In a file of new users such a row fails, unless the row before it did.
+    #[default]
+    Barcode,
+    /// Everything that rows can contest, by fours: the first is a user of its own; the second is that user once more, with
+    /// another barcode; the third takes the barcode that became free; the fourth asks for the one that did not, and fails.
+    Everything,
+}
+
+/// Which of its four a row of [`Contest::Everything`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quarrel {
+    Owner,
+    OwnerAgain,
+    Heir,
+    Loser,
 }
 
 /// What the password cells hold.
@@ -56,9 +86,10 @@ pub struct RosterOptions {
     pub revision: u64,
     /// The rows that differ between revisions.
     pub changed: Share,
-    /// The rows that ask for the barcode of the number before theirs. In a file of new users such a row fails, unless the
-    /// row before it did.
+    /// The rows that contest a username or a barcode.
     pub contested: Share,
+    /// What they ask for.
+    pub contest: Contest,
     /// The rows that fail, on their email address (in [`write_memberships`] on their username).
     pub bad: Share,
 }
@@ -72,8 +103,56 @@ impl Default for RosterOptions {
             revision: 0,
             changed: Share::All,
             contested: Share::None,
+            contest: Contest::default(),
             bad: Share::None,
         }
+    }
+}
+
+impl RosterOptions {
+    /// What becomes of the row with this index in a file of new users, whose rows are bad or contested but not both, and
+    /// of those contested by their [`Contest::Barcode`] no two in a row.
+    pub fn outcome(&self, index: u64) -> Row<'static> {
+        const TAKEN: Row<'static> = Row::Failed("Field (libraryBarcode) is already used by another user. ");
+        if self.bad.holds(index) {
+            return Row::Failed("Field (emailAddress) is not a well-formed email address. ");
+        }
+        if !self.contested.holds(index) {
+            return Row::Created;
+        }
+        match (self.contest, self.quarrel(index).0) {
+            (Contest::Barcode, _) if self.first + index > 0 => TAKEN,
+            (Contest::Everything, Quarrel::OwnerAgain) => Row::Updated,
+            (Contest::Everything, Quarrel::Loser) => TAKEN,
+            (Contest::Barcode | Contest::Everything, _) => Row::Created,
+        }
+    }
+
+    /// The numbers of the username and the barcode in the row with this index.
+    fn numbers(&self, index: u64) -> (u64, u64) {
+        let number = self.first + index;
+        if !self.contested.holds(index) {
+            return (number, number);
+        }
+        let (quarrel, step) = self.quarrel(index);
+        match (self.contest, quarrel) {
+            (Contest::Barcode, _) => (number, number.saturating_sub(1)),
+            (Contest::Everything, Quarrel::Owner) => (number, number),
+            (Contest::Everything, Quarrel::OwnerAgain) => (number - step, number),
+            (Contest::Everything, Quarrel::Heir | Quarrel::Loser) => (number, number - 2 * step),
+        }
+    }
+
+    /// Which of its four a contested row is, and how far away the next is.
+    fn quarrel(&self, index: u64) -> (Quarrel, u64) {
+        let (before, step) = self.contested.turn(index);
+        let quarrel = match before % 4 {
+            0 => Quarrel::Owner,
+            1 => Quarrel::OwnerAgain,
+            2 => Quarrel::Heir,
+            _ => Quarrel::Loser,
+        };
+        (quarrel, step)
     }
 }
 
@@ -105,9 +184,10 @@ pub fn write_roster(out: &mut impl Write, rows: u64, options: &RosterOptions) ->
         let given_name = GIVEN_NAMES[nibble(traits, 1)].as_bytes();
         let surname = SURNAMES[nibble(traits, 2)].as_bytes();
         let middle_name = GIVEN_NAMES[nibble(traits, 3)].as_bytes();
+        let (username, barcode) = options.numbers(index);
 
         put(&mut buffer, &[prefix]);
-        digits(&mut buffer, number);
+        digits(&mut buffer, username);
         put(&mut buffer, &[b",", given_name, b",", surname, b",", middle_name, b",", given_name, b","]);
         if options.bad.holds(index) {
             put(&mut buffer, &[b"not an address"]);
@@ -122,8 +202,7 @@ pub fn write_roster(out: &mut impl Write, rows: u64, options: &RosterOptions) ->
             [b",2026".as_slice(), b",2027", b",2028", b",2029"][nibble(traits, 4) / 4]
         };
         put(&mut buffer, &[year, b",", prefix, b"b"]);
-        let contested = options.contested.holds(index) && number > 0;
-        digits(&mut buffer, if contested { number - 1 } else { number });
+        digits(&mut buffer, barcode);
         put(&mut buffer, &[b",A"]);
         digits(&mut buffer, number);
         put(&mut buffer, &[if nibble(traits, 5) < 8 { b",F," } else { b",M," }]);
@@ -268,6 +347,24 @@ mod tests {
             summary(&mut tenant, &file),
             "7 users processed. 0 users created. 7 users updated. 0 users failed."
         );
+    }
+
+    #[test]
+    fn outcomes_are_those_that_rows_have() {
+        let cases = [
+            (Contest::Everything, Share::All, Share::None),
+            (Contest::Everything, Share::Every(10), Share::None),
+            (Contest::Everything, Share::At(50), Share::None),
+            (Contest::Barcode, Share::Every(3), Share::None),
+            (Contest::Barcode, Share::None, Share::At(7)),
+        ];
+        for (contest, contested, bad) in cases {
+            let options = RosterOptions { contested, contest, bad, ..RosterOptions::default() };
+            let outcomes: Vec<Row<'_>> = (0..101).map(|index| options.outcome(index)).collect();
+            let mut tenant = Tenant::new(PasswordPolicy::WhenChanged);
+            let answer = tenant.apply(Endpoint::Users, &roster(101, &options), None);
+            assert_eq!(answer.body, crate::harness::result(&outcomes), "{options:?}");
+        }
     }
 
     #[test]
