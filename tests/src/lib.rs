@@ -3,6 +3,7 @@
 //! Nothing here is a mock. A [`harness::Stack`] is an API and its workers as they are shipped, on a database of its own;
 //! the [`oracle`] is written from the contract alone and shares no code with them.
 
+pub mod bench;
 pub mod harness;
 pub mod oracle;
 pub mod rosters;

@@ -1,0 +1,94 @@
+//! Two sides in turn, more than once, and their medians.
+
+use super::conditions::settle;
+use super::report::{Bound, Line};
+use super::{Failure, Measured};
+
+/// What both sides took so far.
+pub struct Comparison {
+    name: &'static str,
+    unit: &'static str,
+    ours: Vec<f64>,
+    reference: Vec<f64>,
+}
+
+impl Comparison {
+    /// Nothing measured yet.
+    pub fn new(name: &'static str, unit: &'static str) -> Self {
+        Self { name, unit, ours: Vec::new(), reference: Vec::new() }
+    }
+
+    /// Runs both sides once more under settled conditions. They change who goes first from round to round.
+    pub async fn round(
+        &mut self,
+        ours: impl AsyncFnOnce() -> Measured<f64>,
+        reference: impl AsyncFnOnce() -> Measured<f64>,
+    ) -> Result<(), Failure> {
+        settle().await;
+        let (own, other) = if self.ours.len().is_multiple_of(2) {
+            let own = ours().await?;
+            settle().await;
+            (own, reference().await?)
+        } else {
+            let other = reference().await?;
+            settle().await;
+            (ours().await?, other)
+        };
+        self.ours.push(own);
+        self.reference.push(other);
+        let (name, unit, round) = (self.name, self.unit, self.ours.len());
+        eprintln!("{name}, round {round}: ours {own:.3}, reference {other:.3} {unit}");
+        Ok(())
+    }
+
+    /// The medians.
+    pub fn line(&self, bound: Option<Bound>) -> Line {
+        Line {
+            name: self.name.to_owned(),
+            ours: median(&self.ours),
+            reference: median(&self.reference),
+            unit: self.unit,
+            bound,
+        }
+    }
+}
+
+/// The middle one; the mean of the two in the middle where their number is even.
+pub fn median(figures: &[f64]) -> f64 {
+    let sorted = sorted(figures);
+    let middle = sorted.len() / 2;
+    if sorted.len().is_multiple_of(2) {
+        f64::midpoint(sorted[middle - 1], sorted[middle])
+    } else {
+        sorted[middle]
+    }
+}
+
+/// The smallest figure that `percent` of them do not exceed.
+pub fn percentile(figures: &[f64], percent: usize) -> f64 {
+    let sorted = sorted(figures);
+    sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]
+}
+
+fn sorted(figures: &[f64]) -> Vec<f64> {
+    assert!(!figures.is_empty(), "nothing was measured");
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::float_cmp)]
+
+    use super::*;
+
+    #[test]
+    fn medians_and_percentiles() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0]), 2.5);
+        let hundred: Vec<f64> = (1..=100).rev().map(f64::from).collect();
+        assert_eq!((percentile(&hundred, 50), percentile(&hundred, 99)), (50.0, 99.0));
+        assert_eq!((percentile(&[7.0], 1), percentile(&[7.0, 8.0], 99)), (7.0, 8.0));
+    }
+}

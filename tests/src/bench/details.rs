@@ -1,0 +1,50 @@
+//! The full `details` of a large import, read once more when it is finished.
+
+use std::time::Instant;
+
+use super::comparison::median;
+use super::conditions::settle;
+use super::report::{Bound, Line};
+use super::service::{check, import};
+use super::{Bench, Measured};
+use crate::harness::{ADMINISTRATOR, PASSWORD, Stack, curl, result};
+use crate::oracle::Endpoint;
+use crate::rosters::large::{RosterOptions, Share};
+
+/// What reading a million details may take, in seconds.
+const LIMIT: f64 = 3.0;
+
+/// A GET of a finished import with one bad row: a line of details for each row.
+pub async fn run(bench: &Bench) -> Measured<Vec<Line>> {
+    let rows = bench.sizes.large;
+    let options = RosterOptions { bad: Share::At(rows / 2), ..RosterOptions::default() };
+    let file = bench.rosters.users("bad", rows, &options);
+    let outcomes: Vec<_> = (0..rows).map(|index| options.outcome(index)).collect();
+    let expected = result(&outcomes);
+
+    let stack = Stack::new().await;
+    import(&stack, Endpoint::Users, &file, &expected).await?;
+    let jobs = stack.get("/api/import/jobs").await.json();
+    let id = jobs["jobs"][0]["id"].as_str().expect("the import is listed").to_owned();
+    settle().await;
+    let mut seconds = Vec::new();
+    for _ in 0..bench.sizes.rounds {
+        let begun = Instant::now();
+        let answer = curl([
+            "--user".to_owned(),
+            format!("{ADMINISTRATOR}:{PASSWORD}"),
+            format!("{}/api/import/jobs/{id}", stack.url),
+        ])
+        .await;
+        seconds.push(begun.elapsed().as_secs_f64());
+        check(&stack, &answer, &expected)?;
+    }
+    eprintln!("details_1m: {seconds:.3?} s");
+    Ok(vec![Line {
+        name: "details_1m".to_owned(),
+        ours: median(&seconds),
+        reference: LIMIT,
+        unit: "s",
+        bound: Some(Bound::AtMost(1.0)),
+    }])
+}

@@ -1,0 +1,83 @@
+//! Many tenants at the same time.
+
+use std::time::Instant;
+
+use futures_util::future::join_all;
+
+use super::report::{Bound, Line, Report};
+use super::service::all;
+use super::{Bench, Failure, Measured, conditions, users};
+use crate::harness::{Answer, Row, Stack, Tenant};
+use crate::oracle::Endpoint;
+use crate::rosters::large::{RosterOptions, write_roster};
+
+/// Rows of each tenant's roster.
+const ROWS: u64 = 500;
+
+/// Every tenant posts a roster of new users at once and waits for the result, against the rows per second of one large
+/// roster.
+pub async fn run(bench: &Bench, report: &Report) -> Measured<Vec<Line>> {
+    let schools = bench.sizes.schools;
+    let expected = all(ROWS, Row::Created);
+    let mut roster = Vec::new();
+    write_roster(&mut roster, ROWS, &RosterOptions::default()).expect("memory can be written to");
+
+    let mut rates = Vec::new();
+    for round in 1..=bench.sizes.rounds {
+        let stack = Stack::new().await;
+        let mut tenants = Vec::new();
+        for number in 0..schools {
+            tenants.push(stack.add_tenant(&format!("school-{number}")).await);
+        }
+        // Every administrator has been seen before: to check hundreds of unknown passwords costs the login, not the import.
+        for tenant in &tenants {
+            let path = format!("/api/import/jobs?tenantId={}", tenant.name);
+            let answer = stack.get(&path).await;
+            if answer.status != 200 {
+                return Err(Failure(format!("{path}: {}", complaint(&answer))));
+            }
+        }
+        conditions::settle().await;
+        let begun = Instant::now();
+        let posts = tenants.iter().map(|tenant| post(&stack, tenant, &roster, &expected));
+        let failures: Vec<Failure> = join_all(posts).await.into_iter().filter_map(Result::err).collect();
+        let rate = rows_per_second(schools * ROWS, begun.elapsed().as_secs_f64());
+        if let Some(first) = failures.first() {
+            let (count, first) = (failures.len(), &first.0);
+            return Err(Failure(format!("{count} of {schools} posts failed, as: {first}{}", stack.logs())));
+        }
+        eprintln!("schools_500, round {round}: {rate:.0} rows/s");
+        rates.push(rate);
+    }
+    let reference = match report.ours("create_1m") {
+        Some(seconds) => seconds,
+        None => users::create(bench).await?,
+    };
+    Ok(vec![Line {
+        name: "schools_500".to_owned(),
+        ours: super::comparison::median(&rates),
+        reference: rows_per_second(bench.sizes.large, reference),
+        unit: "rows/s",
+        bound: Some(Bound::AtLeast(0.4)),
+    }])
+}
+
+async fn post(stack: &Stack, tenant: &Tenant, roster: &[u8], expected: &str) -> Result<(), Failure> {
+    let path = format!("{}?tenantId={}", Endpoint::Users.path(), tenant.name);
+    let response =
+        stack.upload(&path, roster).send().await.map_err(|error| Failure(format!("no answer: {error:?}")))?;
+    let answer = Answer::read(response).await;
+    if (answer.status, answer.text().trim_start_matches(' ')) == (200, expected) {
+        return Ok(());
+    }
+    Err(Failure(complaint(&answer)))
+}
+
+fn complaint(answer: &Answer) -> String {
+    format!("status {}, {}", answer.status, answer.text())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "rows are few enough to be exact")]
+fn rows_per_second(rows: u64, seconds: f64) -> f64 {
+    rows as f64 / seconds
+}

@@ -1,0 +1,43 @@
+//! A large group import: every user into a library group.
+
+use super::comparison::Comparison;
+use super::reference::Reference;
+use super::report::{Bound, Line};
+use super::service::{all, import};
+use super::{Bench, Measured};
+use crate::harness::{Row, Stack};
+use crate::oracle::Endpoint;
+use crate::rosters::large::RosterOptions;
+
+/// Library groups, which users are put into in turn.
+const GROUPS: usize = 50;
+
+/// As many new memberships as users. Both sides have their users beforehand, and keep them from round to round; the
+/// memberships are taken away.
+pub async fn run(bench: &Bench) -> Measured<Vec<Line>> {
+    let rows = bench.sizes.large;
+    let names: Vec<String> = (1..=GROUPS).map(|number| format!("Library {number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let users = bench.rosters.users("users", rows, &RosterOptions::default());
+    let memberships = bench.rosters.memberships(rows, &names);
+
+    let stack = Stack::new().await;
+    stack.define_groups(stack.school(), &names, &[]).await;
+    import(&stack, Endpoint::Users, &users, &all(rows, Row::Created)).await?;
+    let reference = Reference::new().await;
+    reference.upsert_users(&users, rows).await?;
+    reference.define_groups(&names).await;
+
+    let mut comparison = Comparison::new("groups_1m", "s");
+    for _ in 0..bench.sizes.rounds {
+        stack.execute("truncate library_group_members").await;
+        reference.remove_memberships().await;
+        comparison
+            .round(
+                async || import(&stack, Endpoint::UserGroups, &memberships, &all(rows, Row::Updated)).await,
+                async || reference.insert_memberships(&memberships, rows).await,
+            )
+            .await?;
+    }
+    Ok(vec![comparison.line(Some(Bound::AtMost(0.8)))])
+}

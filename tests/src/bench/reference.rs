@@ -1,0 +1,178 @@
+//! The other side: what an expert would type into psql.
+//!
+//! Its tables are made at run time from the service's own, so that they keep the same columns, keys and indexes whatever
+//! becomes of the schema. Triggers are not copied.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Instant;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tokio_postgres::Client;
+
+use super::conditions::connect;
+use super::{Failure, Measured};
+use crate::harness::TestDatabase;
+
+/// The tenant that all of it belongs to.
+const TENANT: &str = "0198c0de-0000-7000-8000-000000000001";
+
+/// A table to `\copy` a roster into: the file's columns in their order. The passwords stay there.
+pub const ROSTER_COLUMNS: &str = "\
+username text, givenname text, surname text, middlename text, preferredname text, emailaddress text, \
+graduationyear smallint, librarybarcode text, adminsystemid text, gender text, password text, formclass text, \
+enabled boolean, staffmember boolean";
+
+/// One statement for new, changed and unchanged users alike.
+pub fn upsert() -> String {
+    format!(
+        "
+insert into reference_users (
+    tenant_id, id, username, username_key, given_name, surname, middle_name, preferred_name, email_address,
+    graduation_year, library_barcode, admin_system_id, gender, form_class, enabled, staff_member
+)
+select
+    '{TENANT}', gen_random_uuid(), username, lower(username), givenname, surname,
+    middlename, preferredname, emailaddress, graduationyear, librarybarcode, adminsystemid, gender, formclass,
+    enabled, staffmember
+from roster
+on conflict (tenant_id, username_key) do update set
+    given_name = excluded.given_name,
+    surname = excluded.surname,
+    middle_name = excluded.middle_name,
+    preferred_name = excluded.preferred_name,
+    email_address = excluded.email_address,
+    graduation_year = excluded.graduation_year,
+    library_barcode = excluded.library_barcode,
+    admin_system_id = excluded.admin_system_id,
+    gender = excluded.gender,
+    form_class = excluded.form_class,
+    enabled = excluded.enabled,
+    staff_member = excluded.staff_member,
+    updated_at = now()"
+    )
+}
+
+/// A database with a `reference_users` of its own.
+pub struct Reference {
+    database: TestDatabase,
+    psql: PathBuf,
+}
+
+impl Reference {
+    /// A new one, empty.
+    pub async fn new() -> Self {
+        let database = TestDatabase::create().await;
+        let client = connect(&database.url).await;
+        let psql = psql(&client).await;
+        twin(&client, "users", "reference_users").await;
+        Self { database, psql }
+    }
+
+    /// A connection to it.
+    pub async fn connect(&self) -> Client {
+        connect(&self.database.url).await
+    }
+
+    /// Copies a file of that many users into a temporary table and upserts them; returns psql's seconds.
+    pub async fn upsert_users(&self, file: &Path, rows: u64) -> Measured<f64> {
+        let script = format!(
+            "create temporary table roster ({ROSTER_COLUMNS});\n\
+             \\copy roster from '{}' with (format csv, header)\n\
+             {};\n",
+            file.display(),
+            upsert()
+        );
+        self.run(&script, rows).await
+    }
+
+    /// Defines library groups for the tenant.
+    pub async fn define_groups(&self, names: &[&str]) {
+        let client = self.connect().await;
+        let define = format!(
+            "with tenant as (
+                 insert into tenants (id, name, upload_limit_bytes) values ('{TENANT}', 'reference', 1) returning id
+             )
+             insert into library_groups (tenant_id, id, name)
+             select tenant.id, gen_random_uuid(), name from tenant, unnest($1::text[]) as name"
+        );
+        client.execute(&define, &[&names]).await.expect("groups can be defined");
+    }
+
+    /// Takes every membership away; before the first round there is no table yet.
+    pub async fn remove_memberships(&self) {
+        let client = self.connect().await;
+        client.batch_execute("drop table if exists reference_members").await.expect("a table can be dropped");
+        twin(&client, "library_group_members", "reference_members").await;
+    }
+
+    /// Copies a file of that many memberships into a temporary table and inserts them; returns psql's seconds.
+    pub async fn insert_memberships(&self, file: &Path, rows: u64) -> Measured<f64> {
+        let script = format!(
+            "create temporary table memberships (username text, library_group text, system_group text);\n\
+             \\copy memberships from '{}' with (format csv, header)\n\
+             insert into reference_members (tenant_id, user_id, group_id)
+             select '{TENANT}', reference_users.id, library_groups.id
+             from memberships
+             join reference_users on reference_users.tenant_id = '{TENANT}'
+                 and reference_users.username_key = lower(memberships.username)
+             join library_groups on library_groups.tenant_id = '{TENANT}'
+                 and library_groups.name = memberships.library_group
+             on conflict do nothing;\n",
+            file.display()
+        );
+        self.run(&script, rows).await
+    }
+
+    /// Runs a script that ends with an `INSERT` of that many rows.
+    pub async fn run(&self, script: &str, rows: u64) -> Measured<f64> {
+        let begun = Instant::now();
+        let mut psql = Command::new(&self.psql)
+            .args(["--no-psqlrc", "--set=ON_ERROR_STOP=1", "--dbname", &self.database.url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("psql is installed with the server");
+        let mut input = psql.stdin.take().expect("stdin is piped");
+        input.write_all(script.as_bytes()).await.expect("a script is shorter than a pipe's buffer");
+        drop(input);
+        let output = psql.wait_with_output().await.expect("psql can be waited for");
+        let seconds = begun.elapsed().as_secs_f64();
+        let said = String::from_utf8_lossy(&output.stdout);
+        if output.status.success() && said.trim_end().ends_with(&format!("INSERT 0 {rows}")) {
+            return Ok(seconds);
+        }
+        Err(Failure(format!("the reference failed: {said}{}", String::from_utf8_lossy(&output.stderr))))
+    }
+}
+
+/// Makes a table of the same columns, defaults, keys and indexes. Foreign keys that lead to `users` lead to its twin.
+pub async fn twin(client: &Client, table: &str, twin: &str) {
+    let statement = format!(
+        "create table {twin} (like {table} including all);
+         do $$
+         declare
+             definition text;
+         begin
+             for definition in
+                 select replace(pg_get_constraintdef(oid), 'REFERENCES users(', 'REFERENCES reference_users(')
+                 from pg_constraint where conrelid = '{table}'::regclass and contype = 'f'
+             loop
+                 execute 'alter table {twin} add ' || definition;
+             end loop;
+         end
+         $$;"
+    );
+    client.batch_execute(&statement).await.expect("a table can be made like another");
+}
+
+/// The psql of the server's own installation.
+async fn psql(client: &Client) -> PathBuf {
+    let row = client
+        .query_one("select setting from pg_config where name = 'BINDIR'", &[])
+        .await
+        .expect("the superuser may ask where the server is installed");
+    Path::new(&row.get::<_, String>(0)).join("psql")
+}

@@ -1,0 +1,41 @@
+//! The files that are imported, written once and used by both sides in every round.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use crate::rosters::large::{RosterOptions, write_memberships, write_roster};
+
+/// A folder of files, gone with this value.
+pub struct Rosters {
+    folder: TempDir,
+}
+
+impl Rosters {
+    /// An empty folder.
+    pub fn new() -> Self {
+        Self { folder: TempDir::new().expect("a temporary folder can be made") }
+    }
+
+    /// A file of users. Each `name` stands for one set of rows and options.
+    pub fn users(&self, name: &str, rows: u64, options: &RosterOptions) -> PathBuf {
+        self.file(&format!("{name}-{rows}.csv"), |out| write_roster(out, rows, options))
+    }
+
+    /// A file of memberships of the users of the default options, each in one of the library groups in turn.
+    pub fn memberships(&self, rows: u64, library_groups: &[&str]) -> PathBuf {
+        let options = RosterOptions::default();
+        self.file("memberships.csv", |out| write_memberships(out, rows, &options, library_groups, &[]))
+    }
+
+    fn file(&self, name: &str, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> PathBuf {
+        let path = self.folder.path().join(name);
+        if !path.exists() {
+            let mut out = BufWriter::new(File::create(&path).expect("a file can be made in our own folder"));
+            write(&mut out).and_then(|()| out.flush()).expect("the disk has room for the roster");
+        }
+        path
+    }
+}

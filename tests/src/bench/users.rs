@@ -1,0 +1,93 @@
+//! A large roster of users: new, the same again, and again with one row in a hundred changed.
+
+use super::comparison::Comparison;
+use super::conditions::settle;
+use super::reference::Reference;
+use super::report::{Bound, Line};
+use super::service::{all, import};
+use super::{Bench, Benchmark, Measured};
+use crate::harness::{Row, Stack};
+use crate::oracle::Endpoint;
+use crate::rosters::large::{RosterOptions, Share};
+
+/// The imports of a round, which share their tables: each is done on what the one before it left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Every user is new.
+    Create,
+    /// The same file again.
+    Unchanged,
+    /// One row in a hundred differs.
+    Changed,
+}
+
+impl Step {
+    const ALL: [Self; 3] = [Self::Create, Self::Unchanged, Self::Changed];
+
+    /// The last step that is wanted; those before it have to be done anyway.
+    pub fn last_of(wanted: impl Fn(Benchmark) -> bool) -> Option<Self> {
+        let benchmark = |step: &Self| match step {
+            Self::Create => Benchmark::Create,
+            Self::Unchanged => Benchmark::Unchanged,
+            Self::Changed => Benchmark::Changed,
+        };
+        Self::ALL.into_iter().rfind(|step| wanted(benchmark(step)))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create_1m",
+            Self::Unchanged => "unchanged_1m",
+            Self::Changed => "changed_1pct",
+        }
+    }
+
+    fn bound(self) -> Bound {
+        Bound::AtMost(match self {
+            Self::Create => 0.8,
+            Self::Unchanged => 0.2,
+            Self::Changed => 0.25,
+        })
+    }
+}
+
+/// Compares the steps up to `last`, each with the reference's upsert of the same file into the same state.
+pub async fn run(bench: &Bench, last: Step) -> Measured<Vec<Line>> {
+    let rows = bench.sizes.large;
+    let new = RosterOptions { changed: Share::Every(100), ..RosterOptions::default() };
+    let roster = bench.rosters.users("users", rows, &new);
+    let changed = bench.rosters.users("changed", rows, &RosterOptions { revision: 1, ..new });
+
+    let mut steps: Vec<(Step, Comparison)> = Step::ALL
+        .into_iter()
+        .filter(|step| *step <= last)
+        .map(|step| (step, Comparison::new(step.name(), "s")))
+        .collect();
+    for _ in 0..bench.sizes.rounds {
+        let stack = Stack::new().await;
+        let reference = Reference::new().await;
+        for (step, comparison) in &mut steps {
+            let (file, outcome) = match step {
+                Step::Create => (&roster, Row::Created),
+                Step::Unchanged => (&roster, Row::Updated),
+                Step::Changed => (&changed, Row::Updated),
+            };
+            comparison
+                .round(
+                    async || import(&stack, Endpoint::Users, file, &all(rows, outcome)).await,
+                    async || reference.upsert_users(file, rows).await,
+                )
+                .await?;
+        }
+    }
+    Ok(steps.iter().map(|(step, comparison)| comparison.line(Some(step.bound()))).collect())
+}
+
+/// The seconds of one large roster of new users, for who needs them as a reference and did not want the comparison.
+pub async fn create(bench: &Bench) -> Measured<f64> {
+    let rows = bench.sizes.large;
+    let roster = bench.rosters.users("users", rows, &RosterOptions::default());
+    let stack = Stack::new().await;
+    settle().await;
+    import(&stack, Endpoint::Users, &roster, &all(rows, Row::Created)).await
+}
