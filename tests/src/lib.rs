@@ -1,7 +1,7 @@
 //! What the tests share: real servers, real processes, a client, and the oracle that knows the right answer.
 //!
 //! Nothing here is a mock. A [`harness::Stack`] is an API and its workers as they are shipped, on a database of its own;
-//! the [`oracle`] is written from the contract alone and shares no code with them.
+//! the [`oracle`] is written from the contract alone and shares no code with them. The [`bench`] says how long it takes.
 
 pub mod bench;
 pub mod harness;

@@ -20,6 +20,7 @@ use rollcall_tests::harness::start_durable_servers;
 #[derive(Debug, Parser)]
 #[command(
     name = "./tests/bench",
+    bin_name = "./tests/bench",
     max_term_width = 110,
     after_help = "\
 Exit status: 0 measured and within every bound, 1 a bound missed or an answer wrong, 2 a wrong command line.
