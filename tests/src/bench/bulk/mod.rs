@@ -178,11 +178,12 @@ impl Table {
     }
 
     async fn differences(&self, way: Way, chunk: &Chunk) -> Result<i64, Error> {
-        // Who knows that a chunk is small looks its rows up by their key; the planner has no statistics of a chunk.
+        // Who knows that a chunk is small looks its rows up by their key; the planner has no statistics of a chunk. The
+        // temporary table can only be read as a whole: what that seems to cost then must not set the compiler off.
         self.client
             .batch_execute(
                 "begin; set local enable_seqscan = off; set local enable_hashjoin = off;
-                 set local enable_mergejoin = off",
+                 set local enable_mergejoin = off; set local jit = off",
             )
             .await?;
         let row = if way == Way::Arrays {
