@@ -406,11 +406,14 @@ async fn merge_rows(
 }
 
 /// Every statement of a chunk finds some thousand rows by key. For a table of some hundred thousand the planner would
-/// rather read all of it, chunk after chunk: ten times the work, measured at 400,000 users.
+/// rather read all of it, chunk after chunk: ten times the work, measured at 400,000 users. And a chunk's arrays become
+/// a table of some megabytes, which is to stay in memory. Plans are made for each chunk: one that was made while the
+/// table was empty, and kept, would walk all of a tenant's users for each row.
 async fn prefer_indexes(conn: &mut Connection) -> diesel::QueryResult<()> {
     diesel::sql_query(
         "select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-                set_config('enable_mergejoin', 'off', true)",
+                set_config('enable_mergejoin', 'off', true), set_config('work_mem', '32MB', true),
+                set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true)",
     )
     .execute(conn)
     .await?;

@@ -22,6 +22,8 @@ pub struct UserChunk {
     named: Vec<Named>,
     /// Their usernames' keys, one behind the other.
     keys: String,
+    usernames: Span,
+    barcodes: Span,
     /// Users that more than one row names, by their hash in [`Touches`].
     repeated: HashSet<u64>,
     /// Rows are written out here to be digested.
@@ -34,6 +36,31 @@ struct Named {
     key_end: usize,
     user: u64,
     digest: Option<Uuid>,
+}
+
+/// Where texts lie in the order of their bytes, which is also the database's order of them.
+#[derive(Debug, Default)]
+pub struct Span(Option<(String, String)>);
+
+impl Span {
+    fn cover(&mut self, text: &str) {
+        match &mut self.0 {
+            None => self.0 = Some((text.to_owned(), text.to_owned())),
+            Some((least, _)) if text < least.as_str() => text.clone_into(least),
+            Some((_, greatest)) if text > greatest.as_str() => text.clone_into(greatest),
+            Some(_) => {}
+        }
+    }
+
+    /// The least of them; an empty text, of which there is none in the database, if there is none.
+    pub fn least(&self) -> &str {
+        self.0.as_ref().map_or("", |(least, _)| least)
+    }
+
+    /// The greatest of them; an empty text if there is none.
+    pub fn greatest(&self) -> &str {
+        self.0.as_ref().map_or("", |(_, greatest)| greatest)
+    }
 }
 
 /// A row that has a username.
@@ -57,6 +84,8 @@ impl UserChunk {
             columns: columns.clone(),
             named: Vec::new(),
             keys: String::new(),
+            usernames: Span::default(),
+            barcodes: Span::default(),
             repeated: HashSet::new(),
             scratch: Zeroizing::default(),
         }
@@ -70,6 +99,7 @@ impl UserChunk {
             if !is_first {
                 self.repeated.insert(user);
             }
+            self.usernames.cover(&username.key);
             self.keys.push_str(&username.key);
             self.named.push(Named {
                 row: self.records.len(),
@@ -80,6 +110,7 @@ impl UserChunk {
         }
         if let Change::Set(barcode) = row.library_barcode {
             touches.barcode(barcode);
+            self.barcodes.cover(barcode);
         }
         self.records.push(record);
     }
@@ -107,6 +138,16 @@ impl UserChunk {
                 alone: !self.repeated.contains(&named.user),
             }
         })
+    }
+
+    /// Where the usernames' keys lie.
+    pub fn usernames(&self) -> &Span {
+        &self.usernames
+    }
+
+    /// Where the barcodes lie that the rows claim.
+    pub fn barcodes(&self) -> &Span {
+        &self.barcodes
     }
 
     /// The row at an index, checked once more: cheaper than to keep what came of the first time.
