@@ -6,6 +6,7 @@ use diesel_async::{AsyncConnection as _, RunQueryDsl};
 
 use crate::database::Connection;
 use crate::ids::{GroupId, TenantId, UserId};
+use crate::statement::statement;
 use crate::tables::{system_group_members, system_groups, users};
 
 /// The system group that a first administrator is put into.
@@ -76,7 +77,7 @@ pub async fn store_hash(
     sealed: &[u8],
     hash: &str,
 ) -> QueryResult<bool> {
-    let stored = diesel::sql_query(
+    let stored = statement(
         "update users
             set password_hash = $4, password_sealed = null
           where (tenant_id, id) in (select tenant_id, id from users

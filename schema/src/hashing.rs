@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::database::Connection;
 use crate::ids::{TenantId, UserId};
+use crate::statement::statement;
 use crate::telemetry::TraceContext;
 
 /// "Some of this tenant's waiting passwords may be hashed now." Carries an id only; nothing of a password is ever in a
@@ -78,7 +79,7 @@ pub struct HashedPassword {
 /// Begins a pass through a tenant's waiting passwords. Comes before its turns are published: one that was taken earlier
 /// would find the pass before at its end and be gone.
 pub async fn begin_pass(conn: &mut Connection, tenant: TenantId) -> QueryResult<()> {
-    diesel::sql_query(
+    statement(
         "insert into hashing_turns (tenant_id, woken_at) values ($1, now())
          on conflict (tenant_id) do update set woken_at = now(), wake_ups = default, taken_to = default",
     )
@@ -90,7 +91,7 @@ pub async fn begin_pass(conn: &mut Connection, tenant: TenantId) -> QueryResult<
 
 /// Keeps that a tenant's turn could not be published: it is due at once.
 pub async fn record_unpublished(conn: &mut Connection, tenant: TenantId) -> QueryResult<()> {
-    diesel::sql_query("update hashing_turns set woken_at = null, wake_ups = default where tenant_id = $1")
+    statement("update hashing_turns set woken_at = null, wake_ups = default where tenant_id = $1")
         .bind::<SqlUuid, _>(tenant)
         .execute(conn)
         .await?;
@@ -116,7 +117,7 @@ pub async fn claim_due_turns(
     patience: Duration,
     limit: i64,
 ) -> QueryResult<Vec<TenantId>> {
-    let due: Vec<DueTurn> = diesel::sql_query(
+    let due: Vec<DueTurn> = statement(
         // From one tenant with a waiting password to the next, a look into the index for each: what this costs does
         // not grow with the passwords. In the order of the whole key: by the tenant alone the planner may take another
         // index that begins with it, and read through all the users who do not wait.
@@ -171,7 +172,7 @@ pub async fn take_batch(
             begin_pass(conn, tenant).await?;
         }
         // Locks the pass until the commit, so that batches are handed out one after another.
-        let pass: Pass = diesel::sql_query(
+        let pass: Pass = statement(
             "insert into hashing_turns (tenant_id, woken_at) values ($1, now())
              on conflict (tenant_id) do update set woken_at = now()
              returning taken_to",
@@ -179,7 +180,7 @@ pub async fn take_batch(
         .bind::<SqlUuid, _>(tenant)
         .get_result(conn)
         .await?;
-        let batch: Vec<WaitingPassword> = diesel::sql_query(
+        let batch: Vec<WaitingPassword> = statement(
             "select id, username_key, password_sealed from users
               where tenant_id = $1 and id > $2 and password_sealed is not null
               order by id limit $3",
@@ -190,7 +191,7 @@ pub async fn take_batch(
         .load(conn)
         .await?;
         // At the end of a pass the relay's patience is as at first.
-        diesel::sql_query(
+        statement(
             "update hashing_turns
                 set taken_to = coalesce($2, taken_to), wake_ups = case when $2 is not null then wake_ups else 0 end
               where tenant_id = $1",
@@ -214,7 +215,7 @@ pub async fn store_hashes(
     tenant: TenantId,
     hashed: &[HashedPassword],
 ) -> QueryResult<usize> {
-    diesel::sql_query(
+    statement(
         "with free as materialized (
             select users.id, new.hash
               from users join unnest($2, $3, $4) as new (id, sealed, hash)

@@ -16,8 +16,10 @@ use serde::Serialize;
 use crate::database::Connection;
 use crate::ids::{ImportId, TenantId, UserId};
 use crate::outcome::Tally;
+use crate::statement::statement;
 use crate::tables::{imports, tenants};
 use crate::telemetry::TraceContext;
+use crate::tenant::PasswordPolicy;
 use crate::upload::Stored;
 use crate::wake_up::{Lane, WakeUp};
 
@@ -153,6 +155,8 @@ pub struct Claimed {
     pub rows_done: u64,
     /// Attempts that failed since a chunk was last merged, counting those whose lease ran out.
     pub failures: i32,
+    /// When the import sets a password that its file gives: the same for all rows of an attempt.
+    pub password_policy: PasswordPolicy,
 }
 
 #[derive(QueryableByName)]
@@ -167,6 +171,8 @@ struct ClaimedRow {
     rows_done: i64,
     #[diesel(sql_type = sql_types::Integer)]
     failures: i32,
+    #[diesel(sql_type = sql_types::Text)]
+    password_policy: String,
 }
 
 /// Claims an import, if it is the head of its line and nobody holds it. `None` is the ordinary answer to a
@@ -181,7 +187,7 @@ pub async fn claim(
     holder: &str,
     lease: Duration,
 ) -> QueryResult<Option<Claimed>> {
-    let row: Option<ClaimedRow> = diesel::sql_query(
+    let row: Option<ClaimedRow> = statement(
         "update imports
             set state = 'running', attempt = attempt + 1, lease_holder = $3,
                 lease_until = now() + $4 * interval '1 second',
@@ -193,7 +199,8 @@ pub async fn claim(
             and not exists (select from imports earlier
                              where earlier.tenant_id = $1 and earlier.state <> 'finished'
                                and earlier.place < imports.place)
-         returning attempt, endpoint, charset, rows_done, failures",
+         returning attempt, endpoint, charset, rows_done, failures,
+                   (select password_policy from tenants where tenants.id = $1) as password_policy",
     )
     .bind::<sql_types::Uuid, _>(tenant)
     .bind::<sql_types::Uuid, _>(import)
@@ -208,6 +215,7 @@ pub async fn claim(
         charset: row.charset,
         rows_done: unsigned(row.rows_done),
         failures: row.failures,
+        password_policy: PasswordPolicy::parse(&row.password_policy).unwrap_or(PasswordPolicy::WhenChanged),
     }))
 }
 
@@ -218,7 +226,7 @@ fn unsigned(count: i64) -> u64 {
 
 /// Puts off the end of the lease. `false`: it is lost, and the worker must stop.
 pub async fn renew(conn: &mut Connection, lease: &Lease) -> QueryResult<bool> {
-    let renewed = diesel::sql_query(
+    let renewed = statement(
         // This statement may have waited behind a chunk that renewed the lease, too: never shorten it.
         "update imports set lease_until = greatest(lease_until, clock_timestamp() + $4 * interval '1 second')
           where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running'",
@@ -245,25 +253,6 @@ pub struct Reading {
     pub ignored_columns: Vec<String>,
 }
 
-/// Keeps what the reader chose and ignored, in the transaction of the first chunk.
-pub async fn record_reading_in_txn(
-    conn: &mut Connection,
-    lease: &Lease,
-    reading: &Reading,
-) -> QueryResult<()> {
-    diesel::update(imports::table.find((lease.tenant, lease.import)))
-        .filter(imports::attempt.eq(lease.attempt))
-        .set((
-            imports::kind.eq(reading.kind.map(Kind::as_str)),
-            imports::encoding.eq(&reading.encoding),
-            imports::delimiter.eq(&reading.delimiter),
-            imports::ignored_columns.eq(&reading.ignored_columns),
-        ))
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
 /// Keeps how many rows the file has, once they were counted.
 pub async fn record_total(conn: &mut Connection, lease: &Lease, rows: u64) -> QueryResult<()> {
     diesel::update(imports::table.find((lease.tenant, lease.import)))
@@ -274,37 +263,62 @@ pub async fn record_total(conn: &mut Connection, lease: &Lease, rows: u64) -> Qu
     Ok(())
 }
 
-/// Moves the cursor over a chunk that begins at `first_row`: adds its tally to the import's, as the last work of the
-/// chunk's transaction but for the import's end. `false`: the lease is another's by now, or the rows before
-/// `first_row` have not all been merged; the transaction must be rolled back.
+/// A chunk whose rows have been merged.
+#[derive(Debug, Clone, Copy)]
+pub struct Advance<'a> {
+    /// Its first row.
+    pub first_row: u64,
+    /// What became of its rows.
+    pub tally: Tally,
+    /// What the reader made of the file, with the first chunk of an attempt.
+    pub reading: Option<&'a Reading>,
+    /// Whether the file ends behind it: then the import is finished, and nobody hears of it before the commit.
+    pub is_last: bool,
+}
+
+/// Moves the cursor over a chunk: adds its tally to the import's, as the last work of the chunk's transaction.
+/// `false`: the lease is another's by now, or the rows before the chunk have not all been merged; the transaction must
+/// be rolled back.
 ///
 /// This is the fence. It locks the import's row until the commit, so whoever claims the import next waits for that and
 /// goes on behind it; and it stands at the end, so that chunks of one import can be merged side by side and the row
 /// is locked for no longer than a commit takes. Also renews the lease.
-pub async fn advance_in_txn(
-    conn: &mut Connection,
-    lease: &Lease,
-    first_row: u64,
-    tally: Tally,
-) -> QueryResult<bool> {
+pub async fn advance_in_txn(conn: &mut Connection, lease: &Lease, chunk: Advance<'_>) -> QueryResult<bool> {
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let advanced = diesel::sql_query(
-        "update imports
-            set created = created + $5, updated = updated + $6, failed = failed + $7,
-                -- It gets on: attempts are counted against an import that stands still.
-                failures = 0,
-                -- The clock's time, not the transaction's: that one is when the chunk began.
-                lease_until = clock_timestamp() + $8 * interval '1 second'
-          where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running' and rows_done = $4 - 1",
+    let reading = chunk.reading;
+    let advanced = statement(
+        "with advanced as (
+             update imports
+                set created = created + $5, updated = updated + $6, failed = failed + $7,
+                    -- It gets on: attempts are counted against an import that stands still.
+                    failures = 0,
+                    -- The clock's time, not the transaction's: that one is when the chunk began.
+                    lease_until = case when not $13 then clock_timestamp() + $8 * interval '1 second' end,
+                    kind = coalesce($9, kind), encoding = coalesce($10, encoding),
+                    delimiter = coalesce($11, delimiter), ignored_columns = coalesce($12, ignored_columns),
+                    state = case when $13 then 'finished' else state end,
+                    finished_at = case when $13 then now() end,
+                    rows_total = case when $13 then created + updated + failed + $5 + $6 + $7 else rows_total end
+              where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running' and rows_done = $4 - 1
+             returning id)
+         select case when $13 then pg_notify($14, id::text) end from advanced",
     )
     .bind::<sql_types::Uuid, _>(lease.tenant)
     .bind::<sql_types::Uuid, _>(lease.import)
     .bind::<sql_types::Integer, _>(lease.attempt)
-    .bind::<sql_types::BigInt, _>(count(first_row))
-    .bind::<sql_types::BigInt, _>(count(tally.created))
-    .bind::<sql_types::BigInt, _>(count(tally.updated))
-    .bind::<sql_types::BigInt, _>(count(tally.failed))
+    .bind::<sql_types::BigInt, _>(count(chunk.first_row))
+    .bind::<sql_types::BigInt, _>(count(chunk.tally.created))
+    .bind::<sql_types::BigInt, _>(count(chunk.tally.updated))
+    .bind::<sql_types::BigInt, _>(count(chunk.tally.failed))
     .bind::<sql_types::Double, _>(lease.length.as_secs_f64())
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(reading.and_then(|reading| reading.kind).map(Kind::as_str))
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(reading.map(|reading| &*reading.encoding))
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(reading.map(|reading| &*reading.delimiter))
+    .bind::<sql_types::Nullable<sql_types::Array<sql_types::Text>>, _>(
+        reading.map(|reading| &*reading.ignored_columns),
+    )
+    .bind::<sql_types::Bool, _>(chunk.is_last)
+    .bind::<sql_types::Text, _>(FINISHED_CHANNEL)
     .execute(conn)
     .await?;
     Ok(advanced == 1)
@@ -330,15 +344,15 @@ pub enum Ending {
     Abandoned(String),
 }
 
-/// Ends an import, in the transaction of its last work. Nobody hears of it before the commit. `false`: the
-/// lease is lost, or it was finished already.
+/// Ends an import that has no further rows to merge. Nobody hears of it before the commit. `false`: the lease is lost,
+/// or it was finished already.
 pub async fn finish_in_txn(conn: &mut Connection, lease: &Lease, ending: &Ending) -> QueryResult<bool> {
     let (kind, failure) = match ending {
         Ending::Imported => (None, None),
         Ending::Refused(why) => (Some("refused"), Some(why)),
         Ending::Abandoned(why) => (Some("abandoned"), Some(why)),
     };
-    let finished = diesel::sql_query(
+    let finished = statement(
         "with finished as (
              update imports
                 set state = 'finished', finished_at = now(), lease_until = null, failure_kind = $4, failure = $5,
@@ -370,7 +384,7 @@ pub async fn release(
     delay: Duration,
     charged: bool,
 ) -> QueryResult<bool> {
-    let released = diesel::sql_query(
+    let released = statement(
         "update imports
             set state = 'queued', lease_until = null, failures = failures + $5,
                 not_before = now() + $4 * interval '1 second', woken_at = null, wake_ups = 0
@@ -430,7 +444,7 @@ pub async fn due_wake_ups(
     patience: Duration,
     limit: i64,
 ) -> QueryResult<Vec<DueWakeUp>> {
-    let rows: Vec<DueRow> = diesel::sql_query(
+    let rows: Vec<DueRow> = statement(
         "select tenant_id, id, lane, traceparent, tracestate
            from (select distinct on (tenant_id) *
                    from imports where state <> 'finished' order by tenant_id, place) head
@@ -449,7 +463,7 @@ pub async fn due_wake_ups(
 
 /// The head of a tenant's line, if it waits to be claimed: what is woken when another import has finished.
 pub async fn next_in_line(conn: &mut Connection, tenant: TenantId) -> QueryResult<Option<DueWakeUp>> {
-    let row: Option<DueRow> = diesel::sql_query(
+    let row: Option<DueRow> = statement(
         "select tenant_id, id, lane, traceparent, tracestate
            from (select * from imports
                   where tenant_id = $1 and state <> 'finished' order by place limit 1) head
@@ -465,7 +479,7 @@ pub async fn next_in_line(conn: &mut Connection, tenant: TenantId) -> QueryResul
 /// Keeps that a wake-up was published and confirmed. One that was claimed meanwhile, or whose row is locked, is left
 /// alone: the relay must not wait for anybody's transaction.
 pub async fn record_woken(conn: &mut Connection, tenant: TenantId, import: ImportId) -> QueryResult<()> {
-    diesel::sql_query(
+    statement(
         "update imports set woken_at = now(), wake_ups = wake_ups + 1
           where (tenant_id, id) in
                 (select tenant_id, id from imports

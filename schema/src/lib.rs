@@ -12,6 +12,7 @@
 //! | [`ids`] | the identifiers, a type each |
 //! | [`tables`] | the tables as diesel knows them |
 //! | [`database`] | the pool, TLS to the server, migrations, the channel that tells of finished imports |
+//! | [`statement`] | SQL written by hand, prepared once |
 //! | [`tenant`], [`group`], [`account`] | tenants and their settings, groups, who may import |
 //! | [`import`] | an import's life: submitted, claimed under a lease, progressing, finished |
 //! | [`outcome`], [`result`] | what became of each row, and the JSON the client reads |
@@ -24,6 +25,7 @@ pub mod ids;
 pub mod tables;
 
 pub mod database;
+pub mod statement;
 
 pub mod account;
 pub mod group;

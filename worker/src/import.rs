@@ -13,10 +13,11 @@ use std::time::Duration;
 use diesel::result::{DatabaseErrorKind, Error as StatementError};
 use diesel_async::{AsyncConnection as _, RunQueryDsl as _};
 use rollcall_schema::database::{Connection, Database, DatabaseError};
-use rollcall_schema::import::{self, Claimed, Ending, Lease, Reading};
+use rollcall_schema::import::{self, Advance, Claimed, Ending, Lease, Reading};
 use rollcall_schema::outcome::{self, ChunkOutcomes};
 use rollcall_schema::seal::{PasswordKeys, RowKey};
-use rollcall_schema::tenant::{self, PasswordPolicy};
+use rollcall_schema::statement::statement;
+use rollcall_schema::tenant::PasswordPolicy;
 use rollcall_schema::upload::{UploadError, UploadStore};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -125,8 +126,8 @@ async fn work(
         delimiter: survey.delimiter.to_string(),
         ignored_columns: survey.header.as_ref().map_or_else(Vec::new, |header| header.ignored.clone()),
     });
-    let policy = password_policy(engine, &lease).await?;
-    let (mut chunks, reader) = start_reader(engine, claimed, &survey, policy).await?;
+    let policy = claimed.password_policy;
+    let (mut chunks, reader) = start_reader(engine, claimed, &survey).await?;
     let mut in_flight = InFlight::default();
     // Dropped with the attempt, however it ends: then no chunk goes on.
     let mut merging = JoinSet::new();
@@ -175,12 +176,6 @@ async fn next_merged(
     merged?
 }
 
-/// The policy by which this attempt sets passwords: the same for all its rows.
-async fn password_policy(engine: &Engine, lease: &Lease) -> Result<PasswordPolicy, AttemptError> {
-    let mut conn = engine.database.connection().await?;
-    Ok(tenant::password_policy(&mut conn, lease.tenant).await?)
-}
-
 /// The first reading: encoding, delimiter, header. The inner error is the file's own fault.
 async fn survey(engine: &Engine, claimed: &Claimed) -> Result<Result<Survey, Refusal>, AttemptError> {
     let upload = engine.uploads.open(claimed.lease.tenant, claimed.lease.import).await?;
@@ -216,12 +211,11 @@ async fn start_reader(
     engine: &Engine,
     claimed: &Claimed,
     survey: &Arc<Survey>,
-    policy: PasswordPolicy,
 ) -> Result<(mpsc::Receiver<Chunk>, tokio::task::JoinHandle<std::io::Result<()>>), AttemptError> {
     let upload = engine.uploads.open(claimed.lease.tenant, claimed.lease.import).await?;
     let (send, receive) = mpsc::channel(1);
     let survey = Arc::clone(survey);
-    let applied = AppliedRows::new(engine.rows.clone(), claimed.lease.tenant, policy);
+    let applied = AppliedRows::new(engine.rows.clone(), claimed.lease.tenant, claimed.password_policy);
     let cut = Cut { rows: engine.chunk_rows, done: claimed.rows_done };
     let reader = tokio::task::spawn_blocking(move || {
         read_chunks(upload, &survey, &applied, &cut, |chunk| send.blocking_send(chunk).is_ok())
@@ -368,13 +362,13 @@ async fn merge_once(
         }
 
         place.turn().await;
-        if !import::advance_in_txn(conn, lease, chunk.first_row, outcomes.tally()).await? {
-            return Err(Unmerged::LeaseLost);
-        }
-        if let Some(reading) = reading {
-            import::record_reading_in_txn(conn, lease, reading).await?;
-        }
-        if chunk.is_last && !import::finish_in_txn(conn, lease, &Ending::Imported).await? {
+        let advance = Advance {
+            first_row: chunk.first_row,
+            tally: outcomes.tally(),
+            reading,
+            is_last: chunk.is_last,
+        };
+        if !import::advance_in_txn(conn, lease, advance).await? {
             return Err(Unmerged::LeaseLost);
         }
         Ok(sealed_passwords)
@@ -410,7 +404,7 @@ async fn merge_rows(
 /// a table of some megabytes, which is to stay in memory. Plans are made for each chunk: one that was made while the
 /// table was empty, and kept, would walk all of a tenant's users for each row.
 async fn prefer_indexes(conn: &mut Connection) -> diesel::QueryResult<()> {
-    diesel::sql_query(
+    statement(
         "select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
                 set_config('enable_mergejoin', 'off', true), set_config('work_mem', '32MB', true),
                 set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true)",

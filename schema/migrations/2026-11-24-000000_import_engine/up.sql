@@ -43,3 +43,46 @@ create trigger forget_applied_rows
     after update of label on presentation_groups for each row
     when (old.label is distinct from new.label)
     execute function forget_applied_rows_of_group();
+
+-- A foreign key is checked row by row: for each membership it locks the user and the group, which writes both, and two
+-- chunks that put users into the same group at once make its lock a list of them. That took most of the time of a
+-- group import. A chunk finds users and groups in the transaction that makes the memberships; what is left of the keys
+-- is their other half, that who goes takes the memberships along.
+alter table library_group_members
+    drop constraint library_group_members_tenant_id_user_id_fkey,
+    drop constraint library_group_members_tenant_id_group_id_fkey;
+alter table system_group_members
+    drop constraint system_group_members_tenant_id_user_id_fkey,
+    drop constraint system_group_members_tenant_id_group_id_fkey;
+
+create function remove_members_of_gone_users() returns trigger language plpgsql as $$
+begin
+    delete from library_group_members using gone
+     where library_group_members.tenant_id = gone.tenant_id and user_id = gone.id;
+    delete from system_group_members using gone
+     where system_group_members.tenant_id = gone.tenant_id and user_id = gone.id;
+    return null;
+end
+$$;
+create trigger remove_members after delete on users
+    referencing old table as gone for each statement execute function remove_members_of_gone_users();
+
+create function remove_members_of_gone_library_groups() returns trigger language plpgsql as $$
+begin
+    delete from library_group_members using gone
+     where library_group_members.tenant_id = gone.tenant_id and group_id = gone.id;
+    return null;
+end
+$$;
+create trigger remove_members after delete on library_groups
+    referencing old table as gone for each statement execute function remove_members_of_gone_library_groups();
+
+create function remove_members_of_gone_system_groups() returns trigger language plpgsql as $$
+begin
+    delete from system_group_members using gone
+     where system_group_members.tenant_id = gone.tenant_id and group_id = gone.id;
+    return null;
+end
+$$;
+create trigger remove_members after delete on system_groups
+    referencing old table as gone for each statement execute function remove_members_of_gone_system_groups();

@@ -9,6 +9,7 @@ use diesel_async::RunQueryDsl;
 use rollcall_schema::database::Connection;
 use rollcall_schema::ids::{GroupId, TenantId};
 use rollcall_schema::outcome::{ChunkOutcomes, Outcome};
+use rollcall_schema::statement::statement;
 use rollcall_schema::tables::{library_groups, system_groups};
 use tokio::task::block_in_place;
 use uuid::Uuid;
@@ -117,7 +118,7 @@ async fn find_users(
     tenant: TenantId,
     rows: &[MembershipRow<'_>],
 ) -> QueryResult<Vec<Option<Uuid>>> {
-    let found: Found = diesel::sql_query(
+    let found: Found = statement(
         "select coalesce(array_agg(users.id order by named.n), '{}') as users
            from unnest($2) with ordinality as named (key, n)
            left join users on users.tenant_id = $1 and users.username_key = named.key",
@@ -170,13 +171,13 @@ fn distinct<'a>(
 async fn insert(
     conn: &mut Connection,
     tenant: TenantId,
-    statement: &'static str,
+    sql: &'static str,
     members: Members,
 ) -> QueryResult<()> {
     if members.users.is_empty() {
         return Ok(());
     }
-    diesel::sql_query(statement)
+    statement(sql)
         .bind::<SqlUuid, _>(tenant)
         .bind::<Array<SqlUuid>, _>(members.users)
         .bind::<Array<SqlUuid>, _>(members.groups)

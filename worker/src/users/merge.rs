@@ -4,9 +4,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::sql_types::{
     Array, Binary, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
 };
@@ -14,6 +12,7 @@ use diesel_async::RunQueryDsl;
 use rollcall_schema::database::Connection;
 use rollcall_schema::ids::{GroupId, TenantId, UserId};
 use rollcall_schema::outcome::{ChunkOutcomes, Outcome};
+use rollcall_schema::statement::{Bind, Statement, statement};
 use rollcall_schema::tables::{presentation_groups, users};
 use tokio::task::block_in_place;
 use uuid::Uuid;
@@ -122,7 +121,7 @@ struct Beyond {
 async fn is_beyond(conn: &mut Connection, tenant: TenantId, chunk: &UserChunk) -> QueryResult<Beyond> {
     let usernames = chunk.usernames();
     let barcodes = chunk.barcodes();
-    diesel::sql_query(
+    statement(
         "select not exists (select from users where tenant_id = $1 and username_key between $2 and $3) as usernames,
                 not exists (select from users where tenant_id = $1 and library_barcode between $4 and $5) as barcodes",
     )
@@ -156,7 +155,7 @@ async fn compare<'a>(
     if named.is_empty() {
         return Ok(known);
     }
-    let compared: Compared = diesel::sql_query(
+    let compared: Compared = statement(
         "select coalesce(array_agg(named.n::int) filter (where users.id is null), '{}') as missing,
                 coalesce(array_agg(named.n::int) filter (where users.id is not null), '{}') as different
            from unnest($2, $3) with ordinality as named (key, digest, n)
@@ -330,7 +329,7 @@ async fn insert_groups(conn: &mut Connection, tenant: TenantId, groups: &[NewGro
     if groups.is_empty() {
         return Ok(());
     }
-    diesel::sql_query(
+    statement(
         "insert into presentation_groups (tenant_id, id, label)
          select $1, id, label from unnest($2, $3) as new (id, label)",
     )
@@ -348,7 +347,7 @@ async fn release_barcodes(conn: &mut Connection, tenant: TenantId, roster: &Rost
     if users.is_empty() {
         return Ok(());
     }
-    diesel::sql_query("update users set library_barcode = null where tenant_id = $1 and id = any($2)")
+    statement("update users set library_barcode = null where tenant_id = $1 and id = any($2)")
         .bind::<SqlUuid, _>(tenant)
         .bind::<Array<SqlUuid>, _>(users)
         .execute(conn)
@@ -363,7 +362,7 @@ async fn update(conn: &mut Connection, tenant: TenantId, people: &[&Person<'_>])
     if people.is_empty() {
         return Ok(0);
     }
-    let statement = diesel::sql_query(
+    let insert_or_update = statement(
         "update users
             set given_name = new.given_name, surname = new.surname, middle_name = new.middle_name,
                 preferred_name = new.preferred_name, email_address = new.email_address,
@@ -382,7 +381,7 @@ async fn update(conn: &mut Connection, tenant: TenantId, people: &[&Person<'_>])
           where users.tenant_id = $1 and users.id = new.id and users.updated_at = new.seen_at",
     );
     let seen_at = people.iter().map(|person| person.stored.map(|stored| stored.updated_at));
-    bind(statement, tenant, Columns::of(people))
+    bind(insert_or_update, tenant, Columns::of(people))
         .bind::<Array<Nullable<Timestamptz>>, _>(seen_at.collect::<Vec<_>>())
         .execute(conn)
         .await
@@ -393,7 +392,7 @@ async fn recognise(conn: &mut Connection, tenant: TenantId, people: &[&Person<'_
     if people.is_empty() {
         return Ok(());
     }
-    diesel::sql_query(
+    statement(
         "update users set applied_row = new.applied_row
            from unnest($2, $3, $4) as new (id, applied_row, seen_at)
           where users.tenant_id = $1 and users.id = new.id and users.updated_at = new.seen_at",
@@ -415,7 +414,7 @@ async fn insert(conn: &mut Connection, tenant: TenantId, people: &[&Person<'_>])
     if people.is_empty() {
         return Ok(());
     }
-    let statement = diesel::sql_query(
+    let insert_or_update = statement(
         "insert into users (tenant_id, id, given_name, surname, middle_name, preferred_name, email_address,
                             graduation_year, library_barcode, admin_system_id, gender, form_class, enabled,
                             staff_member, presentation_group_id, password_sealed, password_fingerprint,
@@ -424,7 +423,7 @@ async fn insert(conn: &mut Connection, tenant: TenantId, people: &[&Person<'_>])
                 unnest($10), unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16),
                 unnest($17), unnest($18), unnest($19), unnest($20)",
     );
-    bind(statement, tenant, Columns::of(people))
+    bind(insert_or_update, tenant, Columns::of(people))
         .bind::<Array<Text>, _>(people.iter().map(|person| person.username).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(people.iter().map(|person| &*person.username_key).collect::<Vec<_>>())
         .execute(conn)
@@ -433,9 +432,8 @@ async fn insert(conn: &mut Connection, tenant: TenantId, people: &[&Person<'_>])
 }
 
 /// Binds the tenant as `$1` and the columns as `$2` to `$18`.
-fn bind(statement: SqlQuery, tenant: TenantId, columns: Columns<'_>) -> BoxedSqlQuery<'_, Pg, SqlQuery> {
+fn bind(statement: Statement<()>, tenant: TenantId, columns: Columns<'_>) -> Statement<impl Bind> {
     statement
-        .into_boxed()
         .bind::<SqlUuid, _>(tenant)
         .bind::<Array<SqlUuid>, _>(columns.id)
         .bind::<Array<Nullable<Text>>, _>(columns.given_name)
