@@ -164,6 +164,15 @@ impl DatabaseAddress {
         Ok(Self { config, tls: MakeRustlsConnect::new(tls) })
     }
 
+    /// The same server, asked to run each session with this setting.
+    #[must_use]
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        let given = self.config.get_options().unwrap_or_default();
+        let options = format!("{given} -c {name}={value}");
+        self.config.options(options);
+        self
+    }
+
     /// Opens one connection outside any pool, for listening and for migrations.
     async fn connect(&self) -> ConnectionResult<Connection> {
         let (client, connection) = self

@@ -10,14 +10,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types;
-use diesel_async::{AsyncConnection as _, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 use serde::Serialize;
 
 use crate::database::Connection;
 use crate::ids::{ImportId, TenantId, UserId};
 use crate::outcome::Tally;
 use crate::statement::statement;
-use crate::tables::{imports, tenants};
+use crate::tables::imports;
 use crate::telemetry::TraceContext;
 use crate::tenant::PasswordPolicy;
 use crate::upload::Stored;
@@ -94,39 +94,46 @@ pub struct Submission {
 /// Puts an accepted upload at the end of its tenant's line. Returns whether it is the line's head, whose
 /// wake-up is to be published now.
 pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResult<bool> {
-    conn.transaction(async |conn| {
-        // The lock on the tenant's row lasts until the commit: places are given in the order of commits, so
-        // the head of a line can never be overtaken by one that took its place earlier and commits later.
-        let place: i64 = diesel::update(tenants::table.find(submission.tenant))
-            .set(tenants::last_place.eq(tenants::last_place + 1))
-            .returning(tenants::last_place)
-            .get_result(conn)
-            .await?;
-        diesel::insert_into(imports::table)
-            .values((
-                imports::tenant_id.eq(submission.tenant),
-                imports::id.eq(submission.id),
-                imports::place.eq(place),
-                imports::endpoint.eq(submission.endpoint.as_str()),
-                imports::lane.eq(submission.lane.as_str()),
-                imports::upload_bytes.eq(i64::try_from(submission.stored.bytes).unwrap_or(i64::MAX)),
-                imports::upload_sha256.eq(submission.stored.sha256.as_slice()),
-                imports::charset.eq(&submission.charset),
-                imports::submitted_by.eq(submission.submitted_by),
-                imports::submitted_as.eq(&submission.submitted_as),
-                imports::traceparent.eq(&submission.trace.traceparent),
-                imports::tracestate.eq(&submission.trace.tracestate),
-            ))
-            .execute(conn)
-            .await?;
-        let earlier = imports::table
-            .filter(imports::tenant_id.eq(submission.tenant))
-            .filter(imports::state.ne("finished"))
-            .filter(imports::place.lt(place));
-        let waits: bool = diesel::select(diesel::dsl::exists(earlier)).get_result(conn).await?;
-        Ok(!waits)
-    })
-    .await
+    // The lock on the tenant's row lasts until the commit: places are given in the order of commits, so the head of a
+    // line can never be overtaken by one that took its place earlier and commits later.
+    statement(
+        "with line as (update tenants set last_place = last_place + 1 where id = $1 returning last_place)
+         insert into imports (tenant_id, id, place, endpoint, lane, upload_bytes, upload_sha256, charset,
+                              submitted_by, submitted_as, traceparent, tracestate)
+         select $1, $2, line.last_place, $3, $4, $5, $6, $7, $8, $9, $10, $11 from line",
+    )
+    .bind::<sql_types::Uuid, _>(submission.tenant)
+    .bind::<sql_types::Uuid, _>(submission.id)
+    .bind::<sql_types::Text, _>(submission.endpoint.as_str())
+    .bind::<sql_types::Text, _>(submission.lane.as_str())
+    .bind::<sql_types::BigInt, _>(i64::try_from(submission.stored.bytes).unwrap_or(i64::MAX))
+    .bind::<sql_types::Binary, _>(submission.stored.sha256.as_slice())
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(submission.charset.as_deref())
+    .bind::<sql_types::Uuid, _>(submission.submitted_by)
+    .bind::<sql_types::Text, _>(&*submission.submitted_as)
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(submission.trace.traceparent.as_deref())
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(submission.trace.tracestate.as_deref())
+    .execute(conn)
+    .await?;
+    // Asked behind the commit: whoever finishes the import before this one looks for the next one behind its own
+    // commit, so that at least one of the two sees the other.
+    let head: Head = statement(
+        "select not exists (select from imports earlier
+                             where earlier.tenant_id = $1 and earlier.state <> 'finished'
+                               and earlier.place < submitted.place) as is_head
+           from imports submitted where tenant_id = $1 and id = $2",
+    )
+    .bind::<sql_types::Uuid, _>(submission.tenant)
+    .bind::<sql_types::Uuid, _>(submission.id)
+    .get_result(conn)
+    .await?;
+    Ok(head.is_head)
+}
+
+#[derive(QueryableByName)]
+struct Head {
+    #[diesel(sql_type = sql_types::Bool)]
+    is_head: bool,
 }
 
 /// A claim on an import: the right to work on it until it expires or somebody else claims it.

@@ -37,9 +37,9 @@ pub enum Rows {
     /// None: the file is empty, or has no rows but a header.
     None,
     /// Of a user import.
-    Users(UserChunk),
+    Users(Box<UserChunk>),
     /// Of a group import.
-    Memberships(MembershipChunk),
+    Memberships(Box<MembershipChunk>),
 }
 
 impl Rows {
@@ -134,8 +134,8 @@ struct Growing {
 impl Growing {
     fn new(header: &Header) -> Self {
         let rows = match &header.columns {
-            Columns::Users(columns) => Rows::Users(UserChunk::new(columns)),
-            Columns::Memberships(columns) => Rows::Memberships(MembershipChunk::new(columns)),
+            Columns::Users(columns) => Rows::Users(Box::new(UserChunk::new(columns))),
+            Columns::Memberships(columns) => Rows::Memberships(Box::new(MembershipChunk::new(columns))),
         };
         Self { rows, touches: Touches::default(), bytes: 0 }
     }

@@ -11,12 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as StatementError};
-use diesel_async::{AsyncConnection as _, RunQueryDsl as _};
+use diesel_async::AsyncConnection as _;
 use rollcall_schema::database::{Connection, Database, DatabaseError};
 use rollcall_schema::import::{self, Advance, Claimed, Ending, Lease, Reading};
 use rollcall_schema::outcome::{self, ChunkOutcomes};
 use rollcall_schema::seal::{PasswordKeys, RowKey};
-use rollcall_schema::statement::statement;
 use rollcall_schema::tenant::PasswordPolicy;
 use rollcall_schema::upload::{UploadError, UploadStore};
 use tokio::sync::mpsc;
@@ -362,12 +361,8 @@ async fn merge_once(
         }
 
         place.turn().await;
-        let advance = Advance {
-            first_row: chunk.first_row,
-            tally: outcomes.tally(),
-            reading,
-            is_last: chunk.is_last,
-        };
+        let advance =
+            Advance { first_row: chunk.first_row, tally: outcomes.tally(), reading, is_last: chunk.is_last };
         if !import::advance_in_txn(conn, lease, advance).await? {
             return Err(Unmerged::LeaseLost);
         }
@@ -383,7 +378,6 @@ async fn merge_rows(
     chunk: &Chunk,
     place: &Place,
 ) -> diesel::QueryResult<Merged> {
-    prefer_indexes(conn).await?;
     let tenant = job.lease.tenant;
     match &chunk.rows {
         Rows::None => {
@@ -397,19 +391,4 @@ async fn merge_rows(
             memberships::merge::merge_in_txn(conn, tenant, chunk.first_row, rows).await
         }
     }
-}
-
-/// Every statement of a chunk finds some thousand rows by key. For a table of some hundred thousand the planner would
-/// rather read all of it, chunk after chunk: ten times the work, measured at 400,000 users. And a chunk's arrays become
-/// a table of some megabytes, which is to stay in memory. Plans are made for each chunk: one that was made while the
-/// table was empty, and kept, would walk all of a tenant's users for each row.
-async fn prefer_indexes(conn: &mut Connection) -> diesel::QueryResult<()> {
-    statement(
-        "select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-                set_config('enable_mergejoin', 'off', true), set_config('work_mem', '32MB', true),
-                set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true)",
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }
