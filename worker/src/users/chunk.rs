@@ -155,3 +155,18 @@ impl UserChunk {
         Some(check(&self.records.get(index)?, &self.columns))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_lies_between_the_least_and_the_greatest() {
+        let mut span = Span::default();
+        assert_eq!((span.least(), span.greatest()), ("", ""));
+        for text in ["m", "z", "Z", "é", "a"] {
+            span.cover(text);
+        }
+        assert_eq!((span.least(), span.greatest()), ("Z", "é"));
+    }
+}
