@@ -78,8 +78,9 @@ pub fn publish(app: &App, lane: Lane, mut wake_up: WakeUp) {
         app.wake_ups.tell_return();
         let recorded = async {
             let mut conn = app.database.connection().await?;
+            // Just submitted: nobody had claimed it.
             Ok::<_, rollcall_schema::database::DatabaseError>(
-                import::record_woken(&mut conn, wake_up.tenant, wake_up.import).await?,
+                import::record_woken(&mut conn, wake_up.tenant, wake_up.import, 0).await?,
             )
         };
         if let Err(error) = recorded.await {

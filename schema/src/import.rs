@@ -414,6 +414,8 @@ pub struct DueWakeUp {
     pub lane: Lane,
     /// The message.
     pub wake_up: WakeUp,
+    /// How often the import has been claimed so far.
+    pub attempts: i32,
 }
 
 #[derive(QueryableByName)]
@@ -424,6 +426,8 @@ struct DueRow {
     id: ImportId,
     #[diesel(sql_type = sql_types::Text)]
     lane: String,
+    #[diesel(sql_type = sql_types::Integer)]
+    attempt: i32,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     traceparent: Option<String>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
@@ -434,6 +438,7 @@ impl From<DueRow> for DueWakeUp {
     fn from(row: DueRow) -> Self {
         Self {
             lane: Lane::parse(&row.lane).unwrap_or(Lane::Bulk),
+            attempts: row.attempt,
             wake_up: WakeUp {
                 tenant: row.tenant_id,
                 import: row.id,
@@ -452,7 +457,7 @@ pub async fn due_wake_ups(
     limit: i64,
 ) -> QueryResult<Vec<DueWakeUp>> {
     let rows: Vec<DueRow> = statement(
-        "select tenant_id, id, lane, traceparent, tracestate
+        "select tenant_id, id, lane, attempt, traceparent, tracestate
            from (select distinct on (tenant_id) *
                    from imports where state <> 'finished' order by tenant_id, place) head
           where (state = 'queued' and not_before <= now() or state = 'running' and lease_until < now())
@@ -471,7 +476,7 @@ pub async fn due_wake_ups(
 /// The head of a tenant's line, if it waits to be claimed: what is woken when another import has finished.
 pub async fn next_in_line(conn: &mut Connection, tenant: TenantId) -> QueryResult<Option<DueWakeUp>> {
     let row: Option<DueRow> = statement(
-        "select tenant_id, id, lane, traceparent, tracestate
+        "select tenant_id, id, lane, attempt, traceparent, tracestate
            from (select * from imports
                   where tenant_id = $1 and state <> 'finished' order by place limit 1) head
           where state = 'queued' and not_before <= now()",
@@ -483,19 +488,26 @@ pub async fn next_in_line(conn: &mut Connection, tenant: TenantId) -> QueryResul
     Ok(row.map(DueWakeUp::from))
 }
 
-/// Keeps that a wake-up was published and confirmed. One that was claimed meanwhile, or whose row is locked, is left
-/// alone: the relay must not wait for anybody's transaction.
-pub async fn record_woken(conn: &mut Connection, tenant: TenantId, import: ImportId) -> QueryResult<()> {
+/// Keeps that a wake-up was published and confirmed, for an import that had been claimed so often. One that was claimed
+/// meanwhile, be it that it was given back since and waits for another wake-up, or whose row is locked, is left alone:
+/// the relay must not wait for anybody's transaction.
+pub async fn record_woken(
+    conn: &mut Connection,
+    tenant: TenantId,
+    import: ImportId,
+    attempts: i32,
+) -> QueryResult<()> {
     statement(
         "update imports set woken_at = now(), wake_ups = wake_ups + 1
           where (tenant_id, id) in
                 (select tenant_id, id from imports
-                  where tenant_id = $1 and id = $2
+                  where tenant_id = $1 and id = $2 and attempt = $3
                     and (state = 'queued' or state = 'running' and lease_until < now())
                     for update skip locked)",
     )
     .bind::<sql_types::Uuid, _>(tenant)
     .bind::<sql_types::Uuid, _>(import)
+    .bind::<sql_types::Integer, _>(attempts)
     .execute(conn)
     .await?;
     Ok(())

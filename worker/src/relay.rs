@@ -102,6 +102,6 @@ impl Relay {
     async fn publish(&self, due: &DueWakeUp) -> Result<(), RelayError> {
         self.broker.publish(due.lane, &due.wake_up).await?;
         let mut conn = self.database.connection().await?;
-        Ok(import::record_woken(&mut conn, due.wake_up.tenant, due.wake_up.import).await?)
+        Ok(import::record_woken(&mut conn, due.wake_up.tenant, due.wake_up.import, due.attempts).await?)
     }
 }
