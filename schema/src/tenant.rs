@@ -249,12 +249,6 @@ pub async fn set_upload_limit(conn: &mut Connection, tenant: TenantId, bytes: i6
     Ok(())
 }
 
-/// When imports of this tenant set passwords.
-pub async fn password_policy(conn: &mut Connection, tenant: TenantId) -> QueryResult<PasswordPolicy> {
-    let stored: String = tenants::table.find(tenant).select(tenants::password_policy).first(conn).await?;
-    Ok(PasswordPolicy::parse(&stored).unwrap_or(PasswordPolicy::WhenChanged))
-}
-
 /// The tenant of this name.
 pub async fn by_name(conn: &mut Connection, name: &str) -> Result<FoundTenant, TenantError> {
     resolve(conn, Some(name), None).await?.ok_or_else(|| TenantError::Unknown(name.to_owned()))
