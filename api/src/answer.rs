@@ -54,6 +54,7 @@ impl IntoResponse for Answer {
             | Self::Ready(body) => json(StatusCode::OK, body),
             Self::Outcome(Ending::Refused(_), body) => json(StatusCode::BAD_REQUEST, body),
             Self::Outcome(Ending::Abandoned(_), body) => json(StatusCode::INTERNAL_SERVER_ERROR, body),
+            Self::Outcome(Ending::Cancelled(_), body) => json(StatusCode::CONFLICT, body),
             Self::Pending { body, retry_after } => {
                 with(json(StatusCode::ACCEPTED, body), RETRY_AFTER, seconds(retry_after))
             }
@@ -95,6 +96,10 @@ pub enum Refusal {
     Unavailable(Cause),
     /// There is more to do than can be done at once.
     Overloaded,
+    /// Another upload came under the same idempotency key.
+    KeyOfAnother,
+    /// The import to be cancelled has ended already.
+    Ended,
     /// There is no such import, or it is another tenant's.
     NoSuchImport,
     /// There is nothing at this path.
@@ -139,6 +144,8 @@ impl Refusal {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Stalled(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::KeyOfAnother => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Ended => StatusCode::CONFLICT,
             Self::Unavailable(_) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSuchImport | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::NoSuchMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -164,6 +171,10 @@ impl Refusal {
             }
             Self::Unavailable(_) => "The service cannot do this right now. Try again in a few seconds.".to_owned(),
             Self::Overloaded => "The service has too much to do right now. Try again in a few seconds.".to_owned(),
+            Self::KeyOfAnother => "Another file came under this Idempotency-Key within the last 24 hours. Send each file \
+                                   under a key of its own."
+                .to_owned(),
+            Self::Ended => "The import has ended already. GET its address for the result.".to_owned(),
             Self::NoSuchImport => "There is no such import. Check the address and the tenant.".to_owned(),
             Self::NoSuchPath => {
                 "There is nothing here. Send users to /api/import/users, group memberships to /api/import/userGroups, \

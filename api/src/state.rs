@@ -62,12 +62,12 @@ impl App {
     pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
         let key = settings.key.key()?;
         let login = &settings.login;
+        let database =
+            Database::new(settings.database.address()?, settings.limits.database_connections.into());
+        let broker = Broker::new(settings.broker.address()?, "rollcall-api");
         Ok(Self(Arc::new(Shared {
-            database: Database::new(
-                settings.database.address()?,
-                settings.limits.database_connections.into(),
-            ),
-            wake_ups: WakeUps::new(Broker::new(settings.broker.address()?, "rollcall-api")),
+            wake_ups: WakeUps::new(database.clone(), broker),
+            database,
             passwords: key.password_keys(),
             uploads: settings.uploads.store(key)?,
             waiting: Waiting::default(),

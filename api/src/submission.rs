@@ -4,9 +4,11 @@
 //! that hangs up before leaves nothing behind.
 
 use axum::extract::Request;
+use axum::http::HeaderMap;
 use rollcall_schema::database::DatabaseError;
-use rollcall_schema::ids::ImportId;
-use rollcall_schema::import::{self, Endpoint, Submission};
+use rollcall_schema::ids::{ImportId, TenantId};
+use rollcall_schema::import::idempotency::IdempotencyKey;
+use rollcall_schema::import::{self, DueWakeUp, Endpoint, Submission, Submitted};
 use rollcall_schema::telemetry::TraceContext;
 use rollcall_schema::wake_up::{Lane, WakeUp};
 use tracing::Instrument as _;
@@ -18,7 +20,10 @@ use crate::upload::{Form, FormLimits};
 use crate::waiting;
 use crate::wake_ups;
 
-/// Takes the request's upload in and returns the import that it became.
+/// The header by which a client may send an upload again without importing it twice.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Takes the request's upload in and returns the import that it became, now or when it came before.
 pub async fn take_in(
     app: &App,
     administrator: Administrator,
@@ -31,18 +36,40 @@ pub async fn take_in(
         idle: app.limits.upload_idle,
     };
     let (parts, body) = request.into_parts();
+    let key = idempotency_key(&parts.headers)?;
     let form = Form::new(&parts.headers, body, limits)?;
-    let work = store_and_submit(app.clone(), administrator, endpoint, form, limits).in_current_span();
+    let upload = Upload { endpoint, key, form, limits };
+    let work = store_and_submit(app.clone(), administrator, upload).in_current_span();
     app.tasks.spawn(work).await.unwrap_or_else(|panicked| Err(Refusal::Internal(panicked.into())))
+}
+
+/// What is sent under which key; `None` for an upload without one.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refusal> {
+    let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(first) = given.next() else { return Ok(None) };
+    let key = IdempotencyKey::parse(first.as_bytes()).filter(|_| given.next().is_none());
+    key.map(Some).ok_or_else(|| {
+        Refusal::bad_request(
+            "The Idempotency-Key cannot be used. Send one of 1 to 255 visible ASCII characters without blanks, such as a \
+             UUID.",
+        )
+    })
+}
+
+/// An upload that begins to come.
+struct Upload {
+    endpoint: Endpoint,
+    key: Option<IdempotencyKey>,
+    form: Form,
+    limits: FormLimits,
 }
 
 async fn store_and_submit(
     app: App,
     administrator: Administrator,
-    endpoint: Endpoint,
-    form: Form,
-    limits: FormLimits,
+    upload: Upload,
 ) -> Result<ImportId, Refusal> {
+    let Upload { endpoint, key, form, limits } = upload;
     let Administrator { tenant, user, username } = administrator;
     let id = ImportId::generate();
     tracing::Span::current().record("rollcall.import.id", tracing::field::display(id));
@@ -67,29 +94,47 @@ async fn store_and_submit(
         submitted_by: user,
         submitted_as: username,
         trace: TraceContext::current(),
+        key,
     };
     let span =
         tracing::info_span!("submit", otel.kind = "internal", rollcall.lane = submission.lane.as_str());
     match submit(&app, &submission).instrument(span).await {
-        Ok(is_head) => {
+        Ok(Submitted::InLine { is_head }) => {
             tracing::info!(
                 import = %id, tenant = %tenant.name, endpoint = endpoint.as_str(),
                 bytes = submission.stored.bytes, "an import was accepted"
             );
             if is_head {
                 let wake_up = WakeUp { tenant: tenant.id, import: id, trace: submission.trace };
-                wake_ups::publish(&app, submission.lane, wake_up);
+                wake_ups::publish(&app, DueWakeUp { lane: submission.lane, wake_up, attempts: 0 });
             }
             Ok(id)
         }
+        Ok(Submitted::Already(import)) => {
+            tracing::Span::current().record("rollcall.import.id", tracing::field::display(import));
+            tracing::info!(%import, tenant = %tenant.name, "an upload came again under its key");
+            remove(&app, tenant.id, id).await;
+            Ok(import)
+        }
+        Ok(Submitted::KeyOfAnother) => {
+            remove(&app, tenant.id, id).await;
+            Err(Refusal::KeyOfAnother)
+        }
         Err(NotSubmitted { error, certain }) => {
             // An upload too many costs room; an import without its upload would cost the file.
-            if certain && let Err(error) = app.uploads.delete(tenant.id, id).await {
-                let error = &error as &(dyn std::error::Error + 'static);
-                tracing::warn!(error, import = %id, "an upload that was not accepted could not be removed");
+            if certain {
+                remove(&app, tenant.id, id).await;
             }
             Err(error.into())
         }
+    }
+}
+
+/// Removes an upload that is no import. One that stays is removed by the workers' janitor.
+async fn remove(app: &App, tenant: TenantId, id: ImportId) {
+    if let Err(error) = app.uploads.delete(tenant, id).await {
+        let error = &error as &(dyn std::error::Error + 'static);
+        tracing::warn!(error, import = %id, "an upload that is no import could not be removed yet");
     }
 }
 
@@ -99,18 +144,18 @@ struct NotSubmitted {
     certain: bool,
 }
 
-/// Puts the import into its line; whether it is the head.
-async fn submit(app: &App, submission: &Submission) -> Result<bool, NotSubmitted> {
+/// Puts the import into its line.
+async fn submit(app: &App, submission: &Submission) -> Result<Submitted, NotSubmitted> {
     let mut conn = app.database.connection().await.map_err(|error| NotSubmitted { error, certain: true })?;
     let error = match import::submit(&mut conn, submission).await {
-        Ok(is_head) => return Ok(is_head),
+        Ok(submitted) => return Ok(submitted),
         Err(error) => DatabaseError::from(error),
     };
     drop(conn);
     // If the connection was lost while committing, the commit may have happened all the same.
     match waiting::look(&app.database, submission.tenant, submission.id).await {
         // Whether it is the head is not known: a wake-up too many changes nothing.
-        Ok(Some(_)) => Ok(true),
+        Ok(Some(_)) => Ok(Submitted::InLine { is_head: true }),
         Ok(None) => Err(NotSubmitted { error, certain: true }),
         Err(_) => Err(NotSubmitted { error, certain: false }),
     }

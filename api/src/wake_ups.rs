@@ -2,12 +2,15 @@
 //! published the workers' relay publishes later.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rollcall_schema::broker::{Broker, BrokerError};
-use rollcall_schema::import;
+use rollcall_schema::database::Database;
+use rollcall_schema::ids::TenantId;
+use rollcall_schema::import::DueWakeUp;
+use rollcall_schema::outbox::{Outbox, PublishError};
 use rollcall_schema::telemetry::TraceContext;
-use rollcall_schema::wake_up::{Lane, WakeUp};
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
@@ -19,20 +22,36 @@ const UNDER_WAY: usize = 64;
 
 /// The way to the workers.
 pub struct WakeUps {
-    broker: Broker,
+    outbox: Outbox,
     places: Semaphore,
     away: AtomicBool,
 }
 
 impl WakeUps {
     /// Prepares the way; connects when first needed.
-    pub fn new(broker: Broker) -> Self {
-        Self { broker, places: Semaphore::new(UNDER_WAY), away: AtomicBool::new(false) }
+    pub fn new(database: Database, broker: Broker) -> Self {
+        Self {
+            outbox: Outbox::new(database, Arc::new(broker)),
+            places: Semaphore::new(UNDER_WAY),
+            away: AtomicBool::new(false),
+        }
     }
 
     /// Whether RabbitMQ can be reached now.
     pub async fn check(&self) -> Result<(), BrokerError> {
-        self.broker.check().await
+        self.outbox.broker().check().await
+    }
+
+    /// Tells of an outage once, and once of its end.
+    fn tell(&self, published: &Result<(), PublishError>) {
+        match published {
+            Ok(()) => self.tell_return(),
+            Err(PublishError::Broker(error)) => self.tell_outage(error),
+            Err(PublishError::Database(error)) => {
+                let error = error as &(dyn Error + 'static);
+                tracing::warn!(error, "a wake-up is left to the relay");
+            }
+        }
     }
 
     fn tell_outage(&self, error: &BrokerError) {
@@ -50,8 +69,8 @@ impl WakeUps {
 }
 
 /// Publishes the wake-up of an import that was just submitted and is the head of its line.
-pub fn publish(app: &App, lane: Lane, mut wake_up: WakeUp) {
-    let exchange = app.wake_ups.broker.exchange();
+pub fn publish(app: &App, mut due: DueWakeUp) {
+    let exchange = app.wake_ups.outbox.broker().exchange();
     let span = tracing::info_span!(
         "publish",
         otel.name = format!("publish {exchange}"),
@@ -61,35 +80,31 @@ pub fn publish(app: &App, lane: Lane, mut wake_up: WakeUp) {
         messaging.operation.name = "publish",
         messaging.operation.type = "send",
         messaging.destination.name = exchange,
-        messaging.rabbitmq.destination.routing_key = lane.as_str(),
-        messaging.message.id = %wake_up.import,
+        messaging.rabbitmq.destination.routing_key = due.lane.as_str(),
+        messaging.message.id = %due.wake_up.import,
     );
-    let app = app.clone();
     let tasks = app.tasks.clone();
+    let app = app.clone();
     let publish = async move {
         let Ok(_place) = app.wake_ups.places.try_acquire() else { return };
         // The worker's span is a child of this one.
-        wake_up.trace = TraceContext::current();
-        if let Err(error) = app.wake_ups.broker.publish(lane, &wake_up).await {
+        due.wake_up.trace = TraceContext::current();
+        let published = app.wake_ups.outbox.publish(&due).await;
+        if published.is_err() {
             tracing::Span::current().record("otel.status_code", "ERROR");
-            app.wake_ups.tell_outage(&error);
-            return;
         }
-        app.wake_ups.tell_return();
-        let recorded = async {
-            let mut conn = app.database.connection().await?;
-            // Just submitted: nobody had claimed it.
-            Ok::<_, rollcall_schema::database::DatabaseError>(
-                import::record_woken(&mut conn, wake_up.tenant, wake_up.import, 0).await?,
-            )
-        };
-        if let Err(error) = recorded.await {
-            let error = &error as &(dyn Error + 'static);
-            tracing::warn!(
-                error,
-                "a wake-up was published but could not be recorded; it may be published twice"
-            );
-        }
+        app.wake_ups.tell(&published);
     };
     tasks.spawn(publish.instrument(span));
+}
+
+/// Wakes the head of a tenant's line, of which an import was cancelled.
+pub fn wake_next(app: &App, tenant: TenantId) {
+    let tasks = app.tasks.clone();
+    let app = app.clone();
+    let wake = async move {
+        let Ok(_place) = app.wake_ups.places.try_acquire() else { return };
+        app.wake_ups.tell(&app.wake_ups.outbox.wake_next(tenant).await);
+    };
+    tasks.spawn(wake.in_current_span());
 }

@@ -114,19 +114,13 @@ impl Broker {
 
     /// Publishes a wake-up. `Ok` means that a queue has it, on disk.
     pub async fn publish(&self, lane: Lane, wake_up: &WakeUp) -> Result<(), BrokerError> {
-        self.send(Message {
-            routing_key: lane.as_str(),
-            kind: "rollcall.wake-up.v1",
-            id: wake_up.import.to_string(),
-            headers: wake_up.trace.headers(),
-            body: wake_up.body(),
-        })
-        .await
+        self.send(Message::wake_up(self.exchange(), lane.as_str(), wake_up)).await
     }
 
     /// Publishes a hashing turn. `Ok` means that the queue has it, on disk, behind those that wait there.
     pub async fn publish_turn(&self, turn: &Turn) -> Result<(), BrokerError> {
         self.send(Message {
+            exchange: self.exchange(),
             routing_key: Topology::PASSWORDS,
             kind: "rollcall.hashing-turn.v1",
             id: turn.tenant.to_string(),
@@ -136,11 +130,16 @@ impl Broker {
         .await
     }
 
+    /// Puts a wake-up among the dead letters: its import was given up. `Ok` means that it is there, on disk.
+    pub async fn publish_dead_letter(&self, wake_up: &WakeUp) -> Result<(), BrokerError> {
+        self.send(Message::wake_up(self.address.topology.dead_letters(), "", wake_up)).await
+    }
+
     async fn send(&self, message: Message) -> Result<(), BrokerError> {
         let mut publisher = self.publisher.lock().await;
         // A channel that was lost since it was last used says so only when it is used: hence a second try.
         if let Some(channel) = publisher.as_ref()
-            && publish_on(channel, &self.address.topology, &message).await.is_ok()
+            && publish_on(channel, &message).await.is_ok()
         {
             return Ok(());
         }
@@ -149,7 +148,7 @@ impl Broker {
         answered(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         // Declared again even on a connection that lasted: somebody may have deleted a queue under it.
         answered(declare(&channel, &self.address.topology)).await?;
-        publish_on(&channel, &self.address.topology, &message).await?;
+        publish_on(&channel, &message).await?;
         *publisher = Some(channel);
         Ok(())
     }
@@ -157,6 +156,7 @@ impl Broker {
 
 /// A message on its way out.
 struct Message {
+    exchange: String,
     routing_key: &'static str,
     /// What it is and in which version, for who looks into a queue.
     kind: &'static str,
@@ -164,6 +164,19 @@ struct Message {
     id: String,
     headers: FieldTable,
     body: Vec<u8>,
+}
+
+impl Message {
+    fn wake_up(exchange: String, routing_key: &'static str, wake_up: &WakeUp) -> Self {
+        Self {
+            exchange,
+            routing_key,
+            kind: "rollcall.wake-up.v1",
+            id: wake_up.import.to_string(),
+            headers: wake_up.trace.headers(),
+            body: wake_up.body(),
+        }
+    }
 }
 
 /// The answer to a request, if it comes in time.
@@ -174,7 +187,7 @@ pub async fn answered<T>(request: impl Future<Output = lapin::Result<T>>) -> Res
     }
 }
 
-async fn publish_on(channel: &Channel, topology: &Topology, message: &Message) -> Result<(), BrokerError> {
+async fn publish_on(channel: &Channel, message: &Message) -> Result<(), BrokerError> {
     let properties = BasicProperties::default()
         .with_content_type("application/json".into())
         .with_type(message.kind.into())
@@ -184,7 +197,7 @@ async fn publish_on(channel: &Channel, topology: &Topology, message: &Message) -
     let confirmation = answered(async {
         channel
             .basic_publish(
-                topology.exchange().into(),
+                message.exchange.as_str().into(),
                 message.routing_key.into(),
                 BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() },
                 &message.body,

@@ -5,6 +5,10 @@
 //! fencing token: each claim counts it up, and every write of a worker is made only where the attempt is still
 //! its own.
 
+pub mod by_hand;
+pub mod idempotency;
+pub mod retention;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,6 +17,7 @@ use diesel::sql_types;
 use diesel_async::RunQueryDsl;
 use serde::Serialize;
 
+use self::idempotency::IdempotencyKey;
 use crate::database::Connection;
 use crate::ids::{ImportId, TenantId, UserId};
 use crate::outcome::Tally;
@@ -89,15 +94,39 @@ pub struct Submission {
     pub submitted_as: String,
     /// The trace of the request.
     pub trace: TraceContext,
+    /// What the client calls the upload.
+    pub key: Option<IdempotencyKey>,
 }
 
-/// Puts an accepted upload at the end of its tenant's line. Returns whether it is the line's head, whose
-/// wake-up is to be published now.
-pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResult<bool> {
+/// What became of an upload that was submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    /// It is an import, and stands in its tenant's line.
+    InLine {
+        /// Whether it is the line's head, whose wake-up is to be published now.
+        is_head: bool,
+    },
+    /// It came before, under the same key: as this import. There is no other.
+    Already(ImportId),
+    /// Another upload came under the same key. This one is no import.
+    KeyOfAnother,
+}
+
+/// Puts an accepted upload at the end of its tenant's line, once for each idempotency key.
+pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResult<Submitted> {
     // The lock on the tenant's row lasts until the commit: places are given in the order of commits, so the head of a
-    // line can never be overtaken by one that took its place earlier and commits later.
-    statement(
-        "with line as (update tenants set last_place = last_place + 1 where id = $1 returning last_place)
+    // line can never be overtaken by one that took its place earlier and commits later. A key is taken before the
+    // tenant's row: who comes with the same one waits for whoever has it, and then has no place to take.
+    let inserted = statement(
+        "with fresh as (insert into idempotency_keys as kept (tenant_id, key, import_id)
+                        select $1, $12, $2 where $12 is not null
+                        on conflict (tenant_id, key)
+                           do update set import_id = excluded.import_id, created_at = now()
+                           where kept.created_at < now() - interval '24 hours'
+                        returning key),
+              line as (update tenants set last_place = last_place + 1
+                        where id = $1 and ($12 is null or exists (select from fresh))
+                        returning last_place)
          insert into imports (tenant_id, id, place, endpoint, lane, upload_bytes, upload_sha256, charset,
                               submitted_by, submitted_as, traceparent, tracestate)
          select $1, $2, line.last_place, $3, $4, $5, $6, $7, $8, $9, $10, $11 from line",
@@ -113,8 +142,19 @@ pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResu
     .bind::<sql_types::Text, _>(&*submission.submitted_as)
     .bind::<sql_types::Nullable<sql_types::Text>, _>(submission.trace.traceparent.as_deref())
     .bind::<sql_types::Nullable<sql_types::Text>, _>(submission.trace.tracestate.as_deref())
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(submission.key.as_ref().map(IdempotencyKey::as_str))
     .execute(conn)
     .await?;
+    if inserted == 0
+        && let Some(key) = &submission.key
+    {
+        let known = idempotency::find(conn, submission, key).await?;
+        return Ok(if known.same_upload {
+            Submitted::Already(known.import)
+        } else {
+            Submitted::KeyOfAnother
+        });
+    }
     // Asked behind the commit: whoever finishes the import before this one looks for the next one behind its own
     // commit, so that at least one of the two sees the other.
     let head: Head = statement(
@@ -127,7 +167,7 @@ pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResu
     .bind::<sql_types::Uuid, _>(submission.id)
     .get_result(conn)
     .await?;
-    Ok(head.is_head)
+    Ok(Submitted::InLine { is_head: head.is_head })
 }
 
 #[derive(QueryableByName)]
@@ -349,6 +389,8 @@ pub enum Ending {
     Refused(String),
     /// The service gave up, and why.
     Abandoned(String),
+    /// Somebody cancelled it, and how far it had got.
+    Cancelled(String),
 }
 
 /// Ends an import that has no further rows to merge. Nobody hears of it before the commit. `false`: the lease is lost,
@@ -358,6 +400,7 @@ pub async fn finish_in_txn(conn: &mut Connection, lease: &Lease, ending: &Ending
         Ending::Imported => (None, None),
         Ending::Refused(why) => (Some("refused"), Some(why)),
         Ending::Abandoned(why) => (Some("abandoned"), Some(why)),
+        Ending::Cancelled(why) => (Some("cancelled"), Some(why)),
     };
     let finished = statement(
         "with finished as (
@@ -513,6 +556,36 @@ pub async fn record_woken(
     Ok(())
 }
 
+/// The wake-ups of imports that were given up and that are not known to be among the dead letters.
+pub async fn due_dead_letters(conn: &mut Connection, limit: i64) -> QueryResult<Vec<WakeUp>> {
+    let rows: Vec<DueRow> = statement(
+        "select tenant_id, id, lane, attempt, traceparent, tracestate from imports
+          where failure_kind = 'abandoned' and woken_at is null
+          order by finished_at limit $1",
+    )
+    .bind::<sql_types::BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| DueWakeUp::from(row).wake_up).collect())
+}
+
+/// Keeps that the wake-up of an import that was given up is among the dead letters.
+pub async fn record_dead_letter(
+    conn: &mut Connection,
+    tenant: TenantId,
+    import: ImportId,
+) -> QueryResult<()> {
+    statement(
+        "update imports set woken_at = now()
+          where tenant_id = $1 and id = $2 and failure_kind = 'abandoned'",
+    )
+    .bind::<sql_types::Uuid, _>(tenant)
+    .bind::<sql_types::Uuid, _>(import)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Where an import is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -615,6 +688,7 @@ impl From<ImportRow> for Import {
             (State::Queued | State::Running, ..) => None,
             (State::Finished, None, _) => Some(Ending::Imported),
             (State::Finished, Some(why), Some("refused")) => Some(Ending::Refused(why)),
+            (State::Finished, Some(why), Some("cancelled")) => Some(Ending::Cancelled(why)),
             (State::Finished, Some(why), _) => Some(Ending::Abandoned(why)),
         };
         Self {

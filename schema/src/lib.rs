@@ -17,7 +17,7 @@
 //! | [`import`] | an import's life: submitted, claimed under a lease, progressing, finished |
 //! | [`outcome`], [`result`] | what became of each row, and the JSON the client reads |
 //! | [`hashing`] | passwords that wait under seal, and whose turn it is to have some hashed |
-//! | [`wake_up`], [`broker`] | the message that says "look at this import", and RabbitMQ |
+//! | [`wake_up`], [`broker`], [`outbox`] | the message that says "look at this import", RabbitMQ, and the way there |
 //! | [`seal`], [`upload`], [`password`] | the service's key, uploads at rest, passwords |
 //! | [`config`], [`telemetry`] | settings shared by the processes, traces and logs |
 
@@ -38,6 +38,7 @@ pub mod result;
 pub mod hashing;
 
 pub mod broker;
+pub mod outbox;
 pub mod wake_up;
 
 pub mod password;

@@ -42,7 +42,9 @@ pub fn stream(
     import: &Import,
 ) -> impl Stream<Item = Result<Bytes, DatabaseError>> + Send + use<> {
     let start = match &import.ending {
-        Some(Ending::Refused(why) | Ending::Abandoned(why)) => Step::Whole(failure(why)),
+        Some(Ending::Refused(why) | Ending::Abandoned(why) | Ending::Cancelled(why)) => {
+            Step::Whole(failure(why))
+        }
         Some(Ending::Imported) | None if import.tally.failed == 0 => {
             Step::Whole(format!(r#"{{"success":true,"summary":{}}}"#, json_string(&summary(import.tally))))
         }

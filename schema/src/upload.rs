@@ -1,10 +1,12 @@
 //! The uploads at rest: written once, sealed and hashed on the way, durable before the import is accepted.
 
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use futures_util::stream::{Stream, TryStreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt as _, WriteMultipart};
@@ -40,6 +42,7 @@ pub enum UploadError {
 #[derive(Clone)]
 pub struct UploadStore {
     store: Arc<dyn ObjectStore>,
+    folder: PathBuf,
     key: ServiceKey,
 }
 
@@ -59,8 +62,8 @@ impl UploadStore {
         std::fs::create_dir_all(folder).map_err(failed)?;
         let folder = folder.canonicalize().map_err(failed)?;
         // Without fsync an upload that was answered for could vanish with the power.
-        let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
-        Ok(Self { store: Arc::new(store), key })
+        let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true);
+        Ok(Self { store: Arc::new(store), folder, key })
     }
 
     /// Whether the store takes an upload now: it is given one, which is then removed.
@@ -107,6 +110,61 @@ impl UploadStore {
             Err(error) => Err(error.into()),
         }
     }
+
+    /// The complete uploads that were stored longer than `age` ago.
+    pub fn older_than(
+        &self,
+        age: Duration,
+    ) -> impl Stream<Item = Result<(TenantId, ImportId), UploadError>> + Send + use<> {
+        let before = chrono::DateTime::<chrono::Utc>::from(SystemTime::now() - age);
+        let found = self.store.list(None).map_err(UploadError::from);
+        found.try_filter_map(move |upload| async move {
+            Ok(upload_at(&upload.location).filter(|_| upload.last_modified < before))
+        })
+    }
+
+    /// Deletes what is left of uploads that broke off and to which nothing was added for `age`: their API died. Returns
+    /// how many there were.
+    pub async fn delete_half(&self, age: Duration) -> Result<usize, UploadError> {
+        let folder = self.folder.clone();
+        let swept = tokio::task::spawn_blocking(move || {
+            sweep(&folder, SystemTime::now() - age)
+                .map_err(|source| UploadError::Folder { path: folder.display().to_string(), source })
+        });
+        swept.await.expect("the sweep does not panic and is not cancelled")
+    }
+}
+
+/// Deletes the files that an upload is written to before it has its name, and that nobody has written to since `before`.
+fn sweep(folder: &Path, before: SystemTime) -> io::Result<usize> {
+    let mut swept = 0;
+    for tenant in std::fs::read_dir(folder)? {
+        let tenant = tenant?;
+        if !tenant.file_type()?.is_dir() {
+            continue;
+        }
+        for file in std::fs::read_dir(tenant.path())? {
+            let file = file?;
+            // The store's own mark of a file that is not complete.
+            let is_half = file.file_name().to_string_lossy().contains('#');
+            // What is gone meanwhile has got its name, or another worker was faster.
+            if is_half
+                && file.metadata().and_then(|meta| meta.modified()).is_ok_and(|written| written < before)
+                && std::fs::remove_file(file.path()).is_ok()
+            {
+                swept += 1;
+            }
+        }
+    }
+    Ok(swept)
+}
+
+/// The reverse of [`path`].
+fn upload_at(path: &ObjectPath) -> Option<(TenantId, ImportId)> {
+    let mut parts = path.parts();
+    let tenant = parts.next()?.as_ref().parse().ok()?;
+    let import = parts.next()?.as_ref().parse().ok()?;
+    parts.next().is_none().then_some((tenant, import))
 }
 
 fn path(tenant: TenantId, import: ImportId) -> ObjectPath {

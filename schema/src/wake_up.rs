@@ -30,7 +30,8 @@ impl Topology {
         format!("{}.wake-ups", self.prefix)
     }
 
-    /// The exchange, and the queue behind it, for messages that no worker could make sense of.
+    /// The exchange, and the queue behind it, for messages that no worker could make sense of, and for the wake-ups of
+    /// imports that were given up.
     pub fn dead_letters(&self) -> String {
         format!("{}.dead", self.prefix)
     }

@@ -18,6 +18,7 @@ use lapin::types::FieldTable;
 use rollcall_schema::broker::{Broker, BrokerError, answered};
 use rollcall_schema::database::DatabaseError;
 use rollcall_schema::import::{self, Claimed, Ending};
+use rollcall_schema::outbox::Outbox;
 use rollcall_schema::wake_up::{Lane, WakeUp};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -26,7 +27,6 @@ use tracing::Instrument as _;
 use crate::hashing::turns::Turns;
 use crate::import::{Attempted, Engine, attempt, end};
 use crate::patience::{Pause, ask};
-use crate::relay::Relay;
 
 /// The delay before the second attempt; doubles with each failure up to [`LONGEST_DELAY`].
 const FIRST_DELAY: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ pub struct Slot {
     /// The way to RabbitMQ.
     pub broker: Arc<Broker>,
     /// Wakes the next import of a tenant.
-    pub relay: Relay,
+    pub outbox: Outbox,
     /// Has the passwords hashed that imports leave sealed.
     pub turns: Turns,
     /// Who holds the leases: this process.
@@ -179,7 +179,7 @@ impl Slot {
                 self.wake_next(claimed).await;
             }
             Ok(Attempted::LeaseLost) => {
-                tracing::warn!(tenant = %lease.tenant, import = %lease.import, "another worker has taken over");
+                tracing::warn!(tenant = %lease.tenant, import = %lease.import, "the import is another worker's, or has been ended");
             }
             Ok(Attempted::Interrupted) => self.release(claimed, Duration::ZERO, false).await,
             Err(error) => {
@@ -218,6 +218,7 @@ impl Slot {
 
     async fn give_up(&self, claimed: &Claimed, why: String) {
         match end(&self.engine.database, &claimed.lease, Ending::Abandoned(why)).await {
+            // Its own wake-up is due among the dead letters since; nobody waits for that, so the relay sees to it.
             Ok(true) => self.wake_next(claimed).await,
             Ok(false) => {}
             Err(error) => {
@@ -243,7 +244,7 @@ impl Slot {
     }
 
     async fn wake_next(&self, claimed: &Claimed) {
-        if let Err(error) = self.relay.wake_next(claimed.lease.tenant).await {
+        if let Err(error) = self.outbox.wake_next(claimed.lease.tenant).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the tenant's next import could not be woken; the relay will"

@@ -16,6 +16,7 @@
 //! | [`lease`] | keeping the claim alive while the work goes on |
 //! | [`lane`] | who is woken: the queues and the slots that work them |
 //! | [`relay`] | publishes what was committed and not confirmed, or seems lost |
+//! | [`janitor`] | removes uploads and keys that nobody needs any more |
 //! | [`hashing`] | passwords, off the critical path |
 //! | [`patience`] | with servers that are away for a while |
 //! | [`settings`], [`service`] | configuration, and the process as a whole |
@@ -36,6 +37,8 @@ pub mod lease;
 pub mod hashing;
 pub mod lane;
 pub mod relay;
+
+pub mod janitor;
 
 pub mod patience;
 

@@ -1,52 +1,32 @@
 //! The relay: publishes the wake-ups of imports that were committed and never confirmed to be in a queue, whose
-//! time for another try has come, whose worker fell silent, or whose wake-up seems lost. So too the hashing turns of
-//! tenants whose passwords wait.
+//! time for another try has come, whose worker fell silent (the lease ran out), or whose wake-up seems lost. So too the
+//! hashing turns of tenants whose passwords wait, and the dead letters of imports that were given up.
 //!
 //! Nothing depends on a publish having worked: what is not published now is still due at the next look.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use rollcall_schema::broker::{Broker, BrokerError};
-use rollcall_schema::database::{Database, DatabaseError};
-use rollcall_schema::ids::TenantId;
-use rollcall_schema::import::{self, DueWakeUp};
+use rollcall_schema::database::Database;
+use rollcall_schema::import;
+use rollcall_schema::outbox::{Outbox, PublishError};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::hashing::turns::Turns;
 
-/// Wake-ups published at one look. More are due at the next.
+/// Messages published at one look. More are due at the next.
 const BATCH: i64 = 500;
 
-/// Publishes wake-ups, and keeps that it did.
-#[derive(Clone)]
+/// Publishes what is due.
 pub struct Relay {
     database: Database,
-    broker: Arc<Broker>,
-}
-
-/// Why a wake-up was not published. It stays due.
-#[derive(Debug, thiserror::Error)]
-pub enum RelayError {
-    /// The database did not say what is due.
-    #[error("the database could not be asked for due wake-ups")]
-    Database(#[from] DatabaseError),
-    /// RabbitMQ did not take it.
-    #[error("RabbitMQ did not take a wake-up")]
-    Broker(#[from] BrokerError),
-}
-
-impl From<diesel::result::Error> for RelayError {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Database(error.into())
-    }
+    outbox: Outbox,
 }
 
 impl Relay {
-    /// A relay between the two.
-    pub fn new(database: Database, broker: Arc<Broker>) -> Self {
-        Self { database, broker }
+    /// A relay from the imports' rows to the queues.
+    pub fn new(database: Database, outbox: Outbox) -> Self {
+        Self { database, outbox }
     }
 
     /// Looks again and again until `stop`.
@@ -76,32 +56,14 @@ impl Relay {
         }
     }
 
-    async fn publish_due(&self, patience: Duration) -> Result<(), RelayError> {
+    async fn publish_due(&self, patience: Duration) -> Result<(), PublishError> {
         let due = {
             let mut conn = self.database.connection().await?;
             import::due_wake_ups(&mut conn, patience, BATCH).await?
         };
         for wake_up in due {
-            self.publish(&wake_up).await?;
+            self.outbox.publish(&wake_up).await?;
         }
-        Ok(())
-    }
-
-    /// Wakes the head of a tenant's line, when another import of the tenant has finished.
-    pub async fn wake_next(&self, tenant: TenantId) -> Result<(), RelayError> {
-        let next = {
-            let mut conn = self.database.connection().await?;
-            import::next_in_line(&mut conn, tenant).await?
-        };
-        match next {
-            Some(next) => self.publish(&next).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn publish(&self, due: &DueWakeUp) -> Result<(), RelayError> {
-        self.broker.publish(due.lane, &due.wake_up).await?;
-        let mut conn = self.database.connection().await?;
-        Ok(import::record_woken(&mut conn, due.wake_up.tenant, due.wake_up.import, due.attempts).await?)
+        self.outbox.publish_dead_letters(BATCH).await
     }
 }

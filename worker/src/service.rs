@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rollcall_schema::broker::Broker;
 use rollcall_schema::database::{Database, DatabaseAddress};
+use rollcall_schema::outbox::Outbox;
 use rollcall_schema::wake_up::Lane;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::hashing::hasher::Hasher;
 use crate::hashing::turns::Turns;
 use crate::import::Engine;
+use crate::janitor::Janitor;
 use crate::lane::Slot;
 use crate::relay::Relay;
 use crate::settings::Settings;
@@ -30,7 +32,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     database.wait_until_migrated().await?;
 
     let stop = CancellationToken::new();
-    let relay = Relay::new(database.clone(), Arc::clone(&broker));
+    let outbox = Outbox::new(database.clone(), Arc::clone(&broker));
     let turns = Turns::new(database.clone(), Arc::clone(&broker));
     let engine = Engine {
         database: database.clone(),
@@ -49,7 +51,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
                 lane,
                 engine: engine.clone(),
                 broker: Arc::clone(&broker),
-                relay: relay.clone(),
+                outbox: outbox.clone(),
                 turns: turns.clone(),
                 holder: holder.as_str().into(),
                 lease: settings.lease(),
@@ -58,12 +60,19 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             parts.spawn(slot.run(stop.clone()));
         }
     }
-    parts.spawn(relay.run(
+    parts.spawn(Relay::new(database.clone(), outbox).run(
         turns,
         Duration::from_secs_f64(settings.relay_seconds),
         Duration::from_secs_f64(settings.wake_up_patience_seconds),
         stop.clone(),
     ));
+    let janitor = Janitor {
+        database: database.clone(),
+        uploads: engine.uploads.clone(),
+        retention: settings.upload_retention(),
+        abandoned_after: Duration::from_secs_f64(settings.half_upload_seconds),
+    };
+    parts.spawn(janitor.run(Duration::from_secs_f64(settings.cleaning_seconds), stop.clone()));
     let threads = settings.hashing_threads();
     if threads > 0 {
         let hasher = Hasher::new(database, broker, engine.passwords, threads);

@@ -64,6 +64,18 @@ pub struct Settings {
     /// Seconds after which a wake-up that nobody answered is published again; doubles each time.
     #[arg(long, env = "ROLLCALL_WAKE_UP_PATIENCE_SECONDS", default_value_t = 60.0, value_name = "SECONDS", value_parser = seconds, help_heading = "Promises")]
     pub wake_up_patience_seconds: f64,
+
+    /// Days for which the upload of a finished import is kept, sealed, so that `rollcall jobs retry` can run it again.
+    #[arg(long, env = "ROLLCALL_UPLOAD_RETENTION_DAYS", default_value_t = 7.0, value_name = "DAYS", value_parser = days, help_heading = "Promises")]
+    pub upload_retention_days: f64,
+
+    /// Seconds after which an upload that broke off, or never became an import, is removed.
+    #[arg(long, env = "ROLLCALL_HALF_UPLOAD_SECONDS", default_value_t = 3600.0, value_name = "SECONDS", value_parser = seconds, help_heading = "Promises")]
+    pub half_upload_seconds: f64,
+
+    /// Seconds between two looks for uploads that can be removed.
+    #[arg(long, env = "ROLLCALL_CLEANING_SECONDS", default_value_t = 300.0, value_name = "SECONDS", value_parser = seconds, help_heading = "Promises")]
+    pub cleaning_seconds: f64,
 }
 
 impl Settings {
@@ -89,6 +101,11 @@ impl Settings {
         }
     }
 
+    /// How long the upload of a finished import is kept.
+    pub fn upload_retention(&self) -> Duration {
+        Duration::from_secs_f64(self.upload_retention_days * 86_400.0)
+    }
+
     /// How long a lease lasts.
     pub fn lease(&self) -> Duration {
         Duration::from_secs_f64(self.lease_seconds)
@@ -104,6 +121,13 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("give a whole number from 1".to_owned()),
         Ok(number) => Ok(number),
+    }
+}
+
+fn days(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(days) if (0.0..=36_500.0).contains(&days) => Ok(days),
+        _ => Err("give a number of days from 0 to 36500; 0 keeps none".to_owned()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The tenant's imports: one by its id, and all of them, newest first.
+//! The tenant's imports: one by its id, to look at or to cancel, and all of them, newest first.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use rollcall_schema::database::DatabaseError;
 use rollcall_schema::ids::ImportId;
+use rollcall_schema::import::by_hand::{self, Cancelled};
 use rollcall_schema::import::{self, Ending, Import};
 use rollcall_schema::{outcome, result};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use crate::prefer::{PREFERENCE_APPLIED, Preference};
 use crate::reply;
 use crate::state::App;
 use crate::waiting::{self, Waited};
+use crate::wake_ups;
 
 /// Imports in a page unless the client says how many.
 const PAGE: i64 = 50;
@@ -69,6 +71,30 @@ async fn answer(app: &App, administrator: &Administrator, import: Option<Import>
     match import.ending {
         None => Ok(reply::progress(&import)),
         Some(_) => Ok(Answer::Result(reply::result(app, administrator.tenant.id, &import).await)),
+    }
+}
+
+/// `DELETE /api/import/jobs/{id}`: ends it with the rows that were merged. Answers the result that the import has from
+/// now on; to whoever asks again, too.
+pub async fn cancel(
+    State(app): State<App>,
+    administrator: Administrator,
+    id: Result<Path<ImportId>, PathRejection>,
+) -> Result<Answer, Refusal> {
+    let Ok(Path(id)) = id else { return Err(Refusal::NoSuchImport) };
+    let tenant = administrator.tenant.id;
+    let mut conn = app.database.connection().await?;
+    let cancelled =
+        by_hand::cancel(&mut conn, tenant, id, &administrator.username).await.map_err(DatabaseError::from)?;
+    drop(conn);
+    match cancelled {
+        Cancelled::Yes(import) => {
+            tracing::info!(import = %id, by = %administrator.username, "an import was cancelled");
+            wake_ups::wake_next(&app, tenant);
+            Ok(Answer::Result(reply::result(&app, tenant, &import).await))
+        }
+        Cancelled::TooLate(_) => Err(Refusal::Ended),
+        Cancelled::Unknown => Err(Refusal::NoSuchImport),
     }
 }
 
@@ -169,7 +195,7 @@ impl<'a> From<&'a Import> for Job<'a> {
             summary: match &import.ending {
                 None => import.pending_summary(),
                 Some(Ending::Imported) => result::summary(import.tally),
-                Some(Ending::Refused(why) | Ending::Abandoned(why)) => why.clone(),
+                Some(Ending::Refused(why) | Ending::Abandoned(why) | Ending::Cancelled(why)) => why.clone(),
             },
             submitted_by: &import.submitted_as,
             submitted_at: import.submitted_at,

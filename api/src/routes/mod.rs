@@ -12,6 +12,8 @@ use crate::state::App;
 
 /// The methods of what is read.
 const READ: &str = "GET, HEAD, OPTIONS";
+/// The methods of what is read and can be cancelled.
+const READ_OR_CANCEL: &str = "GET, HEAD, DELETE, OPTIONS";
 /// The methods of what is sent to.
 const SEND: &str = "POST, OPTIONS";
 
@@ -21,7 +23,7 @@ pub fn routes() -> Router<App> {
         .route("/api/import/users", resource(SEND, post(imports::users)))
         .route("/api/import/userGroups", resource(SEND, post(imports::user_groups)))
         .route("/api/import/jobs", resource(READ, get(jobs::list)))
-        .route("/api/import/jobs/{id}", resource(READ, get(jobs::show)))
+        .route("/api/import/jobs/{id}", resource(READ_OR_CANCEL, get(jobs::show).delete(jobs::cancel)))
         .route("/health", resource(READ, get(health::live)))
         .route("/ready", resource(READ, get(health::ready)))
         .fallback(async || Refusal::NoSuchPath)

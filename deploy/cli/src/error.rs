@@ -65,6 +65,15 @@ pub enum Failure {
     #[error("the tenant {tenant} has no job {job}: `rollcall jobs list {tenant}` shows those it has")]
     UnknownJobOfTenant { tenant: String, job: ImportId },
 
+    #[error("the job {0} has ended already: `rollcall jobs show {0}` says how")]
+    JobEnded(ImportId),
+    #[error("the job {job} is {state}: only one that was abandoned or cancelled can run again")]
+    NothingToRetry { job: ImportId, state: &'static str },
+    #[error(
+        "the upload of job {0} is not kept any more: have the file sent again (ROLLCALL_UPLOAD_RETENTION_DAYS says how long uploads are kept)"
+    )]
+    UploadDeleted(ImportId),
+
     #[error("the answer cannot be written ({0}): check where the standard output goes")]
     Output(io::Error),
 }

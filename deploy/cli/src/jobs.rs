@@ -1,10 +1,11 @@
-//! `rollcall jobs`: shows what became of the imports.
+//! `rollcall jobs`: shows what became of the imports, cancels one, or has one run again.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use clap::{Args, Subcommand};
 use rollcall_schema::config::DatabaseSettings;
 use rollcall_schema::database::Connection;
 use rollcall_schema::ids::ImportId;
+use rollcall_schema::import::by_hand::{self, Cancelled, Retried};
 use rollcall_schema::import::{self, Ending, Import, State};
 use rollcall_schema::result;
 use rollcall_schema::tenant::{self as tenants, FoundTenant};
@@ -18,8 +19,8 @@ use crate::tenant;
 
 const JOB_KEYS: &str = "  id, tenant
   state        \"queued\", \"running\" or \"finished\"
-  ending       null until finished, then \"imported\", \"refused\" (the file cannot be imported) or
-               \"abandoned\" (the service gave up)
+  ending       null until finished, then \"imported\", \"refused\" (the file cannot be imported),
+               \"abandoned\" (the service gave up) or \"cancelled\"
   summary      the sentence that the client reads
   endpoint     \"users\" or \"userGroups\": where the file was posted
   kind         \"users\" or \"memberships\": what it turned out to be; null until it was read
@@ -30,11 +31,13 @@ const JOB_KEYS: &str = "  id, tenant
   encoding, delimiter, ignored_columns: what the reader chose and ignored
   trace_id     32 hexadecimal digits, or null";
 
-/// Look at the imports: what waits, what runs, and how it ended
+/// Look at the imports: what waits, what runs, and how it ended; cancel one, or run it again
 #[derive(Debug, Subcommand)]
 pub enum Command {
     List(List),
     Show(Show),
+    Cancel(Cancel),
+    Retry(Retry),
 }
 
 /// List a tenant's imports, newest first
@@ -56,6 +59,19 @@ pub struct List {
     database: DatabaseSettings,
 }
 
+/// Which import.
+#[derive(Debug, Args)]
+struct Which {
+    /// The job's id
+    #[arg(value_parser = id)]
+    id: ImportId,
+    /// Look only among this tenant's jobs
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    #[command(flatten)]
+    database: DatabaseSettings,
+}
+
 /// Show one import: how far it is, how it was read, how it ended, and its trace
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
@@ -69,21 +85,49 @@ Examples:
 With --json: an object with the keys
 {JOB_KEYS}"))]
 pub struct Show {
-    /// The job's id
-    #[arg(value_parser = id)]
-    id: ImportId,
-    /// Look only among this tenant's jobs
-    #[arg(long, value_name = "NAME")]
-    tenant: Option<String>,
     #[command(flatten)]
-    database: DatabaseSettings,
+    which: Which,
+}
+
+/// Cancel an import that waits or runs
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+A running import stops within the chunk at hand. Rows that were merged stay so, and its result says how far it got. The \
+tenant's next import begins within seconds.
+
+Example:
+  rollcall jobs cancel 01939d5e-0f6a-7cc3-98c5-3f8a4a5e1b2c
+
+With --json: an object with the keys
+{JOB_KEYS}"))]
+pub struct Cancel {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Run an import again that was given up or cancelled
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+It goes on behind the rows that were processed, with all its attempts before it, at the end of its tenant's line. Its \
+upload must still be there: the workers keep it for ROLLCALL_UPLOAD_RETENTION_DAYS after the import has ended.
+
+Example:
+  rollcall jobs retry 01939d5e-0f6a-7cc3-98c5-3f8a4a5e1b2c
+
+With --json: an object with the keys
+{JOB_KEYS}"))]
+pub struct Retry {
+    #[command(flatten)]
+    which: Which,
 }
 
 /// Does what was asked of the jobs.
 pub async fn run(command: Command, output: Output) -> Result<(), Failure> {
     match command {
         Command::List(list) => run_list(&list, output).await,
-        Command::Show(show) => run_show(&show, output).await,
+        Command::Show(show) => run_show(&show.which, output).await,
+        Command::Cancel(cancel) => run_cancel(&cancel.which, output).await,
+        Command::Retry(retry) => run_retry(&retry.which, output).await,
     }
 }
 
@@ -118,24 +162,68 @@ async fn run_list(list: &List, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn run_show(show: &Show, output: Output) -> Result<(), Failure> {
-    let database = database::open_migrated(&show.database).await?;
+async fn run_show(which: &Which, output: Output) -> Result<(), Failure> {
+    let database = database::open_migrated(&which.database).await?;
     let mut conn = database.connection().await?;
-    let tenant = tenant_of(&mut conn, show).await?;
-    let import = import::find(&mut conn, tenant.id, show.id)
+    let tenant = tenant_of(&mut conn, which).await?;
+    let import = import::find(&mut conn, tenant.id, which.id)
         .await?
-        .ok_or_else(|| Failure::UnknownJobOfTenant { tenant: tenant.name.clone(), job: show.id })?;
+        .ok_or_else(|| Failure::UnknownJobOfTenant { tenant: tenant.name.clone(), job: which.id })?;
     let job = Job::new(import, &tenant.name);
     output.answer(&job, || job.in_full())?;
     Ok(())
 }
 
+async fn run_cancel(which: &Which, output: Output) -> Result<(), Failure> {
+    let database = database::open_migrated(&which.database).await?;
+    let mut conn = database.connection().await?;
+    let tenant = tenant_of(&mut conn, which).await?;
+    let import = match by_hand::cancel(&mut conn, tenant.id, which.id, "the operator").await? {
+        Cancelled::Yes(import) => import,
+        Cancelled::TooLate(_) => return Err(Failure::JobEnded(which.id)),
+        Cancelled::Unknown => {
+            return Err(Failure::UnknownJobOfTenant { tenant: tenant.name, job: which.id });
+        }
+    };
+    let job = Job::new(import, &tenant.name);
+    output.answer(&job, || job.summary.clone())?;
+    Ok(())
+}
+
+async fn run_retry(which: &Which, output: Output) -> Result<(), Failure> {
+    let database = database::open_migrated(&which.database).await?;
+    let mut conn = database.connection().await?;
+    let tenant = tenant_of(&mut conn, which).await?;
+    let import = match by_hand::retry(&mut conn, tenant.id, which.id).await? {
+        Retried::InLine(import) => import,
+        Retried::NothingToDo(import) => {
+            return Err(Failure::NothingToRetry {
+                job: which.id,
+                state: import.ending.as_ref().map_or(state_name(import.state), ending_name),
+            });
+        }
+        Retried::UploadDeleted(_) => return Err(Failure::UploadDeleted(which.id)),
+        Retried::Unknown => {
+            return Err(Failure::UnknownJobOfTenant { tenant: tenant.name, job: which.id });
+        }
+    };
+    let job = Job::new(import, &tenant.name);
+    output.answer(&job, || {
+        format!(
+            "The import waits at the end of {}'s line, and goes on behind its {} processed rows. Watch it: rollcall jobs \
+             show {}",
+            tenant.name, job.rows.processed, job.id
+        )
+    })?;
+    Ok(())
+}
+
 /// The tenant that was named, else the one whose job it is.
-async fn tenant_of(conn: &mut Connection, show: &Show) -> Result<FoundTenant, Failure> {
-    if let Some(name) = &show.tenant {
+async fn tenant_of(conn: &mut Connection, which: &Which) -> Result<FoundTenant, Failure> {
+    if let Some(name) = &which.tenant {
         return tenant::named(conn, name).await;
     }
-    tenants::of_import(conn, show.id).await?.ok_or(Failure::UnknownJob(show.id))
+    tenants::of_import(conn, which.id).await?.ok_or(Failure::UnknownJob(which.id))
 }
 
 /// An import as it is shown. Its keys are documented in the help: scripts hold on to them.
@@ -172,17 +260,16 @@ struct Rows {
 
 impl Job {
     fn new(import: Import, tenant: &str) -> Self {
-        let (ending, summary) = match &import.ending {
-            None => (None, import.pending_summary()),
-            Some(Ending::Imported) => (Some("imported"), result::summary(import.tally)),
-            Some(Ending::Refused(why)) => (Some("refused"), why.clone()),
-            Some(Ending::Abandoned(why)) => (Some("abandoned"), why.clone()),
+        let summary = match &import.ending {
+            None => import.pending_summary(),
+            Some(Ending::Imported) => result::summary(import.tally),
+            Some(Ending::Refused(why) | Ending::Abandoned(why) | Ending::Cancelled(why)) => why.clone(),
         };
         Self {
             id: import.id,
             tenant: tenant.to_owned(),
             state: import.state,
-            ending,
+            ending: import.ending.as_ref().map(ending_name),
             summary,
             endpoint: import.endpoint.as_str(),
             kind: import.kind,
@@ -240,6 +327,15 @@ impl Job {
 
 fn id(text: &str) -> Result<ImportId, &'static str> {
     text.parse().map_err(|_| "a job's id is a UUID, such as 01939d5e-0f6a-7cc3-98c5-3f8a4a5e1b2c")
+}
+
+fn ending_name(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Imported => "imported",
+        Ending::Refused(_) => "refused",
+        Ending::Abandoned(_) => "abandoned",
+        Ending::Cancelled(_) => "cancelled",
+    }
 }
 
 fn state_name(state: State) -> &'static str {

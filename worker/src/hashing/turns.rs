@@ -8,9 +8,8 @@ use rollcall_schema::broker::Broker;
 use rollcall_schema::database::Database;
 use rollcall_schema::hashing::{self, Turn};
 use rollcall_schema::ids::TenantId;
+use rollcall_schema::outbox::PublishError;
 use rollcall_schema::telemetry::TraceContext;
-
-use crate::relay::RelayError;
 
 /// Passwords for which there is one turn more: some minutes' work of a core.
 const PASSWORDS_PER_TURN: u64 = 2000;
@@ -34,7 +33,7 @@ impl Turns {
 
     /// Publishes turns for a tenant of which an import has sealed so many passwords: several, so that workers can share
     /// them; none for no password. What is not published now is due when the relay looks next.
-    pub async fn publish(&self, tenant: TenantId, passwords: u64) -> Result<(), RelayError> {
+    pub async fn publish(&self, tenant: TenantId, passwords: u64) -> Result<(), PublishError> {
         if passwords == 0 {
             return Ok(());
         }
@@ -50,7 +49,7 @@ impl Turns {
     }
 
     /// Publishes a turn for each tenant whose passwords wait and of whose hashing nothing was heard for `patience`.
-    pub async fn publish_due(&self, patience: Duration) -> Result<(), RelayError> {
+    pub async fn publish_due(&self, patience: Duration) -> Result<(), PublishError> {
         let due = {
             let mut conn = self.database.connection().await?;
             hashing::claim_due_turns(&mut conn, patience, TENANTS).await?
@@ -64,7 +63,7 @@ impl Turns {
         sent
     }
 
-    async fn send(&self, turn: &Turn) -> Result<(), RelayError> {
+    async fn send(&self, turn: &Turn) -> Result<(), PublishError> {
         let sent = self.broker.publish_turn(turn).await;
         if sent.is_err() {
             let mut conn = self.database.connection().await?;
