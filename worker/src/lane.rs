@@ -28,7 +28,8 @@ use crate::hashing::turns::Turns;
 use crate::import::{Attempted, Engine, attempt, end};
 use crate::patience::{Pause, ask};
 
-/// The delay before the second attempt; doubles with each failure up to [`LONGEST_DELAY`].
+/// The delay before the second attempt; four times as long with each failure up to [`LONGEST_DELAY`]. Five attempts
+/// last a minute and a half: the restart of a server, or of whatever holds the uploads.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// See [`FIRST_DELAY`].
 const LONGEST_DELAY: Duration = Duration::from_mins(5);
@@ -264,6 +265,6 @@ impl Slot {
 
 /// How long to wait before the next attempt, after `failures` that failed before this one.
 fn delay(failures: i32) -> Duration {
-    let doublings = u32::try_from(failures).unwrap_or(0).min(16);
-    FIRST_DELAY.saturating_mul(1 << doublings).min(LONGEST_DELAY)
+    let quadruplings = u32::try_from(failures).unwrap_or(0).min(8);
+    FIRST_DELAY.saturating_mul(4_u32.pow(quadruplings)).min(LONGEST_DELAY)
 }

@@ -18,4 +18,7 @@ pub use expected::{Row, result};
 pub use raw::{RawConnection, basic, upload_head};
 pub use receiver::{ReceivedSpan, Receiver};
 pub use servers::{Servers, servers, start_durable_servers};
-pub use stack::{ADMINISTRATOR, KEY, Options, PASSWORD, Stack, Tenant, cheap_hash, cheap_hash_of, rss_kib};
+pub use stack::{
+    ADMINISTRATOR, KEY, Options, PASSWORD, Stack, Tenant, binary_path, cheap_hash, cheap_hash_of, free_port,
+    rss_kib,
+};

@@ -284,11 +284,36 @@ impl Stack {
         self.workers.push(worker);
     }
 
+    /// Runs the operator's command on the service; its standard output, if it succeeds, else its standard error.
+    pub async fn rollcall(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut command = tokio::process::Command::new(binary_path("rollcall"));
+        command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let output = command.output().await.expect("the command's binary is there");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the command writes UTF-8");
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    /// Asks the API to stop; it ends by itself.
+    pub fn ask_api_to_stop(&mut self) {
+        self.api.as_mut().expect("the API runs").ask_to_stop();
+    }
+
+    /// Waits until the API has ended.
+    pub fn api_ends(&mut self) {
+        let mut api = self.api.take().expect("the API ran");
+        assert!(api.stop(Duration::from_secs(20)), "the API stops when asked");
+    }
+
     /// The way to the stack's queues.
     pub fn broker(&self) -> Broker {
         let address = BrokerAddress::parse(&servers().amqp_url, Topology::new(&self.queue_prefix))
             .expect("the servers' URL is good");
         Broker::new(address, "test")
+    }
+
+    /// The name of the queue of the dead letters.
+    pub fn dead_letters(&self) -> String {
+        Topology::new(&self.queue_prefix).dead_letters()
     }
 
     /// Kills every worker with SIGKILL.
@@ -455,13 +480,13 @@ pub fn rss_kib(process: u32) -> (u64, u64) {
 }
 
 /// A port that nobody listens on now.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port can be had");
     listener.local_addr().expect("it is bound").port()
 }
 
 /// The service's binaries lie beside the tests', one or two folders up.
-fn binary_path(name: &str) -> PathBuf {
+pub fn binary_path(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a process knows its executable");
     own.ancestors()
         .skip(1)

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,7 +26,9 @@ pub struct Stack<'a> {
     amqp_url: String,
     // What is given by URL is not ours to start, watch or stop.
     postgres: Option<Server>,
+    postgres_restarts: Restarts,
     rabbit: Option<Server>,
+    rabbit_restarts: Restarts,
     processes: Vec<Supervised>,
 }
 
@@ -36,6 +38,12 @@ struct Supervised {
     name: &'static str,
     launch: Launch,
     process: Process,
+    restarts: Restarts,
+}
+
+/// When something that keeps ending is started again: the sooner it ends, the later.
+#[derive(Debug)]
+struct Restarts {
     started: Instant,
     delay: Duration,
     /// When to start it again, if it has ended.
@@ -50,7 +58,9 @@ impl<'a> Stack<'a> {
             database_url: String::new(),
             amqp_url: String::new(),
             postgres: None,
+            postgres_restarts: Restarts::new(),
             rabbit: None,
+            rabbit_restarts: Restarts::new(),
             processes: Vec::new(),
         }
     }
@@ -127,14 +137,7 @@ impl<'a> Stack<'a> {
                 launch = launch.without_env(other_way);
             }
             let process = Process::start(&launch)?;
-            self.processes.push(Supervised {
-                name,
-                launch,
-                process,
-                started: Instant::now(),
-                delay: FIRST_DELAY,
-                again_at: None,
-            });
+            self.processes.push(Supervised { name, launch, process, restarts: Restarts::new() });
         }
         Ok(())
     }
@@ -155,18 +158,17 @@ impl<'a> Stack<'a> {
 
     /// Starts again what has ended. To be called now and then, as long as everything should run.
     pub fn tend(&mut self, progress: &Progress) {
-        for (name, server) in [("PostgreSQL", &mut self.postgres), ("RabbitMQ", &mut self.rabbit)] {
-            if let Some(server) = server
-                && !server.is_running()
-            {
-                progress.say(&format!(
-                    "{name} has ended; starting it again. Its log: {}",
-                    server.log().display()
-                ));
-                if let Err(error) = server.restart() {
-                    progress.say(&error.to_string());
-                }
+        let servers = [
+            ("PostgreSQL", &mut self.postgres, &mut self.postgres_restarts),
+            ("RabbitMQ", &mut self.rabbit, &mut self.rabbit_restarts),
+        ];
+        for (name, server, restarts) in servers {
+            let Some(server) = server else { continue };
+            if server.is_running() {
+                continue;
             }
+            let log = server.log().to_owned();
+            restarts.tend(&format!("{name} has ended"), &log, progress, || server.restart());
         }
         for supervised in &mut self.processes {
             supervised.tend(progress);
@@ -215,35 +217,58 @@ impl<'a> Stack<'a> {
 
 impl Supervised {
     fn tend(&mut self, progress: &Progress) {
+        let Some(status) = self.process.ended() else { return };
+        let Self { name, launch, process, restarts } = self;
+        restarts.tend(&format!("The {name} has ended ({status})"), launch.log(), progress, || {
+            *process = Process::start(launch)?;
+            Ok(())
+        });
+    }
+}
+
+impl Restarts {
+    fn new() -> Self {
+        Self { started: Instant::now(), delay: FIRST_DELAY, again_at: None }
+    }
+
+    /// Of something that has ended: says so once, and starts it again when it is time.
+    fn tend(
+        &mut self,
+        what: &str,
+        log: &Path,
+        progress: &Progress,
+        start: impl FnOnce() -> Result<(), Error>,
+    ) {
         match self.again_at {
             None => {
-                let Some(status) = self.process.ended() else { return };
                 // One that ran for long has not failed at the start: no reason to wait long.
                 if self.started.elapsed() > LONGEST_DELAY {
                     self.delay = FIRST_DELAY;
                 }
                 progress.say(&format!(
-                    "The {} has ended ({status}); starting it again in {} s. Its log: {}",
-                    self.name,
+                    "{what}; starting it again in {} s. Its log: {}",
                     self.delay.as_secs(),
-                    self.launch.log().display()
+                    log.display()
                 ));
-                self.again_at = Some(Instant::now() + self.delay);
-                self.delay = (self.delay * 2).min(LONGEST_DELAY);
+                self.put_off();
             }
-            Some(when) if when <= Instant::now() => match Process::start(&self.launch) {
-                Ok(process) => {
-                    self.process = process;
+            Some(when) if when <= Instant::now() => match start() {
+                Ok(()) => {
                     self.started = Instant::now();
                     self.again_at = None;
                 }
                 Err(error) => {
                     progress.say(&error.to_string());
-                    self.again_at = Some(Instant::now() + self.delay);
+                    self.put_off();
                 }
             },
             Some(_) => {}
         }
+    }
+
+    fn put_off(&mut self) {
+        self.again_at = Some(Instant::now() + self.delay);
+        self.delay = (self.delay * 2).min(LONGEST_DELAY);
     }
 }
 

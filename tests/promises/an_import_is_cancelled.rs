@@ -1,0 +1,200 @@
+//! An import can be cancelled: it stops within a chunk, keeps what was merged and says how far that is, and the
+//! tenant's next one begins. What was cancelled or given up can run again, from where it stopped.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use rollcall_tests::harness::{Answer, Options, Row, Stack, eventually, result};
+use serde_json::json;
+
+const USERS: &str = "/api/import/users";
+const FILE: &str = "username,enabled,staffmember\njane,y,y\n";
+/// Rows of an import that is cancelled while it runs.
+const ROWS: u64 = 20_000;
+
+async fn submit(stack: &Stack, file: impl AsRef<[u8]>) -> String {
+    let accepted = stack.send(stack.upload(USERS, file).header("prefer", "respond-async")).await;
+    assert_eq!(accepted.status, 202, "{}", accepted.text());
+    accepted.header("location").unwrap().to_owned()
+}
+
+async fn cancel(stack: &Stack, job: &str) -> Answer {
+    stack.send(stack.request(Method::DELETE, job)).await
+}
+
+fn large() -> String {
+    let rows: String = (0..ROWS).map(|n| format!("user{n},y,y\n")).collect();
+    format!("username,enabled,staffmember\n{rows}")
+}
+
+/// Waits until some of an import's rows are merged.
+async fn is_merging(stack: &Stack, job: &str) {
+    eventually("rows are merged", async || {
+        let answer = stack.get(job).await;
+        assert_eq!(answer.status, 202, "it runs: {}", answer.text());
+        (answer.json()["rows"]["processed"].as_u64() > Some(0)).then_some(())
+    })
+    .await;
+}
+
+/// Rows with an outcome, by three ways of counting them, which agree.
+async fn rows_done(stack: &Stack, job: &str) -> u64 {
+    let id = job.rsplit('/').next().unwrap();
+    let counted = stack
+        .row(&format!(
+            "select (select rows_done from imports where id = '{id}') as by_cursor,
+                    (select coalesce(sum(rows), 0)::bigint from chunk_outcomes where import_id = '{id}') as by_outcomes,
+                    (select count(*) from users where username like 'user%') as by_users"
+        ))
+        .await;
+    assert_eq!(
+        (&counted["by_cursor"], &counted["by_cursor"]),
+        (&counted["by_outcomes"], &counted["by_users"])
+    );
+    counted["by_cursor"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn one_that_waits_never_begins() {
+    let mut stack = Options::default().workers(0).start().await;
+    let waiting = stack.upload(USERS, FILE);
+    let (answer, job) = tokio::join!(stack.send(waiting), async {
+        let job = eventually("it is in its line", async || {
+            let jobs = stack.get("/api/import/jobs").await.json();
+            jobs["jobs"][0]["id"].as_str().map(|id| format!("/api/import/jobs/{id}"))
+        })
+        .await;
+        let cancelled = cancel(&stack, &job).await;
+        let summary = cancelled.is_failure(200);
+        assert_eq!(summary, "The import was cancelled by autoimport before any row was processed.");
+        job
+    });
+    // Who waits hears of it at once, with a status that is no success.
+    answer.is_failure(409);
+    // A cancelled job polls like any finished one, and cancelling it again changes nothing.
+    stack.get(&job).await.is(200, answer.text());
+    cancel(&stack, &job).await.is(200, answer.text());
+
+    stack.start_worker();
+    stack.post_users(FILE).await.is(200, &result(&[Row::Created]));
+    let ended = cancel(&stack, &submit_and_finish(&stack).await).await;
+    assert!(ended.is_failure(409).contains("ended already"));
+    stack.get(&job).await.is(200, answer.text());
+}
+
+async fn submit_and_finish(stack: &Stack) -> String {
+    let answer = stack.post_users(FILE).await;
+    answer.is(200, &result(&[Row::Updated]));
+    answer.header("location").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn one_that_runs_stops_within_a_chunk_and_goes_on_when_it_is_retried() {
+    let stack = Options::default()
+        .worker_env("ROLLCALL_CHUNK_ROWS", 10)
+        .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
+        .start()
+        .await;
+    let job = submit(&stack, large()).await;
+    is_merging(&stack, &job).await;
+    let cancelled = cancel(&stack, &job).await;
+    let summary = cancelled.is_failure(200);
+    let done = rows_done(&stack, &job).await;
+    assert!((10..ROWS).contains(&done), "{done}");
+    assert!(summary.starts_with("The import was cancelled by autoimport after "), "{summary}");
+    assert!(
+        summary.ends_with(&format!(
+            "{done} users processed. {done} users created. 0 users updated. 0 users failed."
+        )),
+        "{summary}"
+    );
+    // The tenant's next import finds the line free, and its worker the slot.
+    stack.post_users(FILE).await.is(200, &result(&[Row::Created]));
+    assert_eq!(rows_done(&stack, &job).await, done, "nothing more is written");
+    stack.get(&job).await.is(200, cancelled.text());
+
+    // It goes on where it stopped, and its result is that of a whole import.
+    let id = job.rsplit('/').next().unwrap();
+    let said = stack.rollcall(&["jobs", "retry", id]).await.expect("it can run again");
+    assert!(said.contains(&format!("{done} processed rows")), "{said}");
+    let whole = vec![Row::Created; usize::try_from(ROWS).unwrap()];
+    stack.send(stack.request(Method::GET, &job).header("prefer", "wait=60")).await.is(200, &result(&whole));
+    let said = stack.rollcall(&["jobs", "retry", id]).await.expect_err("it is imported");
+    assert!(said.contains("only one that was abandoned or cancelled can run again"), "{said}");
+}
+
+#[tokio::test]
+async fn a_worker_that_holds_it_and_hears_of_nothing_writes_nothing_more() {
+    // One lane, so that the chunk at hand is the only one.
+    let mut stack = Options::default()
+        .worker_env("ROLLCALL_CHUNK_ROWS", 10)
+        .worker_env("ROLLCALL_LANES", 1)
+        .worker_env("ROLLCALL_LEASE_SECONDS", 3600)
+        .start()
+        .await;
+    let job = submit(&stack, large()).await;
+    is_merging(&stack, &job).await;
+    let id = job.rsplit('/').next().unwrap();
+    let said = stack.rollcall(&["jobs", "cancel", id]).await.expect("it runs");
+    assert!(said.starts_with("The import was cancelled by the operator after "), "{said}");
+    let done = rows_done(&stack, &job).await;
+    // The same worker takes the next one long before its lease would have ended.
+    stack.post_users(FILE).await.is(200, &result(&[Row::Created]));
+    assert_eq!(rows_done(&stack, &job).await, done);
+    let held =
+        stack.rows("select id from imports where state <> 'finished' or lease_until is not null").await;
+    assert!(held.is_empty(), "{held:?}");
+    stack.stop_workers();
+}
+
+#[tokio::test]
+async fn only_its_own_tenants_administrator_cancels_it() {
+    let stack = Options::default().workers(0).start().await;
+    stack.add_tenant("other").await;
+    let accepted = stack
+        .send(stack.upload(&format!("{USERS}?tenantId=school"), FILE).header("prefer", "respond-async"))
+        .await;
+    let job = accepted.header("location").unwrap();
+    cancel(&stack, &format!("{job}?tenantId=other")).await.is_failure(404);
+    cancel(&stack, "/api/import/jobs/nonsense?tenantId=school").await.is_failure(404);
+    stack.send(stack.anonymous(Method::DELETE, &format!("{job}?tenantId=school"))).await.is_failure(401);
+    assert_eq!(stack.row("select state from imports").await, json!({"state": "queued"}));
+    let answer = stack.send(stack.request(Method::OPTIONS, job)).await;
+    assert!(answer.header("allow").unwrap().contains("DELETE"));
+    cancel(&stack, &format!("{job}?tenantId=school")).await.is_failure(200);
+}
+
+#[tokio::test]
+async fn one_that_was_given_up_is_among_the_dead_letters_and_runs_again_when_its_trouble_is_over() {
+    let mut stack = Options::default()
+        .workers(0)
+        .worker_env("ROLLCALL_MAX_ATTEMPTS", 2)
+        .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
+        .start()
+        .await;
+    let job = submit(&stack, FILE).await;
+    let (there, away) = (stack.uploads(), stack.uploads().with_extension("away"));
+    std::fs::rename(&there, &away).unwrap();
+    stack.start_worker();
+    let waited = stack.send(stack.request(Method::GET, &job).header("prefer", "wait=60")).await;
+    assert!(waited.is_failure(200).starts_with("The import was given up after 2 attempts"));
+
+    let id = job.rsplit('/').next().unwrap();
+    let channel = stack.broker().channel().await.expect("RabbitMQ is there");
+    let dead = eventually("its wake-up is a dead letter", async || {
+        let options = lapin::options::BasicGetOptions { no_ack: true };
+        channel.basic_get(stack.dead_letters().into(), options).await.expect("the queue is there")
+    })
+    .await;
+    let message: serde_json::Value = serde_json::from_slice(&dead.delivery.data).unwrap();
+    assert_eq!(message["import"], id);
+
+    let _ = std::fs::remove_dir_all(&there);
+    std::fs::rename(&away, &there).unwrap();
+    stack.rollcall(&["jobs", "retry", id, "--tenant", "school"]).await.expect("it can run again");
+    stack
+        .send(stack.request(Method::GET, &job).header("prefer", "wait=60"))
+        .await
+        .is(200, &result(&[Row::Created]));
+    tokio::time::timeout(Duration::from_secs(5), channel.close(200, "done".into())).await.unwrap().unwrap();
+}

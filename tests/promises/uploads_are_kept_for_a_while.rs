@@ -1,0 +1,70 @@
+//! The uploads of finished imports are kept for some days and then deleted; what broke off is swept. One that an import
+//! still needs is never touched.
+
+use std::fs::File;
+use std::time::{Duration, SystemTime};
+
+use rollcall_tests::harness::{Options, Row, Stack, eventually, result};
+
+const USERS: &str = "/api/import/users";
+const FILE: &str = "username,enabled,staffmember\njane,y,y\n";
+const A_DAY: Duration = Duration::from_hours(24);
+
+async fn no_file_is_left(stack: &Stack) {
+    eventually("every upload is removed", async || stack.stored_files().is_empty().then_some(())).await;
+}
+
+#[tokio::test]
+async fn those_of_finished_imports_are_deleted_when_their_days_are_over() {
+    let stack = Options::default().worker_env("ROLLCALL_CLEANING_SECONDS", 0.05).start().await;
+    stack.post_users(FILE).await.is(200, &result(&[Row::Created]));
+    let refused = stack.post_users("name\njane\n").await;
+    refused.is_failure(400);
+    // A week is the default. The older one goes in the same look that leaves the younger one.
+    stack.execute("update imports set finished_at = finished_at - interval '6 days'").await;
+    stack
+        .execute("update imports set finished_at = finished_at - interval '2 days' where failure is null")
+        .await;
+    eventually("the older one is deleted", async || (stack.stored_files().len() == 1).then_some(())).await;
+    let kept = stack.row("select failure_kind from imports where upload_deleted_at is null").await;
+    assert_eq!(kept["failure_kind"], "refused");
+    stack.execute("update imports set finished_at = finished_at - interval '2 days'").await;
+    no_file_is_left(&stack).await;
+
+    let id = refused.header("location").unwrap().rsplit('/').next().unwrap().to_owned();
+    stack.execute(&format!("update imports set failure_kind = 'abandoned' where id = '{id}'")).await;
+    let said = stack.rollcall(&["jobs", "retry", &id]).await.expect_err("there is nothing to read");
+    assert!(said.contains("have the file sent again"), "{said}");
+    // What they came to is kept.
+    stack.get(refused.header("location").unwrap()).await.is(200, refused.text());
+}
+
+#[tokio::test]
+async fn what_broke_off_or_belongs_to_no_import_is_swept() {
+    let mut stack = Options::default().workers(0).start().await;
+    let accepted = stack.send(stack.upload(USERS, FILE).header("prefer", "respond-async")).await;
+    let waiting = stack.stored_files().remove(0);
+    // As an API leaves them that was killed amid an upload, and between storing and submitting one.
+    let half = waiting.with_file_name(format!("{}#1", uuid::Uuid::now_v7()));
+    let ownerless = waiting.with_file_name(uuid::Uuid::now_v7().to_string());
+    let fresh_half = waiting.with_file_name(format!("{}#2", uuid::Uuid::now_v7()));
+    let fresh = waiting.with_file_name(uuid::Uuid::now_v7().to_string());
+    for file in [&half, &ownerless, &fresh_half, &fresh] {
+        std::fs::write(file, "sealed").unwrap();
+    }
+    for old in [&half, &ownerless, &waiting] {
+        File::options().write(true).open(old).unwrap().set_modified(SystemTime::now() - A_DAY).unwrap();
+    }
+    // It waits while the janitor works.
+    stack.execute("update imports set not_before = now() + interval '1 hour'").await;
+    stack.start_worker_with(&[("ROLLCALL_CLEANING_SECONDS", "0.05")]);
+    eventually("what is old is swept", async || (!half.exists() && !ownerless.exists()).then_some(())).await;
+    assert!(waiting.exists() && fresh_half.exists() && fresh.exists());
+
+    stack.execute("update imports set not_before = now()").await;
+    let job = accepted.header("location").unwrap();
+    stack
+        .send(stack.request(reqwest::Method::GET, job).header("prefer", "wait=60"))
+        .await
+        .is(200, &result(&[Row::Created]));
+}
