@@ -31,3 +31,24 @@ async fn one_whose_upload_is_gone_is_given_up_and_the_next_one_runs() {
         r#"{"success":true,"summary":"1 user processed. 1 user created. 0 users updated. 0 users failed."}"#,
     );
 }
+
+#[tokio::test]
+async fn one_whose_upload_is_damaged_is_given_up_at_once() {
+    let mut stack = Options::default().workers(0).start().await;
+    let file = "username,enabled,staffmember\njane,y,y\n";
+    let accepted =
+        stack.send(stack.upload("/api/import/users", file).header("prefer", "respond-async")).await;
+    let stored = stack.stored_files().remove(0);
+    let mut sealed = std::fs::read(&stored).unwrap();
+    *sealed.last_mut().unwrap() ^= 1;
+    std::fs::write(&stored, sealed).unwrap();
+    stack.start_worker();
+
+    let location = accepted.header("location").unwrap();
+    let result = stack.send(stack.request(Method::GET, location).header("prefer", "wait=60")).await;
+    let summary = result.is_failure(200);
+    assert!(
+        summary.starts_with("The import was given up after 1 attempt: the stored upload is damaged"),
+        "{summary}"
+    );
+}

@@ -67,8 +67,8 @@ pub enum Attempted {
     LeaseLost,
 }
 
-/// Why an attempt failed. All of these may pass; what cannot ends as a result. Their Display is told to the client,
-/// their sources only to the log.
+/// Why an attempt failed. What the file's sender can mend is none of these: it ends as a result. Their Display is told
+/// to the client, their sources only to the log.
 #[derive(Debug, thiserror::Error)]
 pub enum AttemptError {
     /// The database failed.
@@ -79,13 +79,33 @@ pub enum AttemptError {
     Upload(#[from] UploadError),
     /// The upload could not be read.
     #[error("the upload could not be read")]
-    Read(#[from] std::io::Error),
+    Read(#[source] std::io::Error),
+    /// What was stored is not what was uploaded, or was sealed with another key.
+    #[error("the stored upload is damaged, or was sealed with another key")]
+    Damaged(#[source] std::io::Error),
     /// A part of the work panicked.
     #[error("the work on it broke down")]
     Broken(#[from] tokio::task::JoinError),
     /// Users were changed by others each time that they were to be written.
     #[error("its users were changed by somebody else again and again")]
     Overtaken,
+}
+
+impl AttemptError {
+    /// Whether another attempt may get further.
+    pub fn may_pass(&self) -> bool {
+        !matches!(self, Self::Damaged(_))
+    }
+}
+
+impl From<std::io::Error> for AttemptError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            // See `UploadOpener`.
+            std::io::ErrorKind::InvalidData => Self::Damaged(error),
+            _ => Self::Read(error),
+        }
+    }
 }
 
 impl From<StatementError> for AttemptError {

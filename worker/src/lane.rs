@@ -191,10 +191,12 @@ impl Slot {
                     tenant = %lease.tenant, import = %lease.import, failures,
                     error = &error as &dyn std::error::Error, "an attempt failed"
                 );
-                if failures >= self.max_attempts {
+                if failures >= self.max_attempts || !error.may_pass() {
+                    let attempts =
+                        if failures == 1 { "1 attempt".to_owned() } else { format!("{failures} attempts") };
                     let why = format!(
-                        "The import was given up after {failures} attempts: {error}. Rows that were processed before \
-                         stay so; whoever runs the service finds more in the workers' logs, by the id {}.",
+                        "The import was given up after {attempts}: {error}. Rows that were processed before stay so; \
+                         whoever runs the service finds more in the workers' logs, by the id {}.",
                         lease.import
                     );
                     self.give_up(claimed, why).await;
