@@ -182,10 +182,10 @@ impl Slot {
             Ok(Attempted::LeaseLost) => {
                 tracing::warn!(tenant = %lease.tenant, import = %lease.import, "the import is another worker's, or has been ended");
             }
-            Ok(Attempted::Interrupted) => self.release(claimed, Duration::ZERO, false).await,
+            Ok(Attempted::Interrupted) => self.release(claimed, Duration::ZERO, false, stop).await,
             Err(error) => {
                 tracing::Span::current().record("otel.status_code", "ERROR");
-                let before = self.failures(claimed).await;
+                let before = self.failures(claimed, stop).await;
                 let failures = before + 1;
                 tracing::error!(
                     tenant = %lease.tenant, import = %lease.import, failures,
@@ -201,7 +201,7 @@ impl Slot {
                     );
                     self.give_up(claimed, why).await;
                 } else {
-                    self.release(claimed, delay(before), true).await;
+                    self.release(claimed, delay(before), true, stop).await;
                 }
             }
         }
@@ -211,12 +211,12 @@ impl Slot {
 
     /// Attempts that failed before this one. Asked anew, because a chunk that was merged since the claim has cleared
     /// them; where the database cannot be asked the next claim counts.
-    async fn failures(&self, claimed: &Claimed) -> i32 {
-        let asked = async {
+    async fn failures(&self, claimed: &Claimed, stop: &CancellationToken) -> i32 {
+        let failures = ask(stop, || async {
             let mut conn = self.engine.database.connection().await?;
-            Ok::<_, DatabaseError>(import::failures(&mut conn, &claimed.lease).await?)
-        };
-        asked.await.unwrap_or(0)
+            Ok(import::failures(&mut conn, &claimed.lease).await?)
+        });
+        failures.await.unwrap_or(0)
     }
 
     async fn give_up(&self, claimed: &Claimed, why: String) {
@@ -233,16 +233,15 @@ impl Slot {
         }
     }
 
-    async fn release(&self, claimed: &Claimed, delay: Duration, charged: bool) {
-        let released = async {
+    /// Gives the import back. A database that is away is asked again: it is most often why the attempt failed, and when
+    /// it is back the import need not wait for the lease's end.
+    async fn release(&self, claimed: &Claimed, delay: Duration, charged: bool, stop: &CancellationToken) {
+        let released = ask(stop, || async {
             let mut conn = self.engine.database.connection().await?;
-            Ok::<_, DatabaseError>(import::release(&mut conn, &claimed.lease, delay, charged).await?)
-        };
-        if let Err(error) = released.await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "an import could not be given back; its lease will run out"
-            );
+            Ok(import::release(&mut conn, &claimed.lease, delay, charged).await?)
+        });
+        if released.await.is_none() {
+            tracing::warn!("an import could not be given back; its lease will run out");
         }
     }
 
