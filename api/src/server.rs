@@ -41,6 +41,9 @@ const BUFFER: usize = 64 * 1024;
 /// How long before the end of the grace period whoever still waits is sent away.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long what goes on without a client is waited for at the very end.
+const LAST_TASKS: Duration = Duration::from_secs(5);
+
 /// Why the API does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -87,7 +90,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     }
     // Uploads whose clients hung up in the last moment, and wake-ups on their way.
     app.tasks.close();
-    if timeout(settings.server.shutdown_limit, app.tasks.wait()).await.is_err() {
+    if timeout(LAST_TASKS, app.tasks.wait()).await.is_err() {
         tracing::warn!("stopping before everything was done; what was accepted is safe");
     }
     tracing::info!("stopped");

@@ -23,13 +23,22 @@ use crate::wake_ups;
 /// The header by which a client may send an upload again without importing it twice.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Takes the request's upload in and returns the import that it became, now or when it came before.
+/// An upload that was taken in.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken {
+    /// The import that it became.
+    pub import: ImportId,
+    /// Whether it became that when it came before, under the same key.
+    pub before: bool,
+}
+
+/// Takes the request's upload in and returns the import that it became.
 pub async fn take_in(
     app: &App,
     administrator: Administrator,
     endpoint: Endpoint,
     request: Request,
-) -> Result<ImportId, Refusal> {
+) -> Result<Taken, Refusal> {
     let limits = FormLimits {
         file: u64::try_from(administrator.tenant.upload_limit_bytes).unwrap_or(0),
         rest: app.limits.drain_bytes,
@@ -64,11 +73,7 @@ struct Upload {
     limits: FormLimits,
 }
 
-async fn store_and_submit(
-    app: App,
-    administrator: Administrator,
-    upload: Upload,
-) -> Result<ImportId, Refusal> {
+async fn store_and_submit(app: App, administrator: Administrator, upload: Upload) -> Result<Taken, Refusal> {
     let Upload { endpoint, key, form, limits } = upload;
     let Administrator { tenant, user, username } = administrator;
     let id = ImportId::generate();
@@ -108,13 +113,13 @@ async fn store_and_submit(
                 let wake_up = WakeUp { tenant: tenant.id, import: id, trace: submission.trace };
                 wake_ups::publish(&app, DueWakeUp { lane: submission.lane, wake_up, attempts: 0 });
             }
-            Ok(id)
+            Ok(Taken { import: id, before: false })
         }
         Ok(Submitted::Already(import)) => {
             tracing::Span::current().record("rollcall.import.id", tracing::field::display(import));
             tracing::info!(%import, tenant = %tenant.name, "an upload came again under its key");
             remove(&app, tenant.id, id).await;
-            Ok(import)
+            Ok(Taken { import, before: true })
         }
         Ok(Submitted::KeyOfAnother) => {
             remove(&app, tenant.id, id).await;
@@ -152,11 +157,11 @@ async fn submit(app: &App, submission: &Submission) -> Result<Submitted, NotSubm
         Err(error) => DatabaseError::from(error),
     };
     drop(conn);
-    // If the connection was lost while committing, the commit may have happened all the same.
     match waiting::look(&app.database, submission.tenant, submission.id).await {
         // Whether it is the head is not known: a wake-up too many changes nothing.
         Ok(Some(_)) => Ok(Submitted::InLine { is_head: true }),
-        Ok(None) => Err(NotSubmitted { error, certain: true }),
+        // A connection that was lost may have left a statement behind that waits for a lock, and commits yet.
+        Ok(None) => Err(NotSubmitted { certain: error.is_answer(), error }),
         Err(_) => Err(NotSubmitted { error, certain: false }),
     }
 }

@@ -59,6 +59,21 @@ pub enum DatabaseError {
     Migration(String),
 }
 
+impl DatabaseError {
+    /// Whether the server itself said so: then the statement is over, and changed nothing. Of one whose connection was
+    /// lost nobody knows.
+    pub fn is_answer(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind, Error};
+        match self {
+            Self::Query(Error::DatabaseError(kind, _)) => {
+                !matches!(kind, DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection)
+            }
+            Self::Query(Error::NotFound) => true,
+            Self::Unreachable(_) | Self::Refused(_) | Self::Query(_) | Self::Migration(_) => false,
+        }
+    }
+}
+
 /// Why a process cannot begin to work.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

@@ -242,7 +242,7 @@ pub async fn claim(
                 failures = failures + (case when state = 'running' then 1 else 0 end),
                 started_at = coalesce(started_at, now()), woken_at = null, wake_ups = 0
           where tenant_id = $1 and id = $2
-            and (state = 'queued' and not_before <= now() or state = 'running' and lease_until < now())
+            and (state = 'queued' and not_before <= now() or lease_is_over(state, lease_until, failures, id))
             and not exists (select from imports earlier
                              where earlier.tenant_id = $1 and earlier.state <> 'finished'
                                and earlier.place < imports.place)
@@ -406,6 +406,8 @@ pub async fn finish_in_txn(conn: &mut Connection, lease: &Lease, ending: &Ending
         "with finished as (
              update imports
                 set state = 'finished', finished_at = now(), lease_until = null, failure_kind = $4, failure = $5,
+                    -- From now on this says whether the wake-up of what was given up is among the dead letters.
+                    woken_at = null,
                     rows_total = case when $4 is null then rows_done else rows_total end
               where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running'
              returning id)
@@ -503,9 +505,10 @@ pub async fn due_wake_ups(
         "select tenant_id, id, lane, attempt, traceparent, tracestate
            from (select distinct on (tenant_id) *
                    from imports where state <> 'finished' order by tenant_id, place) head
-          where (state = 'queued' and not_before <= now() or state = 'running' and lease_until < now())
+          where (state = 'queued' and not_before <= now()
+                 or lease_is_over(state, lease_until, failures, id))
             and (woken_at is null
-                 or woken_at < now() - $1 * interval '1 second' * (2 ^ least(wake_ups - 1, 7)))
+                 or woken_at < now() - $1 * interval '1 second' * (2 ^ least(wake_ups - 1, 3)))
           order by submitted_at
           limit $2",
     )
@@ -546,7 +549,7 @@ pub async fn record_woken(
                 (select tenant_id, id from imports
                   where tenant_id = $1 and id = $2 and attempt = $3
                     and (state = 'queued' or state = 'running' and lease_until < now())
-                    for update skip locked)",
+                    for no key update skip locked)",
     )
     .bind::<sql_types::Uuid, _>(tenant)
     .bind::<sql_types::Uuid, _>(import)

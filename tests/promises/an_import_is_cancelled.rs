@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use diesel_async::SimpleAsyncConnection as _;
 use reqwest::Method;
 use rollcall_tests::harness::{Answer, Options, Row, Stack, eventually, result};
 use serde_json::json;
@@ -93,6 +94,7 @@ async fn one_that_runs_stops_within_a_chunk_and_goes_on_when_it_is_retried() {
     let stack = Options::default()
         .worker_env("ROLLCALL_CHUNK_ROWS", 10)
         .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
+        .worker_env("ROLLCALL_SMALL_LANE", 1)
         .start()
         .await;
     let job = submit(&stack, large()).await;
@@ -108,7 +110,7 @@ async fn one_that_runs_stops_within_a_chunk_and_goes_on_when_it_is_retried() {
         )),
         "{summary}"
     );
-    // The tenant's next import finds the line free, and its worker the slot.
+    // The tenant's next import finds the line free, and the worker's only slot.
     stack.post_users(FILE).await.is(200, &result(&[Row::Created]));
     assert_eq!(rows_done(&stack, &job).await, done, "nothing more is written");
     stack.get(&job).await.is(200, cancelled.text());
@@ -124,23 +126,35 @@ async fn one_that_runs_stops_within_a_chunk_and_goes_on_when_it_is_retried() {
 }
 
 #[tokio::test]
-async fn a_worker_that_holds_it_and_hears_of_nothing_writes_nothing_more() {
-    // One lane, so that the chunk at hand is the only one.
+async fn a_chunk_that_is_being_merged_meanwhile_is_not_committed() {
+    // A lease so long that no heartbeat comes in time: what tells the worker is its fence.
     let mut stack = Options::default()
-        .worker_env("ROLLCALL_CHUNK_ROWS", 10)
-        .worker_env("ROLLCALL_LANES", 1)
+        .worker_env("ROLLCALL_SMALL_LANE", 1)
         .worker_env("ROLLCALL_LEASE_SECONDS", 3600)
         .start()
         .await;
-    let job = submit(&stack, large()).await;
-    is_merging(&stack, &job).await;
-    let id = job.rsplit('/').next().unwrap();
-    let said = stack.rollcall(&["jobs", "cancel", id]).await.expect("it runs");
-    assert!(said.starts_with("The import was cancelled by the operator after "), "{said}");
-    let done = rows_done(&stack, &job).await;
-    // The same worker takes the next one long before its lease would have ended.
     stack.post_users(FILE).await.is(200, &result(&[Row::Created]));
-    assert_eq!(rows_done(&stack, &job).await, done);
+    let before = stack.row("select count(*) as users, count(surname) as named from users").await;
+
+    // The chunk is held up amid its merge, by somebody who has locked one of its users.
+    let mut conn = stack.database.connection().await.unwrap();
+    conn.batch_execute("begin; select from users where username = 'jane' for update").await.unwrap();
+    let job = submit(&stack, "username,surname,enabled,staffmember\njane,Doe,y,y\njoe,Doe,y,y\n").await;
+    eventually("the chunk waits for the user", async || {
+        let waiting =
+            "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+        (!stack.rows(waiting).await.is_empty()).then_some(())
+    })
+    .await;
+    let id = job.rsplit('/').next().unwrap();
+    let said = stack.rollcall(&["jobs", "cancel", id]).await.expect("it waits for no chunk");
+    assert_eq!(said.trim_end(), "The import was cancelled by the operator before any row was processed.");
+    conn.batch_execute("commit").await.unwrap();
+
+    // The worker's only slot takes the next one, long before the lease would have ended.
+    stack.post_users(FILE).await.is(200, &result(&[Row::Updated]));
+    assert_eq!(stack.row("select count(*) as users, count(surname) as named from users").await, before);
+    assert!(stack.rows(&format!("select from chunk_outcomes where import_id = '{id}'")).await.is_empty());
     let held =
         stack.rows("select id from imports where state <> 'finished' or lease_until is not null").await;
     assert!(held.is_empty(), "{held:?}");

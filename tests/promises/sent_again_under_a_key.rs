@@ -2,7 +2,7 @@
 //! may send its file again without knowing what became of it.
 
 use futures_util::future::join_all;
-use rollcall_tests::harness::{Answer, Options, Row, Stack, multipart, result};
+use rollcall_tests::harness::{Answer, Options, Row, Stack, eventually, multipart, result};
 use serde_json::json;
 
 const USERS: &str = "/api/import/users";
@@ -35,6 +35,7 @@ async fn a_hundred_at_once_are_one_import() {
     let upload = stack.upload(USERS, FILE).header("idempotency-key", "night-of-the-24th");
     let again = stack.send(upload.header("prefer", "respond-async")).await;
     assert_eq!((again.status, again.header("location")), (202, Some(location)));
+    assert_eq!(again.json()["state"], "finished");
     assert_eq!(imports(&stack).await, 1);
 }
 
@@ -47,13 +48,21 @@ async fn another_file_under_the_same_key_is_refused() {
     assert!(summary.contains("Idempotency-Key"), "{summary}");
     // The same file is another import at another address.
     send(&stack, "/api/import/userGroups", FILE, "k").await.is_failure(422);
+    // To be read in another way, it is another file.
+    let (content_type, body) = multipart("Content-Type: text/csv; charset=utf-16\r\n", FILE.as_bytes());
+    let other_charset = stack
+        .request(reqwest::Method::POST, USERS)
+        .header("content-type", content_type)
+        .header("idempotency-key", "k")
+        .body(body);
+    stack.send(other_charset).await.is_failure(422);
     assert_eq!(imports(&stack).await, 1);
     assert_eq!(stack.stored_files().len(), 1, "nothing is kept of what was refused");
 }
 
 #[tokio::test]
 async fn a_key_is_the_tenants_own_and_holds_for_a_day() {
-    let stack = Stack::new().await;
+    let stack = Options::default().worker_env("ROLLCALL_CLEANING_SECONDS", 0.1).start().await;
     let other = stack.add_tenant("other").await;
     let school = format!("{USERS}?tenantId=school");
     let created = result(&[Row::Created, Row::Created]);
@@ -70,6 +79,25 @@ async fn a_key_is_the_tenants_own_and_holds_for_a_day() {
         answer.is(200, &updated);
     }
     assert_eq!(imports(&stack).await, 3);
+    // Keys that stand for nothing any more are forgotten.
+    stack.execute("update idempotency_keys set created_at = created_at - interval '25 hours'").await;
+    eventually("no key is kept", async || {
+        stack.rows("select key from idempotency_keys").await.is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn different_keys_at_once_are_imports_of_their_own() {
+    let stack = Stack::new().await;
+    let keys: Vec<String> = (0..40).map(|n| format!("key-{}", n / 2)).collect();
+    let answers = join_all(keys.iter().map(|key| send(&stack, USERS, FILE, key))).await;
+    for pair in answers.chunks(2) {
+        assert_eq!((pair[0].status, pair[0].text()), (200, pair[1].text()));
+        assert_eq!(pair[0].header("location"), pair[1].header("location"));
+    }
+    assert_eq!(imports(&stack).await, 20);
+    assert_eq!(stack.row("select last_place from tenants").await, json!({"last_place": 20}));
 }
 
 #[tokio::test]

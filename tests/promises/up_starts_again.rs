@@ -58,10 +58,14 @@ async fn api_and_worker_are_started_again_and_imports_go_on() {
         curl(["--insecure", "--user", credentials.trim(), "--form", &form, &url]).await
     };
     let mut outcome = Row::Created;
-    for (name, program) in [("worker", "rollcall-worker"), ("API", "rollcall-api")] {
+    // One that dies again soon is waited for longer.
+    for (name, program, pause) in
+        [("worker", "rollcall-worker", 1), ("API", "rollcall-api", 1), ("worker", "rollcall-worker", 2)]
+    {
         let running = child(up.id(), program).expect("it runs");
         kill(running, Signal::SIGKILL).unwrap();
-        says(&log, &format!("The {name} has ended (signal: 9 (SIGKILL)); starting it again in 1 s.")).await;
+        says(&log, &format!("The {name} has ended (signal: 9 (SIGKILL)); starting it again in {pause} s."))
+            .await;
         eventually("another one runs", async || child(up.id(), program).filter(|now| *now != running)).await;
         // The API's port may not be open yet; a worker's absence is not noticed but by the time.
         let answer = eventually("an answer comes", async || {

@@ -214,14 +214,14 @@ async fn survey(engine: &Engine, claimed: &Claimed) -> Result<Result<Survey, Ref
 
 /// Ends an import whose file cannot be imported at all.
 async fn refuse(engine: &Engine, lease: &Lease, refusal: &Refusal) -> Result<Attempted, AttemptError> {
-    let ended = end(&engine.database, lease, Ending::Refused(refusal.to_string())).await?;
+    let ended = end(&engine.database, lease, &Ending::Refused(refusal.to_string())).await?;
     Ok(if ended { Attempted::Finished } else { Attempted::LeaseLost })
 }
 
 /// Ends an import that has no further rows to merge. `false`: the lease is lost.
-pub async fn end(database: &Database, lease: &Lease, ending: Ending) -> Result<bool, DatabaseError> {
+pub async fn end(database: &Database, lease: &Lease, ending: &Ending) -> Result<bool, DatabaseError> {
     let mut conn = database.connection().await?;
-    Ok(conn.transaction(async |conn| import::finish_in_txn(conn, lease, &ending).await).await?)
+    Ok(conn.transaction(async |conn| import::finish_in_txn(conn, lease, ending).await).await?)
 }
 
 /// The second reading, on a thread of its own: it checks the next chunk while this one is merged, and is never

@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use rollcall_schema::database::{Database, DatabaseError};
-use rollcall_schema::import::idempotency;
-use rollcall_schema::import::retention::{self, RetentionError};
-use rollcall_schema::upload::UploadStore;
+use rollcall_schema::import::{idempotency, retention};
+use rollcall_schema::upload::{UploadError, UploadStore};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// Uploads that are looked at or deleted with one statement.
+/// Uploads that are looked at or given up with one statement.
 const BATCH: usize = 200;
 
 /// Removes what nobody needs any more.
@@ -30,6 +29,21 @@ pub struct Janitor {
     pub abandoned_after: Duration,
 }
 
+/// Why something was not removed. It is at a later look.
+#[derive(Debug, thiserror::Error)]
+enum CleaningError {
+    #[error("the database could not be asked for what nobody needs")]
+    Database(#[from] DatabaseError),
+    #[error("the upload store failed")]
+    Store(#[from] UploadError),
+}
+
+impl From<diesel::result::Error> for CleaningError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
 impl Janitor {
     /// Looks again and again until `stop`.
     pub async fn run(self, every: Duration, stop: CancellationToken) {
@@ -40,66 +54,71 @@ impl Janitor {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            // Begun again at the next look where it is left off.
-            let cleaned = stop.run_until_cancelled(self.clean_up()).await;
-            if let Some(Err(error)) = cleaned {
-                let error = &error as &(dyn Error + 'static);
-                tracing::warn!(
-                    error,
-                    "not everything that nobody needs could be removed; trying again later"
-                );
-            }
+            stop.run_until_cancelled(self.clean_up()).await;
         }
     }
 
-    async fn clean_up(&self) -> Result<(), RetentionError> {
-        self.delete_finished().await?;
-        let half = self.uploads.delete_half(self.abandoned_after).await?;
-        let ownerless = self.delete_ownerless().await?;
-        if half + ownerless > 0 {
-            tracing::info!(half, ownerless, "uploads that never became an import were removed");
-        }
-        let mut conn = self.database.connection().await?;
-        idempotency::forget_expired(&mut conn).await?;
-        Ok(())
+    /// Each for itself: what cannot be removed must not keep the rest.
+    async fn clean_up(&self) {
+        told("uploads of imports that finished a while ago", self.delete_finished().await);
+        told("uploads that broke off", self.delete_half().await);
+        told("uploads that no import needs", self.delete_ownerless().await);
+        told("idempotency keys that have expired", self.forget_keys().await);
     }
 
-    async fn delete_finished(&self) -> Result<(), RetentionError> {
+    async fn delete_finished(&self) -> Result<usize, CleaningError> {
         let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
         let mut deleted = 0;
         loop {
-            let mut conn = self.database.connection().await?;
-            let batch = retention::delete_finished(&mut conn, &self.uploads, self.retention, limit).await?;
-            deleted += batch;
-            if batch < BATCH {
-                break;
+            let batch = {
+                let mut conn = self.database.connection().await?;
+                retention::give_up(&mut conn, self.retention, limit).await?
+            };
+            for (tenant, import) in &batch {
+                self.uploads.delete(*tenant, *import).await?;
+            }
+            deleted += batch.len();
+            if batch.len() < BATCH {
+                return Ok(deleted);
             }
         }
-        if deleted > 0 {
-            tracing::info!(uploads = deleted, "uploads of imports that finished a while ago were deleted");
-        }
-        Ok(())
     }
 
-    /// Deletes complete uploads that no import belongs to: their API died, or lost the database, before it put them into
-    /// line. Returns how many.
-    async fn delete_ownerless(&self) -> Result<usize, RetentionError> {
+    /// Their API died while they came.
+    async fn delete_half(&self) -> Result<usize, CleaningError> {
+        Ok(self.uploads.delete_half(self.abandoned_after).await?)
+    }
+
+    /// Their API died, or lost the database, before it put them into line; or they were given up and not deleted.
+    async fn delete_ownerless(&self) -> Result<usize, CleaningError> {
         let mut deleted = 0;
         let mut batches = std::pin::pin!(self.uploads.older_than(self.abandoned_after).try_chunks(BATCH));
-        loop {
-            let batch = match batches.try_next().await {
-                Ok(Some(batch)) => batch,
-                Ok(None) => return Ok(deleted),
-                Err(error) => return Err(error.1.into()),
-            };
-            let known = {
+        while let Some(batch) = batches.try_next().await.map_err(|failed| failed.1)? {
+            let ownerless = {
                 let mut conn = self.database.connection().await?;
-                retention::known(&mut conn, &batch).await.map_err(DatabaseError::from)?
+                retention::ownerless(&mut conn, &batch).await?
             };
-            for upload in batch.iter().filter(|upload| !known.contains(upload)) {
-                self.uploads.delete(upload.0, upload.1).await?;
-                deleted += 1;
+            for (tenant, import) in &ownerless {
+                self.uploads.delete(*tenant, *import).await?;
             }
+            deleted += ownerless.len();
+        }
+        Ok(deleted)
+    }
+
+    async fn forget_keys(&self) -> Result<usize, CleaningError> {
+        let mut conn = self.database.connection().await?;
+        Ok(idempotency::forget_expired(&mut conn).await?)
+    }
+}
+
+fn told(what: &str, removed: Result<usize, CleaningError>) {
+    match removed {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "{what} were removed"),
+        Err(error) => {
+            let error = &error as &(dyn Error + 'static);
+            tracing::warn!(error, "{what} could not all be removed; trying again later");
         }
     }
 }

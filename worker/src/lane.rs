@@ -80,17 +80,16 @@ impl Slot {
         let channel = self.broker.channel().await?;
         let queue = self.broker.queue(self.lane);
         // One delivery at a time: what a busy slot had prefetched, an idle one could not have.
-        channel.basic_qos(1, BasicQosOptions::default()).await?;
+        answered(channel.basic_qos(1, BasicQosOptions::default())).await?;
         loop {
             let consumer_tag = format!("{}-{}", self.lane.as_str(), uuid::Uuid::new_v4());
-            let mut consumer = channel
-                .basic_consume(
-                    queue.as_str().into(),
-                    consumer_tag.as_str().into(),
-                    BasicConsumeOptions::default(),
-                    FieldTable::default(),
-                )
-                .await?;
+            let mut consumer = answered(channel.basic_consume(
+                queue.as_str().into(),
+                consumer_tag.as_str().into(),
+                BasicConsumeOptions::default(),
+                FieldTable::default(),
+            ))
+            .await?;
             pause.forget();
             let delivery = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
@@ -112,9 +111,12 @@ impl Slot {
         let cancel = channel.basic_cancel(consumer_tag.into(), BasicCancelOptions::default());
         let Some(wake_up) = WakeUp::read(&delivery.data, delivery.properties.headers().as_ref()) else {
             tracing::error!(queue, "a message that is no wake-up goes to the dead letters");
-            cancel.await?;
-            delivery.acker.reject(BasicRejectOptions { requeue: false }).await?;
-            return Ok(());
+            answered(cancel).await?;
+            return answered(async {
+                delivery.acker.reject(BasicRejectOptions { requeue: false }).await?;
+                Ok(())
+            })
+            .await;
         };
         let span = tracing::info_span!(
             "process import",
@@ -162,11 +164,12 @@ impl Slot {
         let lease = &claimed.lease;
         if claimed.failures >= self.max_attempts {
             let why = format!(
-                "The import was given up after {} attempts, in each of which its worker died or fell silent. \
-                 Whoever runs the service finds why in the workers' logs, by the id {}.",
+                "The import was given up after {} attempts that failed, the last of them because its worker died or fell \
+                 silent. Rows that were processed before stay so; whoever runs the service finds more in the workers' \
+                 logs, by the id {}.",
                 claimed.failures, lease.import
             );
-            self.give_up(claimed, why).await;
+            self.give_up(claimed, why, stop).await;
             return;
         }
         // A task of its own: an import that makes it panic costs its own attempt and nobody else's.
@@ -199,7 +202,7 @@ impl Slot {
                          whoever runs the service finds more in the workers' logs, by the id {}.",
                         lease.import
                     );
-                    self.give_up(claimed, why).await;
+                    self.give_up(claimed, why, stop).await;
                 } else {
                     self.release(claimed, delay(before), true, stop).await;
                 }
@@ -219,17 +222,14 @@ impl Slot {
         failures.await.unwrap_or(0)
     }
 
-    async fn give_up(&self, claimed: &Claimed, why: String) {
-        match end(&self.engine.database, &claimed.lease, Ending::Abandoned(why)).await {
+    async fn give_up(&self, claimed: &Claimed, why: String, stop: &CancellationToken) {
+        let ending = Ending::Abandoned(why);
+        let given_up = ask(stop, || end(&self.engine.database, &claimed.lease, &ending));
+        match given_up.await {
             // Its own wake-up is due among the dead letters since; nobody waits for that, so the relay sees to it.
-            Ok(true) => self.wake_next(claimed).await,
-            Ok(false) => {}
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "an import could not be given up yet"
-                );
-            }
+            Some(true) => self.wake_next(claimed).await,
+            Some(false) => {}
+            None => tracing::warn!("an import could not be given up yet; its lease will run out"),
         }
     }
 

@@ -1,12 +1,27 @@
 //! The worker's process.
 
+use std::time::Duration;
+
 use clap::Parser as _;
 use rollcall_schema::telemetry;
 use rollcall_worker::{service, settings::Settings};
 
-#[tokio::main]
-async fn main() -> std::process::ExitCode {
+/// How long threads that read or write are waited for at the very end: one that hangs in a file system must not keep
+/// the process.
+const LAST_THREADS: Duration = Duration::from_secs(1);
+
+fn main() -> std::process::ExitCode {
     let settings = Settings::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&error.into()),
+    };
+    let code = runtime.block_on(run(settings));
+    runtime.shutdown_timeout(LAST_THREADS);
+    code
+}
+
+async fn run(settings: Settings) -> std::process::ExitCode {
     let telemetry = match telemetry::start("rollcall-worker") {
         Ok(telemetry) => telemetry,
         Err(error) => return refuse(&error.into()),

@@ -88,7 +88,20 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     };
     tracing::info!("stopping: the chunks at hand are finished, the imports given back");
     stop.cancel();
-    while parts.join_next().await.is_some() {}
+    let drained = async { while parts.join_next().await.is_some() {} };
+    let limit = Duration::from_secs_f64(settings.shutdown_seconds);
+    let cut_off = tokio::select! {
+        () = drained => None,
+        () = tokio::time::sleep(limit) => Some("the time to stop is up"),
+        _ = terminate.recv() => Some("told to stop once more"),
+        _ = interrupt.recv() => Some("told to stop once more"),
+    };
+    if let Some(why) = cut_off {
+        tracing::warn!(
+            "{why}: what is under way is cut off, and goes on elsewhere when its lease has run out"
+        );
+        parts.abort_all();
+    }
     match ended_part {
         None => Ok(()),
         Some(ended) => {

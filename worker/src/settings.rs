@@ -53,7 +53,7 @@ pub struct Settings {
     #[arg(long, env = "ROLLCALL_LEASE_SECONDS", default_value_t = 30.0, value_name = "SECONDS", value_parser = seconds, help_heading = "Promises")]
     pub lease_seconds: f64,
 
-    /// Failed attempts after which an import is given up, with a result that says why.
+    /// Failed attempts in a row, without a chunk merged, after which an import is given up with a result that says why.
     #[arg(long, env = "ROLLCALL_MAX_ATTEMPTS", default_value_t = 5, value_name = "ATTEMPTS", value_parser = clap::value_parser!(i32).range(1..=1000), help_heading = "Promises")]
     pub max_attempts: i32,
 
@@ -69,13 +69,19 @@ pub struct Settings {
     #[arg(long, env = "ROLLCALL_UPLOAD_RETENTION_DAYS", default_value_t = 7.0, value_name = "DAYS", value_parser = days, help_heading = "Promises")]
     pub upload_retention_days: f64,
 
-    /// Seconds after which an upload that broke off, or never became an import, is removed.
-    #[arg(long, env = "ROLLCALL_HALF_UPLOAD_SECONDS", default_value_t = 3600.0, value_name = "SECONDS", value_parser = seconds, help_heading = "Promises")]
+    /// Seconds after which an upload to which nothing was added, or that never became an import, is taken for left behind
+    /// and removed. Far longer than the API waits for an upload's next byte and for the database; 600 at least.
+    #[arg(long, env = "ROLLCALL_HALF_UPLOAD_SECONDS", default_value_t = 3600.0, value_name = "SECONDS", value_parser = half_upload_seconds, help_heading = "Promises")]
     pub half_upload_seconds: f64,
 
     /// Seconds between two looks for uploads that can be removed.
     #[arg(long, env = "ROLLCALL_CLEANING_SECONDS", default_value_t = 300.0, value_name = "SECONDS", value_parser = seconds, help_heading = "Promises")]
     pub cleaning_seconds: f64,
+
+    /// Seconds that the chunks at hand are given to end when the worker is told to stop. What has not ended then is cut
+    /// off, and another worker goes on with it when its lease has run out.
+    #[arg(long, env = "ROLLCALL_SHUTDOWN_SECONDS", default_value_t = 25.0, value_name = "SECONDS", value_parser = seconds, help_heading = "Promises")]
+    pub shutdown_seconds: f64,
 }
 
 impl Settings {
@@ -121,6 +127,13 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("give a whole number from 1".to_owned()),
         Ok(number) => Ok(number),
+    }
+}
+
+fn half_upload_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (600.0..=31_536_000.0).contains(&seconds) => Ok(seconds),
+        _ => Err("give a number of seconds from 600 to 31536000".to_owned()),
     }
 }
 

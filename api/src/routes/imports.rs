@@ -15,7 +15,7 @@ use crate::login::Administrator;
 use crate::prefer::{PREFERENCE_APPLIED, Preference};
 use crate::reply;
 use crate::state::App;
-use crate::submission;
+use crate::submission::{self, Taken};
 use crate::waiting::{self, Waited};
 
 /// `POST /api/import/users`
@@ -44,23 +44,27 @@ async fn import(
 ) -> Result<Response, Refusal> {
     let preference = Preference::read(request.headers());
     let tenant = administrator.tenant.id;
-    let id = submission::take_in(&app, administrator, endpoint, request).await?;
-    let answer = answer(&app, tenant, id, preference).await;
-    Ok((headers(id, preference), answer).into_response())
+    let taken = submission::take_in(&app, administrator, endpoint, request).await?;
+    let answer = answer(&app, tenant, taken, preference).await;
+    Ok((headers(taken.import, preference), answer).into_response())
 }
 
 /// The result if it comes soon enough; else what the client prefers to it, or heartbeats until it comes.
 async fn answer(
     app: &App,
     tenant: TenantId,
-    id: ImportId,
+    Taken { import: id, before }: Taken,
     preference: Option<Preference>,
 ) -> Result<Answer, Refusal> {
     let patience = match preference {
         None => app.limits.heartbeat_after,
         Some(Preference::Wait(seconds)) => Duration::from_secs(seconds),
         // Not even a look: it was just put into line, and that is the answer.
-        Some(Preference::RespondAsync) => return Ok(reply::accepted(id, None)),
+        Some(Preference::RespondAsync) if !before => return Ok(reply::accepted(id, None)),
+        Some(Preference::RespondAsync) => {
+            let import = waiting::look(&app.database, tenant, id).await?;
+            return Ok(reply::accepted(id, import.as_ref()));
+        }
     };
     match waiting::wait(app, tenant, id, Some(Instant::now() + patience)).await {
         Waited::Finished(import) => {

@@ -8,7 +8,20 @@ alter table imports add column upload_deleted_at timestamptz;
 create index imports_upload_kept on imports (finished_at)
     where state = 'finished' and upload_deleted_at is null;
 
+-- Whether an import's worker fell silent and another may take over. An import whose workers keep falling silent may be
+-- what silences them: each time it waits longer, and not as long as its neighbours on the same worker, so that they get
+-- on without it.
+create function lease_is_over(state text, lease_until timestamptz, failures integer, id uuid)
+    returns boolean language sql stable parallel safe as $$
+    select state = 'running'
+       and lease_until + case when failures = 0 then interval '0'
+                              else least(4.0 ^ (failures - 1), 300) * interval '1 second'
+                                   * (0.5 + (hashtext(id::text) & 1023) / 1024.0)
+                         end < now()
+$$;
+
 -- What was given up and is not known to be among the dead letters yet.
+update imports set woken_at = coalesce(woken_at, now()) where failure_kind = 'abandoned';
 create index imports_dead_letter_due on imports (finished_at)
     where failure_kind = 'abandoned' and woken_at is null;
 

@@ -34,15 +34,7 @@ pub async fn cancel(
     who: &str,
 ) -> QueryResult<Cancelled> {
     conn.transaction(async |conn| {
-        // Waits for a chunk that is being committed: what is said of the rows is then the truth.
-        let locked: Option<ImportRow> = imports::table
-            .find((tenant, id))
-            .select(ImportRow::as_select())
-            .for_update()
-            .first(conn)
-            .await
-            .optional()?;
-        let Some(mut import) = locked.map(Import::from) else { return Ok(Cancelled::Unknown) };
+        let Some(mut import) = lock(conn, tenant, id).await? else { return Ok(Cancelled::Unknown) };
         match &import.ending {
             None => {}
             Some(Ending::Cancelled(_)) => return Ok(Cancelled::Yes(import)),
@@ -71,6 +63,19 @@ pub async fn cancel(
         Ok(Cancelled::Yes(import))
     })
     .await
+}
+
+/// The import, which nobody claims, moves on or ends until the transaction is over. Waits for a chunk that is being
+/// committed, and not for one that is merged: that one refers to the import's key, which is not locked.
+async fn lock(conn: &mut Connection, tenant: TenantId, id: ImportId) -> QueryResult<Option<Import>> {
+    let row: Option<ImportRow> = imports::table
+        .find((tenant, id))
+        .select(ImportRow::as_select())
+        .for_no_key_update()
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(row.map(Import::from))
 }
 
 #[derive(QueryableByName)]
@@ -112,27 +117,30 @@ pub enum Retried {
 /// At the end, because others of the tenant may have run since, and one may be running: it must not come before them.
 pub async fn retry(conn: &mut Connection, tenant: TenantId, id: ImportId) -> QueryResult<Retried> {
     conn.transaction(async |conn| {
+        let Some(import) = lock(conn, tenant, id).await? else { return Ok(Retried::Unknown) };
+        if !matches!(import.ending, Some(Ending::Abandoned(_) | Ending::Cancelled(_))) {
+            return Ok(Retried::NothingToDo(import));
+        }
         // The lock on the tenant's row gives places in the order of commits, as `submit` does.
         let retried = statement(
-            "with line as (update tenants set last_place = last_place + 1 where id = $1 returning last_place)
+            "with kept as (select from imports where tenant_id = $1 and id = $2 and upload_deleted_at is null),
+                  line as (update tenants set last_place = last_place + 1
+                            where id = $1 and exists (select from kept)
+                            returning last_place)
              update imports
                 set state = 'queued', place = line.last_place, failure = null, failure_kind = null, failures = 0,
                     finished_at = null, not_before = now(), woken_at = null, wake_ups = 0
                from line
-              where tenant_id = $1 and id = $2 and state = 'finished'
-                and failure_kind in ('abandoned', 'cancelled') and upload_deleted_at is null",
+              where tenant_id = $1 and id = $2",
         )
         .bind::<sql_types::Uuid, _>(tenant)
         .bind::<sql_types::Uuid, _>(id)
         .execute(conn)
-        .await?
-            == 1;
-        let Some(import) = super::find(conn, tenant, id).await? else { return Ok(Retried::Unknown) };
-        Ok(match &import.ending {
-            None if retried => Retried::InLine(import),
-            Some(Ending::Abandoned(_) | Ending::Cancelled(_)) => Retried::UploadDeleted(import),
-            None | Some(_) => Retried::NothingToDo(import),
-        })
+        .await?;
+        if retried == 0 {
+            return Ok(Retried::UploadDeleted(import));
+        }
+        Ok(super::find(conn, tenant, id).await?.map_or(Retried::Unknown, Retried::InLine))
     })
     .await
 }

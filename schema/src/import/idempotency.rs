@@ -38,7 +38,7 @@ impl IdempotencyKey {
 pub(super) struct Known {
     #[diesel(sql_type = sql_types::Uuid)]
     pub import: ImportId,
-    /// Whether the same file was posted to the same address.
+    /// Whether the same file was posted to the same address, to be read in the same way.
     #[diesel(sql_type = sql_types::Bool)]
     pub same_upload: bool,
 }
@@ -50,7 +50,8 @@ pub(super) async fn find(
     key: &IdempotencyKey,
 ) -> QueryResult<Known> {
     statement(
-        "select imports.id as import, (imports.endpoint = $3 and imports.upload_sha256 = $4) as same_upload
+        "select imports.id as import, (imports.endpoint = $3 and imports.upload_sha256 = $4
+                                    and imports.charset is not distinct from $5) as same_upload
            from idempotency_keys join imports
              on imports.tenant_id = idempotency_keys.tenant_id and imports.id = idempotency_keys.import_id
           where idempotency_keys.tenant_id = $1 and idempotency_keys.key = $2",
@@ -59,6 +60,7 @@ pub(super) async fn find(
     .bind::<sql_types::Text, _>(key.as_str())
     .bind::<sql_types::Text, _>(submission.endpoint.as_str())
     .bind::<sql_types::Binary, _>(submission.stored.sha256.as_slice())
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(submission.charset.as_deref())
     .get_result(conn)
     .await
 }

@@ -1,33 +1,14 @@
 //! Which uploads are still of use.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::sql_types;
-use diesel_async::{AsyncConnection as _, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 
-use crate::database::{Connection, DatabaseError};
+use crate::database::Connection;
 use crate::ids::{ImportId, TenantId};
 use crate::statement::statement;
-use crate::upload::{UploadError, UploadStore};
-
-/// Why uploads could not be deleted. They are at the next look.
-#[derive(Debug, thiserror::Error)]
-pub enum RetentionError {
-    /// The database failed.
-    #[error("the database could not be asked for uploads")]
-    Database(#[from] DatabaseError),
-    /// The store failed.
-    #[error("the upload store failed")]
-    Store(#[from] UploadError),
-}
-
-impl From<diesel::result::Error> for RetentionError {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
 
 #[derive(QueryableByName)]
 struct Key {
@@ -37,56 +18,43 @@ struct Key {
     id: ImportId,
 }
 
-/// Deletes the uploads of some of the imports that finished longer than `kept` ago, `limit` at most; returns how many.
-///
-/// In one transaction that locks the imports: one that is put into line again meanwhile still has its upload, or knows
-/// that it has none.
-pub async fn delete_finished(
+/// Gives up the uploads of some of the imports that finished longer than `kept` ago, `limit` at most, and returns them.
+/// They are to be deleted now that nobody can put their import into line again; one that is not deleted is
+/// [ownerless](ownerless).
+pub async fn give_up(
     conn: &mut Connection,
-    uploads: &UploadStore,
     kept: Duration,
     limit: i64,
-) -> Result<usize, RetentionError> {
-    conn.transaction(async |conn| {
-        let over: Vec<Key> = statement(
-            "select tenant_id, id from imports
-              where state = 'finished' and upload_deleted_at is null
-                and finished_at < now() - $1 * interval '1 second'
-              order by finished_at limit $2
-                for update skip locked",
-        )
-        .bind::<sql_types::Double, _>(kept.as_secs_f64())
-        .bind::<sql_types::BigInt, _>(limit)
-        .load(conn)
-        .await?;
-        for key in &over {
-            uploads.delete(key.tenant_id, key.id).await?;
-        }
-        statement(
-            "update imports set upload_deleted_at = now()
-               from unnest($1, $2) as deleted (tenant_id, id)
-              where imports.tenant_id = deleted.tenant_id and imports.id = deleted.id",
-        )
-        .bind::<sql_types::Array<sql_types::Uuid>, _>(
-            over.iter().map(|key| key.tenant_id).collect::<Vec<_>>(),
-        )
-        .bind::<sql_types::Array<sql_types::Uuid>, _>(over.iter().map(|key| key.id).collect::<Vec<_>>())
-        .execute(conn)
-        .await?;
-        Ok(over.len())
-    })
-    .await
+) -> QueryResult<Vec<(TenantId, ImportId)>> {
+    let given_up: Vec<Key> = statement(
+        "update imports set upload_deleted_at = now()
+          where (tenant_id, id) in
+                (select tenant_id, id from imports
+                  where state = 'finished' and upload_deleted_at is null
+                    and finished_at < now() - $1 * interval '1 second'
+                  order by finished_at limit $2
+                    for no key update skip locked)
+         returning tenant_id, id",
+    )
+    .bind::<sql_types::Double, _>(kept.as_secs_f64())
+    .bind::<sql_types::BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    Ok(given_up.into_iter().map(|key| (key.tenant_id, key.id)).collect())
 }
 
-/// Those of the uploads that belong to an import.
-pub async fn known(
+/// Those of some stored uploads that no import needs: it never was, or was given them up. Of tenants that there are:
+/// what belongs to another database's tenant, in a folder that two services share, is not ours to judge.
+pub async fn ownerless(
     conn: &mut Connection,
     uploads: &[(TenantId, ImportId)],
-) -> QueryResult<HashSet<(TenantId, ImportId)>> {
+) -> QueryResult<Vec<(TenantId, ImportId)>> {
     let keys: Vec<Key> = statement(
-        "select imports.tenant_id, imports.id
+        "select stored.tenant_id, stored.id
            from unnest($1, $2) as stored (tenant_id, id)
-           join imports on imports.tenant_id = stored.tenant_id and imports.id = stored.id",
+           join tenants on tenants.id = stored.tenant_id
+           left join imports on imports.tenant_id = stored.tenant_id and imports.id = stored.id
+          where imports.id is null or imports.upload_deleted_at is not null",
     )
     .bind::<sql_types::Array<sql_types::Uuid>, _>(
         uploads.iter().map(|(tenant, _)| *tenant).collect::<Vec<_>>(),
