@@ -15,16 +15,18 @@ use futures_util::FutureExt as _;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
 use crate::config::ConfigError;
+use crate::session::SessionError;
 
 /// Every migration there is, compiled in, so that a binary always carries the tables it was built for.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// How long a request waits for a connection of the pool, or for the server to accept one.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long the server may be silent on a connection before it is given up.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
@@ -51,9 +53,15 @@ pub enum DatabaseError {
     /// No connection could be made outside the pool.
     #[error("the database did not accept a connection")]
     Refused(#[from] ConnectionError),
+    /// No session could be had in time.
+    #[error("no connection to the database could be had")]
+    NoSession(#[from] SessionError),
     /// A statement failed.
     #[error("a statement failed in the database")]
     Query(#[from] diesel::result::Error),
+    /// A statement failed in a session.
+    #[error("a statement failed in the database")]
+    Statement(#[from] tokio_postgres::Error),
     /// The tables could not be brought up to date.
     #[error("the tables could not be migrated: {0}")]
     Migration(String),
@@ -181,6 +189,16 @@ impl DatabaseAddress {
             .await
             .map_err(|error| ConnectionError::BadConnection(describe(&error)))?;
         AsyncPgConnection::try_from_client_and_connection(client, connection).await
+    }
+
+    /// Opens one connection without diesel. Of the two the latter moves the bytes and must be run.
+    pub(crate) async fn open(
+        &self,
+    ) -> Result<
+        (Client, impl Future<Output = Result<(), tokio_postgres::Error>> + use<>),
+        tokio_postgres::Error,
+    > {
+        self.config.connect(self.tls.clone()).await
     }
 }
 
