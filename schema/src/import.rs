@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::database::Connection;
 use crate::ids::{ImportId, TenantId, UserId};
 use crate::outcome::Tally;
+use crate::session::Session;
 use crate::statement::statement;
 use crate::tables::imports;
 use crate::telemetry::TraceContext;
@@ -290,54 +291,64 @@ pub struct Advance<'a> {
 /// This is the fence. It locks the import's row until the commit, so whoever claims the import next waits for that and
 /// goes on behind it; and it stands at the end, so that chunks of one import can be merged side by side and the row
 /// is locked for no longer than a commit takes. Also renews the lease.
-pub async fn advance_in_txn(conn: &mut Connection, lease: &Lease, chunk: Advance<'_>) -> QueryResult<bool> {
+pub async fn advance_in_txn(
+    txn: &Session,
+    lease: &Lease,
+    chunk: Advance<'_>,
+) -> Result<bool, tokio_postgres::Error> {
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let reading = chunk.reading;
-    let advanced = statement(
-        "with advanced as (
-             update imports
-                set created = created + $5, updated = updated + $6, failed = failed + $7,
-                    -- It gets on: attempts are counted against an import that stands still.
-                    failures = 0,
-                    -- The clock's time, not the transaction's: that one is when the chunk began.
-                    lease_until = case when not $13 then clock_timestamp() + $8 * interval '1 second' end,
-                    kind = coalesce($9, kind), encoding = coalesce($10, encoding),
-                    delimiter = coalesce($11, delimiter), ignored_columns = coalesce($12, ignored_columns),
-                    state = case when $13 then 'finished' else state end,
-                    finished_at = case when $13 then now() end,
-                    rows_total = case when $13 then created + updated + failed + $5 + $6 + $7 else rows_total end
-              where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running' and rows_done = $4 - 1
-             returning id)
-         select case when $13 then pg_notify($14, id::text) end from advanced",
-    )
-    .bind::<sql_types::Uuid, _>(lease.tenant)
-    .bind::<sql_types::Uuid, _>(lease.import)
-    .bind::<sql_types::Integer, _>(lease.attempt)
-    .bind::<sql_types::BigInt, _>(count(chunk.first_row))
-    .bind::<sql_types::BigInt, _>(count(chunk.tally.created))
-    .bind::<sql_types::BigInt, _>(count(chunk.tally.updated))
-    .bind::<sql_types::BigInt, _>(count(chunk.tally.failed))
-    .bind::<sql_types::Double, _>(lease.length.as_secs_f64())
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(reading.and_then(|reading| reading.kind).map(Kind::as_str))
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(reading.map(|reading| &*reading.encoding))
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(reading.map(|reading| &*reading.delimiter))
-    .bind::<sql_types::Nullable<sql_types::Array<sql_types::Text>>, _>(
-        reading.map(|reading| &*reading.ignored_columns),
-    )
-    .bind::<sql_types::Bool, _>(chunk.is_last)
-    .bind::<sql_types::Text, _>(FINISHED_CHANNEL)
-    .execute(conn)
-    .await?;
+    let advanced = txn
+        .execute(
+            ADVANCE,
+            &[
+                &lease.tenant.as_uuid(),
+                &lease.import.as_uuid(),
+                &lease.attempt,
+                &count(chunk.first_row),
+                &count(chunk.tally.created),
+                &count(chunk.tally.updated),
+                &count(chunk.tally.failed),
+                &lease.length.as_secs_f64(),
+                &reading.and_then(|reading| reading.kind).map(Kind::as_str),
+                &reading.map(|reading| &*reading.encoding),
+                &reading.map(|reading| &*reading.delimiter),
+                &reading.map(|reading| &*reading.ignored_columns),
+                &chunk.is_last,
+                &FINISHED_CHANNEL,
+            ],
+        )
+        .await?;
     Ok(advanced == 1)
 }
 
+/// The statement of [`advance_in_txn`].
+pub const ADVANCE: &str = "with advanced as (
+         update imports
+            set created = created + $5, updated = updated + $6, failed = failed + $7,
+                -- It gets on: attempts are counted against an import that stands still.
+                failures = 0,
+                -- The clock's time, not the transaction's: that one is when the chunk began.
+                lease_until = case when not $13 then clock_timestamp() + $8 * interval '1 second' end,
+                kind = coalesce($9, kind), encoding = coalesce($10, encoding),
+                delimiter = coalesce($11, delimiter), ignored_columns = coalesce($12, ignored_columns),
+                state = case when $13 then 'finished' else state end,
+                finished_at = case when $13 then now() end,
+                rows_total = case when $13 then created + updated + failed + $5 + $6 + $7 else rows_total end
+          where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running' and rows_done = $4::bigint - 1
+         returning id)
+     select case when $13 then pg_notify($14, id::text) end from advanced";
+
 /// Whether the lease is still this worker's, for now: what spares a chunk's work whose fence would refuse it.
-pub async fn is_held(conn: &mut Connection, lease: &Lease) -> QueryResult<bool> {
-    let held = imports::table
-        .find((lease.tenant, lease.import))
-        .filter(imports::attempt.eq(lease.attempt))
-        .filter(imports::state.eq("running"));
-    diesel::select(diesel::dsl::exists(held)).get_result(conn).await
+pub async fn is_held(session: &Session, lease: &Lease) -> Result<bool, tokio_postgres::Error> {
+    session
+        .query_one(
+            "select exists (select from imports
+                             where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running')",
+            &[&lease.tenant.as_uuid(), &lease.import.as_uuid(), &lease.attempt],
+        )
+        .await?
+        .try_get(0)
 }
 
 /// How an import ends.

@@ -10,16 +10,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use std::time::Duration;
 
-use diesel::result::{DatabaseErrorKind, Error as StatementError};
 use diesel_async::AsyncConnection as _;
-use rollcall_schema::database::{Connection, Database, DatabaseError};
+use futures_util::TryFutureExt as _;
+use futures_util::future::try_join;
+use rollcall_schema::database::{Database, DatabaseError};
 use rollcall_schema::import::{self, Advance, Claimed, Ending, Lease, Reading};
 use rollcall_schema::outcome::{self, ChunkOutcomes};
 use rollcall_schema::seal::{PasswordKeys, RowKey};
+use rollcall_schema::session::{Sessions, Transaction};
 use rollcall_schema::tenant::PasswordPolicy;
 use rollcall_schema::upload::{UploadError, UploadStore};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, block_in_place};
+use tokio_postgres::error::SqlState;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{Instrument as _, Span};
 
@@ -42,6 +45,8 @@ const COUNTED_AFTER: Duration = Duration::from_secs(1);
 pub struct Engine {
     /// The way to Postgres.
     pub database: Database,
+    /// The way that chunks take there.
+    pub sessions: Sessions,
     /// Where the uploads are.
     pub uploads: UploadStore,
     /// The keys that passwords need.
@@ -88,8 +93,8 @@ pub enum AttemptError {
     Overtaken,
 }
 
-impl From<StatementError> for AttemptError {
-    fn from(error: StatementError) -> Self {
+impl From<diesel::result::Error> for AttemptError {
+    fn from(error: diesel::result::Error) -> Self {
         Self::Database(error.into())
     }
 }
@@ -280,18 +285,24 @@ enum Unmerged {
     Overtaken,
     /// The lease is another's.
     LeaseLost,
-    /// A statement failed.
-    Failed(StatementError),
+    /// The database failed.
+    Failed(DatabaseError),
 }
 
-impl From<StatementError> for Unmerged {
-    fn from(error: StatementError) -> Self {
-        match error {
+impl From<DatabaseError> for Unmerged {
+    fn from(error: DatabaseError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<tokio_postgres::Error> for Unmerged {
+    fn from(error: tokio_postgres::Error) -> Self {
+        if error.code() == Some(&SqlState::UNIQUE_VIOLATION) {
             // Somebody else made a user of the same name between the look and the write. What the rows themselves
             // claim twice has been noticed before.
-            StatementError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Overtaken,
-            error => Self::Failed(error),
+            return Self::Overtaken;
         }
+        Self::Failed(error.into())
     }
 }
 
@@ -313,18 +324,14 @@ async fn merge(
     );
     let work = async {
         for begun_again in 0..=BEGUN_AGAIN {
-            let mut conn = engine.database.connection().await?;
-            match merge_once(&engine, &mut conn, job, reading.as_ref(), &chunk, &place).await {
+            match merge_once(&engine, job, reading.as_ref(), &chunk, &place).await {
                 Ok(sealed_passwords) => {
                     Span::current().record("rollcall.chunk.begun_again", begun_again);
                     engine.sealed.fetch_add(sealed_passwords, Ordering::Relaxed);
                     place.leave();
                     return Ok(true);
                 }
-                Err(Unmerged::TooEarly | Unmerged::Overtaken) => {
-                    drop(conn);
-                    place.come_first().await;
-                }
+                Err(Unmerged::TooEarly | Unmerged::Overtaken) => place.come_first().await,
                 Err(Unmerged::LeaseLost) => return Ok(false),
                 Err(Unmerged::Failed(error)) => return Err(error.into()),
             }
@@ -339,56 +346,82 @@ async fn merge(
 /// other stands in [`crate::in_flight`].
 async fn merge_once(
     engine: &Engine,
-    conn: &mut Connection,
+    job: Job,
+    reading: Option<&Reading>,
+    chunk: &Chunk,
+    place: &Place,
+) -> Result<u64, Unmerged> {
+    let txn = engine.sessions.transaction().await?;
+    match merge_in_txn(engine, &txn, job, reading, chunk, place).await {
+        Ok(sealed_passwords) => {
+            txn.commit().await?;
+            Ok(sealed_passwords)
+        }
+        // The connection is not to be trusted any more.
+        Err(Unmerged::Failed(error)) => Err(Unmerged::Failed(error)),
+        Err(unmerged) => {
+            txn.roll_back().await?;
+            Err(unmerged)
+        }
+    }
+}
+
+async fn merge_in_txn(
+    engine: &Engine,
+    txn: &Transaction,
     job: Job,
     reading: Option<&Reading>,
     chunk: &Chunk,
     place: &Place,
 ) -> Result<u64, Unmerged> {
     let lease = &job.lease;
-    conn.transaction(async move |conn| {
-        if !import::is_held(conn, lease).await? {
-            return Err(Unmerged::LeaseLost);
-        }
-        let (outcomes, sealed_passwords) = match merge_rows(engine, conn, job, chunk, place).await? {
-            Merged::Rows { outcomes, sealed_passwords } => (outcomes, sealed_passwords),
-            Merged::TooEarly => return Err(Unmerged::TooEarly),
-            Merged::Overtaken => return Err(Unmerged::Overtaken),
-        };
-        Span::current().record("rollcall.chunk.failed", outcomes.tally().failed);
-        if !outcomes.is_empty() {
-            outcome::store_in_txn(conn, lease, &outcomes).await?;
-        }
+    let (outcomes, sealed_passwords) = match merge_rows(engine, txn, job, chunk, place).await? {
+        Merged::Rows { outcomes, sealed_passwords } => (outcomes, sealed_passwords),
+        Merged::TooEarly => return Err(Unmerged::TooEarly),
+        Merged::Overtaken => return Err(Unmerged::Overtaken),
+    };
+    let tally = outcomes.tally();
+    Span::current().record("rollcall.chunk.failed", tally.failed);
 
-        place.turn().await;
-        let advance =
-            Advance { first_row: chunk.first_row, tally: outcomes.tally(), reading, is_last: chunk.is_last };
-        if !import::advance_in_txn(conn, lease, advance).await? {
-            return Err(Unmerged::LeaseLost);
-        }
-        Ok(sealed_passwords)
-    })
-    .await
+    place.turn().await;
+    let advance = Advance { first_row: chunk.first_row, tally, reading, is_last: chunk.is_last };
+    // Sent one behind the other.
+    txn.prepare(&[outcome::STORE, import::ADVANCE]).await?;
+    let ((), advanced) =
+        try_join(outcome::store_in_txn(txn, lease, &outcomes), import::advance_in_txn(txn, lease, advance))
+            .await?;
+    if advanced { Ok(sealed_passwords) } else { Err(Unmerged::LeaseLost) }
 }
 
+/// Begins the transaction and merges the rows in it. What only reads is sent along with the beginning.
 async fn merge_rows(
     engine: &Engine,
-    conn: &mut Connection,
+    txn: &Transaction,
     job: Job,
     chunk: &Chunk,
     place: &Place,
-) -> diesel::QueryResult<Merged> {
+) -> Result<Merged, Unmerged> {
     let tenant = job.lease.tenant;
+    let begun = async {
+        let ((), held) = try_join(txn.begin(), import::is_held(txn, &job.lease)).await?;
+        if held { Ok(()) } else { Err(Unmerged::LeaseLost) }
+    };
     match &chunk.rows {
         Rows::None => {
+            begun.await?;
             Ok(Merged::Rows { outcomes: ChunkOutcomes::starting_at(chunk.first_row), sealed_passwords: 0 })
         }
         Rows::Users(rows) => {
+            let beyond = users::merge::is_beyond(txn, tenant, rows).err_into();
+            let ((), beyond) = try_join(begun, beyond).await?;
             let passwords = Passwords { tenant, policy: job.policy, keys: &engine.passwords };
-            users::merge::merge_in_txn(conn, passwords, chunk.first_row, rows, place).await
+            Ok(users::merge::merge_in_txn(txn, passwords, chunk.first_row, rows, beyond, place).await?)
         }
-        Rows::Memberships(rows) => {
-            memberships::merge::merge_in_txn(conn, tenant, chunk.first_row, rows).await
+        Rows::Memberships(chunk_rows) => {
+            let rows: Vec<_> = block_in_place(|| chunk_rows.rows().collect());
+            let found = memberships::merge::find(txn, tenant, &rows).err_into();
+            let ((), found) = try_join(begun, found).await?;
+            Ok(memberships::merge::merge_in_txn(txn, tenant, chunk.first_row, rows, found).await?)
         }
     }
 }

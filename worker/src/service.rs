@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rollcall_schema::broker::Broker;
 use rollcall_schema::database::{Database, DatabaseAddress};
+use rollcall_schema::session::Sessions;
 use rollcall_schema::wake_up::Lane;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -21,7 +22,9 @@ use crate::settings::Settings;
 /// Runs the worker until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let key = settings.key.key()?;
-    let database = Database::new(by_key(settings.database.address()?), settings.connections());
+    let address = by_key(settings.database.address()?);
+    let database = Database::new(address.clone(), settings.connections());
+    let sessions = Sessions::new(address, settings.sessions());
     let holder = format!("worker-{}-{}", std::process::id(), uuid::Uuid::new_v4());
     let broker = Arc::new(Broker::new(settings.broker.address()?, holder.clone()));
     let uploads = settings.uploads.store(key.clone())?;
@@ -34,6 +37,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let turns = Turns::new(database.clone(), Arc::clone(&broker));
     let engine = Engine {
         database: database.clone(),
+        sessions,
         uploads,
         passwords: key.password_keys(),
         rows: key.row_key(),
