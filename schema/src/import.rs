@@ -97,11 +97,14 @@ pub struct Submission {
 pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResult<bool> {
     // The lock on the tenant's row lasts until the commit: places are given in the order of commits, so the head of a
     // line can never be overtaken by one that took its place earlier and commits later.
-    statement(
+    let head: Head = statement(
         "with line as (update tenants set last_place = last_place + 1 where id = $1 returning last_place)
          insert into imports (tenant_id, id, place, endpoint, lane, upload_bytes, upload_sha256, charset,
                               submitted_by, submitted_as, traceparent, tracestate)
-         select $1, $2, line.last_place, $3, $4, $5, $6, $7, $8, $9, $10, $11 from line",
+         select $1, $2, line.last_place, $3, $4, $5, $6, $7, $8, $9, $10, $11 from line
+         returning not exists (select from imports earlier
+                                where earlier.tenant_id = $1 and earlier.state <> 'finished'
+                                  and earlier.place < imports.place) as is_head",
     )
     .bind::<sql_types::Uuid, _>(submission.tenant)
     .bind::<sql_types::Uuid, _>(submission.id)
@@ -114,9 +117,13 @@ pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResu
     .bind::<sql_types::Text, _>(&*submission.submitted_as)
     .bind::<sql_types::Nullable<sql_types::Text>, _>(submission.trace.traceparent.as_deref())
     .bind::<sql_types::Nullable<sql_types::Text>, _>(submission.trace.tracestate.as_deref())
-    .execute(conn)
+    .get_result(conn)
     .await?;
-    // Asked behind the commit: whoever finishes the import before this one looks for the next one behind its own
+    if head.is_head {
+        // Unless another took its place while this one waited for the lock: then it is woken once too often.
+        return Ok(true);
+    }
+    // Asked again behind the commit: whoever finishes the import before this one looks for the next one behind its own
     // commit, so that at least one of the two sees the other.
     let head: Head = statement(
         "select not exists (select from imports earlier
