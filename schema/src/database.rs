@@ -31,10 +31,12 @@ pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long the server may be silent on a connection before it is given up.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// What the server is asked to do with our sessions: to end a transaction whose process froze or whose machine went
-/// away, because others wait for its locks; to let nobody wait for a lock for ever; and to notice a silent client as
-/// soon as we would notice a silent server.
+/// away, because others wait for its locks; to let nobody wait for a lock for ever; to notice a silent client as
+/// soon as we would notice a silent server; and to plan each statement anew: a plan that was made while a table was
+/// empty, and kept, would walk all of a tenant's users for the one that it looks for.
 const SESSION_OPTIONS: &str = "-c idle_in_transaction_session_timeout=30s -c lock_timeout=45s -c tcp_keepalives_idle=10 \
-                               -c tcp_keepalives_interval=10 -c tcp_keepalives_count=2";
+                               -c tcp_keepalives_interval=10 -c tcp_keepalives_count=2 \
+                               -c plan_cache_mode=force_custom_plan";
 
 /// How long a process that starts waits for the database.
 const START_LIMIT: Duration = Duration::from_secs(30);

@@ -101,8 +101,6 @@ fn by_key(address: DatabaseAddress) -> DatabaseAddress {
         .setting("enable_seqscan", "off")
         .setting("enable_hashjoin", "off")
         .setting("enable_mergejoin", "off")
-        // A plan that was made while a table was empty, and kept, would walk all of a tenant's users for each row.
-        .setting("plan_cache_mode", "force_custom_plan")
         // What is discouraged above looks dear, and would be compiled anew for each chunk.
         .setting("jit", "off")
         // A chunk's arrays become a table of some megabytes, which is to stay in memory.
