@@ -33,10 +33,21 @@ pub struct Account {
     pub password_hash: Option<String>,
     /// The password under seal, waiting to be hashed.
     pub password_sealed: Option<Vec<u8>>,
+    /// Whether the user is in a system group that grants system administration.
+    pub is_administrator: bool,
 }
 
 /// The account of this name.
 pub async fn find(conn: &mut Connection, tenant: TenantId, username: &str) -> QueryResult<Option<Account>> {
+    let granting = system_group_members::table
+        .inner_join(
+            system_groups::table.on(system_groups::tenant_id
+                .eq(system_group_members::tenant_id)
+                .and(system_groups::id.eq(system_group_members::group_id))),
+        )
+        .filter(system_group_members::tenant_id.eq(users::tenant_id))
+        .filter(system_group_members::user_id.eq(users::id))
+        .filter(system_groups::grants_administration);
     users::table
         .filter(users::tenant_id.eq(tenant))
         .filter(users::username_key.eq(username_key(username)))
@@ -47,24 +58,11 @@ pub async fn find(conn: &mut Connection, tenant: TenantId, username: &str) -> Qu
             users::enabled,
             users::password_hash,
             users::password_sealed,
+            diesel::dsl::exists(granting),
         ))
         .first(conn)
         .await
         .optional()
-}
-
-/// Whether the user is in a system group that grants system administration.
-pub async fn is_administrator(conn: &mut Connection, tenant: TenantId, user: UserId) -> QueryResult<bool> {
-    let granting = system_group_members::table
-        .inner_join(
-            system_groups::table.on(system_groups::tenant_id
-                .eq(system_group_members::tenant_id)
-                .and(system_groups::id.eq(system_group_members::group_id))),
-        )
-        .filter(system_group_members::tenant_id.eq(tenant))
-        .filter(system_group_members::user_id.eq(user))
-        .filter(system_groups::grants_administration);
-    diesel::select(diesel::dsl::exists(granting)).get_result(conn).await
 }
 
 /// Stores the hash of a password that waited under this seal, where a login came before the hashing.
@@ -112,6 +110,7 @@ pub async fn add_administrator(
 ) -> QueryResult<Added> {
     conn.transaction(async |conn| {
         let existing = find(conn, tenant, username).await?;
+        let is_administrator = existing.as_ref().is_some_and(|account| account.is_administrator);
         let (user, added) = if let Some(account) = existing {
             diesel::update(users::table.find((tenant, account.id)))
                 .set((
@@ -139,7 +138,7 @@ pub async fn add_administrator(
                 .await?;
             (user, Added::Created)
         };
-        if !is_administrator(conn, tenant, user).await? {
+        if !is_administrator {
             let group = granting_group(conn, tenant).await?;
             diesel::insert_into(system_group_members::table)
                 .values((

@@ -15,24 +15,28 @@ use futures_util::FutureExt as _;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
 use crate::config::ConfigError;
+use crate::session::SessionError;
 
 /// Every migration there is, compiled in, so that a binary always carries the tables it was built for.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// How long a request waits for a connection of the pool, or for the server to accept one.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long the server may be silent on a connection before it is given up.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// What the server is asked to do with our sessions: to end a transaction whose process froze or whose machine went
-/// away, because others wait for its locks; to let nobody wait for a lock for ever; and to notice a silent client as
-/// soon as we would notice a silent server.
+/// away, because others wait for its locks; to let nobody wait for a lock for ever; to notice a silent client as
+/// soon as we would notice a silent server; and to plan each statement anew: a plan that was made while a table was
+/// empty, and kept, would walk all of a tenant's users for the one that it looks for.
 const SESSION_OPTIONS: &str = "-c idle_in_transaction_session_timeout=30s -c lock_timeout=45s -c tcp_keepalives_idle=10 \
-                               -c tcp_keepalives_interval=10 -c tcp_keepalives_count=2";
+                               -c tcp_keepalives_interval=10 -c tcp_keepalives_count=2 \
+                               -c plan_cache_mode=force_custom_plan";
 
 /// How long a process that starts waits for the database.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -51,9 +55,15 @@ pub enum DatabaseError {
     /// No connection could be made outside the pool.
     #[error("the database did not accept a connection")]
     Refused(#[from] ConnectionError),
+    /// No session could be had in time.
+    #[error("no connection to the database could be had")]
+    NoSession(#[from] SessionError),
     /// A statement failed.
     #[error("a statement failed in the database")]
     Query(#[from] diesel::result::Error),
+    /// A statement failed in a session.
+    #[error("a statement failed in the database")]
+    Statement(#[from] tokio_postgres::Error),
     /// The tables could not be brought up to date.
     #[error("the tables could not be migrated: {0}")]
     Migration(String),
@@ -69,7 +79,12 @@ impl DatabaseError {
                 !matches!(kind, DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection)
             }
             Self::Query(Error::NotFound) => true,
-            Self::Unreachable(_) | Self::Refused(_) | Self::Query(_) | Self::Migration(_) => false,
+            Self::Statement(error) => error.as_db_error().is_some(),
+            Self::Unreachable(_)
+            | Self::Refused(_)
+            | Self::NoSession(_)
+            | Self::Query(_)
+            | Self::Migration(_) => false,
         }
     }
 }
@@ -196,6 +211,16 @@ impl DatabaseAddress {
             .await
             .map_err(|error| ConnectionError::BadConnection(describe(&error)))?;
         AsyncPgConnection::try_from_client_and_connection(client, connection).await
+    }
+
+    /// Opens one connection without diesel. Of the two the latter moves the bytes and must be run.
+    pub(crate) async fn open(
+        &self,
+    ) -> Result<
+        (Client, impl Future<Output = Result<(), tokio_postgres::Error>> + use<>),
+        tokio_postgres::Error,
+    > {
+        self.config.connect(self.tls.clone()).await
     }
 }
 

@@ -21,6 +21,7 @@ use self::idempotency::IdempotencyKey;
 use crate::database::Connection;
 use crate::ids::{ImportId, TenantId, UserId};
 use crate::outcome::Tally;
+use crate::session::Session;
 use crate::statement::statement;
 use crate::tables::imports;
 use crate::telemetry::TraceContext;
@@ -117,7 +118,7 @@ pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResu
     // The lock on the tenant's row lasts until the commit: places are given in the order of commits, so the head of a
     // line can never be overtaken by one that took its place earlier and commits later. A key is taken before the
     // tenant's row: who comes with the same one waits for whoever has it, and then has no place to take.
-    let inserted = statement(
+    let head: Option<Head> = statement(
         "with fresh as (insert into idempotency_keys as kept (tenant_id, key, import_id)
                         select $1, $12, $2 where $12 is not null
                         on conflict (tenant_id, key)
@@ -129,7 +130,10 @@ pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResu
                         returning last_place)
          insert into imports (tenant_id, id, place, endpoint, lane, upload_bytes, upload_sha256, charset,
                               submitted_by, submitted_as, traceparent, tracestate)
-         select $1, $2, line.last_place, $3, $4, $5, $6, $7, $8, $9, $10, $11 from line",
+         select $1, $2, line.last_place, $3, $4, $5, $6, $7, $8, $9, $10, $11 from line
+         returning not exists (select from imports earlier
+                                where earlier.tenant_id = $1 and earlier.state <> 'finished'
+                                  and earlier.place < imports.place) as is_head",
     )
     .bind::<sql_types::Uuid, _>(submission.tenant)
     .bind::<sql_types::Uuid, _>(submission.id)
@@ -143,19 +147,25 @@ pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResu
     .bind::<sql_types::Nullable<sql_types::Text>, _>(submission.trace.traceparent.as_deref())
     .bind::<sql_types::Nullable<sql_types::Text>, _>(submission.trace.tracestate.as_deref())
     .bind::<sql_types::Nullable<sql_types::Text>, _>(submission.key.as_ref().map(IdempotencyKey::as_str))
-    .execute(conn)
-    .await?;
-    if inserted == 0
-        && let Some(key) = &submission.key
-    {
-        let known = idempotency::find(conn, submission, key).await?;
-        return Ok(if known.same_upload {
-            Submitted::Already(known.import)
-        } else {
-            Submitted::KeyOfAnother
-        });
+    .get_result(conn)
+    .await
+    .optional()?;
+    match (head, &submission.key) {
+        // Unless another took its place while this one waited for the lock: then it is woken once too often.
+        (Some(Head { is_head: true }), _) => return Ok(Submitted::InLine { is_head: true }),
+        (Some(Head { is_head: false }), _) => {}
+        (None, Some(key)) => {
+            let known = idempotency::find(conn, submission, key).await?;
+            return Ok(if known.same_upload {
+                Submitted::Already(known.import)
+            } else {
+                Submitted::KeyOfAnother
+            });
+        }
+        // The tenant was removed meanwhile.
+        (None, None) => return Err(diesel::NotFound),
     }
-    // Asked behind the commit: whoever finishes the import before this one looks for the next one behind its own
+    // Asked again behind the commit: whoever finishes the import before this one looks for the next one behind its own
     // commit, so that at least one of the two sees the other.
     let head: Head = statement(
         "select not exists (select from imports earlier
@@ -330,54 +340,64 @@ pub struct Advance<'a> {
 /// This is the fence. It locks the import's row until the commit, so whoever claims the import next waits for that and
 /// goes on behind it; and it stands at the end, so that chunks of one import can be merged side by side and the row
 /// is locked for no longer than a commit takes. Also renews the lease.
-pub async fn advance_in_txn(conn: &mut Connection, lease: &Lease, chunk: Advance<'_>) -> QueryResult<bool> {
+pub async fn advance_in_txn(
+    txn: &Session,
+    lease: &Lease,
+    chunk: Advance<'_>,
+) -> Result<bool, tokio_postgres::Error> {
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let reading = chunk.reading;
-    let advanced = statement(
-        "with advanced as (
-             update imports
-                set created = created + $5, updated = updated + $6, failed = failed + $7,
-                    -- It gets on: attempts are counted against an import that stands still.
-                    failures = 0,
-                    -- The clock's time, not the transaction's: that one is when the chunk began.
-                    lease_until = case when not $13 then clock_timestamp() + $8 * interval '1 second' end,
-                    kind = coalesce($9, kind), encoding = coalesce($10, encoding),
-                    delimiter = coalesce($11, delimiter), ignored_columns = coalesce($12, ignored_columns),
-                    state = case when $13 then 'finished' else state end,
-                    finished_at = case when $13 then now() end,
-                    rows_total = case when $13 then created + updated + failed + $5 + $6 + $7 else rows_total end
-              where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running' and rows_done = $4 - 1
-             returning id)
-         select case when $13 then pg_notify($14, id::text) end from advanced",
-    )
-    .bind::<sql_types::Uuid, _>(lease.tenant)
-    .bind::<sql_types::Uuid, _>(lease.import)
-    .bind::<sql_types::Integer, _>(lease.attempt)
-    .bind::<sql_types::BigInt, _>(count(chunk.first_row))
-    .bind::<sql_types::BigInt, _>(count(chunk.tally.created))
-    .bind::<sql_types::BigInt, _>(count(chunk.tally.updated))
-    .bind::<sql_types::BigInt, _>(count(chunk.tally.failed))
-    .bind::<sql_types::Double, _>(lease.length.as_secs_f64())
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(reading.and_then(|reading| reading.kind).map(Kind::as_str))
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(reading.map(|reading| &*reading.encoding))
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(reading.map(|reading| &*reading.delimiter))
-    .bind::<sql_types::Nullable<sql_types::Array<sql_types::Text>>, _>(
-        reading.map(|reading| &*reading.ignored_columns),
-    )
-    .bind::<sql_types::Bool, _>(chunk.is_last)
-    .bind::<sql_types::Text, _>(FINISHED_CHANNEL)
-    .execute(conn)
-    .await?;
+    let advanced = txn
+        .execute(
+            ADVANCE,
+            &[
+                &lease.tenant.as_uuid(),
+                &lease.import.as_uuid(),
+                &lease.attempt,
+                &count(chunk.first_row),
+                &count(chunk.tally.created),
+                &count(chunk.tally.updated),
+                &count(chunk.tally.failed),
+                &lease.length.as_secs_f64(),
+                &reading.and_then(|reading| reading.kind).map(Kind::as_str),
+                &reading.map(|reading| &*reading.encoding),
+                &reading.map(|reading| &*reading.delimiter),
+                &reading.map(|reading| &*reading.ignored_columns),
+                &chunk.is_last,
+                &FINISHED_CHANNEL,
+            ],
+        )
+        .await?;
     Ok(advanced == 1)
 }
 
+/// The statement of [`advance_in_txn`].
+pub const ADVANCE: &str = "with advanced as (
+         update imports
+            set created = created + $5, updated = updated + $6, failed = failed + $7,
+                -- It gets on: attempts are counted against an import that stands still.
+                failures = 0,
+                -- The clock's time, not the transaction's: that one is when the chunk began.
+                lease_until = case when not $13 then clock_timestamp() + $8 * interval '1 second' end,
+                kind = coalesce($9, kind), encoding = coalesce($10, encoding),
+                delimiter = coalesce($11, delimiter), ignored_columns = coalesce($12, ignored_columns),
+                state = case when $13 then 'finished' else state end,
+                finished_at = case when $13 then now() end,
+                rows_total = case when $13 then created + updated + failed + $5 + $6 + $7 else rows_total end
+          where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running' and rows_done = $4::bigint - 1
+         returning id)
+     select case when $13 then pg_notify($14, id::text) end from advanced";
+
 /// Whether the lease is still this worker's, for now: what spares a chunk's work whose fence would refuse it.
-pub async fn is_held(conn: &mut Connection, lease: &Lease) -> QueryResult<bool> {
-    let held = imports::table
-        .find((lease.tenant, lease.import))
-        .filter(imports::attempt.eq(lease.attempt))
-        .filter(imports::state.eq("running"));
-    diesel::select(diesel::dsl::exists(held)).get_result(conn).await
+pub async fn is_held(session: &Session, lease: &Lease) -> Result<bool, tokio_postgres::Error> {
+    session
+        .query_one(
+            "select exists (select from imports
+                             where tenant_id = $1 and id = $2 and attempt = $3 and state = 'running')",
+            &[&lease.tenant.as_uuid(), &lease.import.as_uuid(), &lease.attempt],
+        )
+        .await?
+        .try_get(0)
 }
 
 /// How an import ends.

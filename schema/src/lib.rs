@@ -12,7 +12,8 @@
 //! | [`ids`] | the identifiers, a type each |
 //! | [`tables`] | the tables as diesel knows them |
 //! | [`database`] | the pool, TLS to the server, migrations, the channel that tells of finished imports |
-//! | [`statement`] | SQL written by hand, prepared once |
+//! | [`session`] | connections without diesel between, for a chunk's transaction |
+//! | [`statement`] | SQL written by hand for diesel, prepared once |
 //! | [`tenant`], [`group`], [`account`] | tenants and their settings, groups, who may import |
 //! | [`import`] | an import's life: submitted, claimed under a lease, progressing, finished |
 //! | [`outcome`], [`result`] | what became of each row, and the JSON the client reads |
@@ -25,6 +26,7 @@ pub mod ids;
 pub mod tables;
 
 pub mod database;
+pub mod session;
 pub mod statement;
 
 pub mod account;

@@ -8,6 +8,7 @@ use diesel_async::RunQueryDsl;
 use crate::database::Connection;
 use crate::ids::{ImportId, TenantId};
 use crate::import::Lease;
+use crate::session::Session;
 use crate::tables::chunk_outcomes;
 
 /// What became of one row.
@@ -129,21 +130,34 @@ impl ChunkOutcomes {
     }
 }
 
-/// Stores a chunk's outcomes, in the chunk's transaction.
-pub async fn store_in_txn(conn: &mut Connection, lease: &Lease, chunk: &ChunkOutcomes) -> QueryResult<()> {
-    diesel::insert_into(chunk_outcomes::table)
-        .values((
-            chunk_outcomes::tenant_id.eq(lease.tenant),
-            chunk_outcomes::import_id.eq(lease.import),
-            chunk_outcomes::first_row.eq(i64::try_from(chunk.first_row).unwrap_or(i64::MAX)),
-            chunk_outcomes::rows.eq(i32::try_from(chunk.rows).unwrap_or(i32::MAX)),
-            chunk_outcomes::outcomes.eq(&chunk.packed),
-            chunk_outcomes::problems.eq(&chunk.problems),
-        ))
-        .execute(conn)
-        .await?;
+/// Stores a chunk's outcomes, in the chunk's transaction, if there are any.
+pub async fn store_in_txn(
+    txn: &Session,
+    lease: &Lease,
+    chunk: &ChunkOutcomes,
+) -> Result<(), tokio_postgres::Error> {
+    if chunk.is_empty() {
+        return Ok(());
+    }
+    txn.execute(
+        STORE,
+        &[
+            &lease.tenant.as_uuid(),
+            &lease.import.as_uuid(),
+            &i64::try_from(chunk.first_row).unwrap_or(i64::MAX),
+            &i32::try_from(chunk.rows).unwrap_or(i32::MAX),
+            &chunk.packed,
+            &chunk.problems,
+        ],
+    )
+    .await?;
     Ok(())
 }
+
+/// The statement of [`store_in_txn`].
+pub const STORE: &str =
+    "insert into chunk_outcomes (tenant_id, import_id, first_row, rows, outcomes, problems)
+                         values ($1, $2, $3, $4, $5, $6)";
 
 /// The stored chunk that begins at `first_row` or behind it. One chunk at a time: whoever reads an import of ten
 /// million rows holds some thousand of them.

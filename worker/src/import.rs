@@ -10,16 +10,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use std::time::Duration;
 
-use diesel::result::{DatabaseErrorKind, Error as StatementError};
 use diesel_async::AsyncConnection as _;
-use rollcall_schema::database::{Connection, Database, DatabaseError};
+use futures_util::TryFutureExt as _;
+use futures_util::future::try_join;
+use rollcall_schema::database::{Database, DatabaseError};
 use rollcall_schema::import::{self, Advance, Claimed, Ending, Lease, Reading};
 use rollcall_schema::outcome::{self, ChunkOutcomes};
 use rollcall_schema::seal::{PasswordKeys, RowKey};
+use rollcall_schema::session::{Sessions, Transaction};
 use rollcall_schema::tenant::PasswordPolicy;
 use rollcall_schema::upload::{UploadError, UploadStore};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, block_in_place};
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{Instrument as _, Span};
 
@@ -34,6 +38,10 @@ use crate::{memberships, users};
 
 /// How often a chunk is begun again because somebody else changed its users meanwhile, or because it was too early.
 const BEGUN_AGAIN: u32 = 5;
+/// How long a chunk waits for its turn before it asks whether the import is still this worker's. It holds rows that the
+/// tenant's next import may want, if this one was cancelled or taken over; and a transaction that says nothing for long
+/// is ended by the server.
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
 /// How long an import runs before its rows are counted: most are finished by then, and never read a third time.
 const COUNTED_AFTER: Duration = Duration::from_secs(1);
 
@@ -42,6 +50,8 @@ const COUNTED_AFTER: Duration = Duration::from_secs(1);
 pub struct Engine {
     /// The way to Postgres.
     pub database: Database,
+    /// The way that chunks take there.
+    pub sessions: Sessions,
     /// Where the uploads are.
     pub uploads: UploadStore,
     /// The keys that passwords need.
@@ -94,8 +104,17 @@ pub enum AttemptError {
 impl AttemptError {
     /// Whether another attempt may get further.
     pub fn may_pass(&self) -> bool {
-        !matches!(self, Self::Damaged(_))
+        match self {
+            Self::Damaged(_) => false,
+            Self::Database(DatabaseError::Statement(error)) => !error.code().is_some_and(is_about_the_data),
+            _ => true,
+        }
     }
+}
+
+/// Whether a server that says this would say it again of the same rows: that a value cannot be stored, or must not be.
+fn is_about_the_data(code: &SqlState) -> bool {
+    code.code().starts_with("22") || [SqlState::NOT_NULL_VIOLATION, SqlState::CHECK_VIOLATION].contains(code)
 }
 
 impl From<std::io::Error> for AttemptError {
@@ -108,8 +127,8 @@ impl From<std::io::Error> for AttemptError {
     }
 }
 
-impl From<StatementError> for AttemptError {
-    fn from(error: StatementError) -> Self {
+impl From<diesel::result::Error> for AttemptError {
+    fn from(error: diesel::result::Error) -> Self {
         Self::Database(error.into())
     }
 }
@@ -300,17 +319,26 @@ enum Unmerged {
     Overtaken,
     /// The lease is another's.
     LeaseLost,
-    /// A statement failed.
-    Failed(StatementError),
+    /// The database failed.
+    Failed(DatabaseError),
 }
 
-impl From<StatementError> for Unmerged {
-    fn from(error: StatementError) -> Self {
-        match error {
+impl From<DatabaseError> for Unmerged {
+    fn from(error: DatabaseError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<tokio_postgres::Error> for Unmerged {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.code() {
             // Somebody else made a user of the same name between the look and the write. What the rows themselves
             // claim twice has been noticed before.
-            StatementError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Overtaken,
-            error => Self::Failed(error),
+            Some(&SqlState::UNIQUE_VIOLATION) => Self::Overtaken,
+            // Somebody else writes the same users in another order: the last chunks, say, of an import that has just
+            // been cancelled.
+            Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE) => Self::Overtaken,
+            _ => Self::Failed(error.into()),
         }
     }
 }
@@ -333,18 +361,14 @@ async fn merge(
     );
     let work = async {
         for begun_again in 0..=BEGUN_AGAIN {
-            let mut conn = engine.database.connection().await?;
-            match merge_once(&engine, &mut conn, job, reading.as_ref(), &chunk, &place).await {
+            match merge_once(&engine, job, reading.as_ref(), &chunk, &place).await {
                 Ok(sealed_passwords) => {
                     Span::current().record("rollcall.chunk.begun_again", begun_again);
                     engine.sealed.fetch_add(sealed_passwords, Ordering::Relaxed);
                     place.leave();
                     return Ok(true);
                 }
-                Err(Unmerged::TooEarly | Unmerged::Overtaken) => {
-                    drop(conn);
-                    place.come_first().await;
-                }
+                Err(Unmerged::TooEarly | Unmerged::Overtaken) => place.come_first().await,
                 Err(Unmerged::LeaseLost) => return Ok(false),
                 Err(Unmerged::Failed(error)) => return Err(error.into()),
             }
@@ -359,56 +383,86 @@ async fn merge(
 /// other stands in [`crate::in_flight`].
 async fn merge_once(
     engine: &Engine,
-    conn: &mut Connection,
+    job: Job,
+    reading: Option<&Reading>,
+    chunk: &Chunk,
+    place: &Place,
+) -> Result<u64, Unmerged> {
+    let txn = engine.sessions.transaction().await?;
+    match merge_in_txn(engine, &txn, job, reading, chunk, place).await {
+        Ok(sealed_passwords) => {
+            txn.commit().await?;
+            Ok(sealed_passwords)
+        }
+        // The connection is not to be trusted any more.
+        Err(Unmerged::Failed(error)) => Err(Unmerged::Failed(error)),
+        Err(unmerged) => {
+            txn.roll_back().await?;
+            Err(unmerged)
+        }
+    }
+}
+
+async fn merge_in_txn(
+    engine: &Engine,
+    txn: &Transaction,
     job: Job,
     reading: Option<&Reading>,
     chunk: &Chunk,
     place: &Place,
 ) -> Result<u64, Unmerged> {
     let lease = &job.lease;
-    conn.transaction(async move |conn| {
-        if !import::is_held(conn, lease).await? {
-            return Err(Unmerged::LeaseLost);
-        }
-        let (outcomes, sealed_passwords) = match merge_rows(engine, conn, job, chunk, place).await? {
-            Merged::Rows { outcomes, sealed_passwords } => (outcomes, sealed_passwords),
-            Merged::TooEarly => return Err(Unmerged::TooEarly),
-            Merged::Overtaken => return Err(Unmerged::Overtaken),
-        };
-        Span::current().record("rollcall.chunk.failed", outcomes.tally().failed);
-        if !outcomes.is_empty() {
-            outcome::store_in_txn(conn, lease, &outcomes).await?;
-        }
+    let (outcomes, sealed_passwords) = match merge_rows(engine, txn, job, chunk, place).await? {
+        Merged::Rows { outcomes, sealed_passwords } => (outcomes, sealed_passwords),
+        Merged::TooEarly => return Err(Unmerged::TooEarly),
+        Merged::Overtaken => return Err(Unmerged::Overtaken),
+    };
+    let tally = outcomes.tally();
+    Span::current().record("rollcall.chunk.failed", tally.failed);
 
-        place.turn().await;
-        let advance =
-            Advance { first_row: chunk.first_row, tally: outcomes.tally(), reading, is_last: chunk.is_last };
-        if !import::advance_in_txn(conn, lease, advance).await? {
+    while timeout(ASKED_AGAIN, place.turn()).await.is_err() {
+        if !import::is_held(txn, lease).await? {
             return Err(Unmerged::LeaseLost);
         }
-        Ok(sealed_passwords)
-    })
-    .await
+    }
+    let advance = Advance { first_row: chunk.first_row, tally, reading, is_last: chunk.is_last };
+    // Sent one behind the other.
+    txn.prepare(&[outcome::STORE, import::ADVANCE]).await?;
+    let ((), advanced) =
+        try_join(outcome::store_in_txn(txn, lease, &outcomes), import::advance_in_txn(txn, lease, advance))
+            .await?;
+    if advanced { Ok(sealed_passwords) } else { Err(Unmerged::LeaseLost) }
 }
 
+/// Begins the transaction and merges the rows in it. What only reads is sent along with the beginning.
 async fn merge_rows(
     engine: &Engine,
-    conn: &mut Connection,
+    txn: &Transaction,
     job: Job,
     chunk: &Chunk,
     place: &Place,
-) -> diesel::QueryResult<Merged> {
+) -> Result<Merged, Unmerged> {
     let tenant = job.lease.tenant;
+    let begun = async {
+        let ((), held) = try_join(txn.begin(), import::is_held(txn, &job.lease)).await?;
+        if held { Ok(()) } else { Err(Unmerged::LeaseLost) }
+    };
     match &chunk.rows {
         Rows::None => {
+            begun.await?;
             Ok(Merged::Rows { outcomes: ChunkOutcomes::starting_at(chunk.first_row), sealed_passwords: 0 })
         }
         Rows::Users(rows) => {
+            let beyond = users::merge::is_beyond(txn, tenant, rows).err_into();
+            let ((), beyond) = try_join(begun, beyond).await?;
             let passwords = Passwords { tenant, policy: job.policy, keys: &engine.passwords };
-            users::merge::merge_in_txn(conn, passwords, chunk.first_row, rows, place).await
+            Ok(users::merge::merge_in_txn(txn, passwords, chunk.first_row, rows, beyond, place).await?)
         }
-        Rows::Memberships(rows) => {
-            memberships::merge::merge_in_txn(conn, tenant, chunk.first_row, rows).await
+        Rows::Memberships(chunk_rows) => {
+            let rows: Vec<_> = block_in_place(|| chunk_rows.rows().collect());
+            let found = memberships::merge::find(txn, tenant, &rows).err_into();
+            let ((), found) = try_join(begun, found).await?;
+            Ok(memberships::merge::merge_in_txn(txn, tenant, chunk.first_row, rows, found).await?)
         }
     }
 }

@@ -9,7 +9,8 @@
 //! in flight waits for another: they write different users, claim different barcodes and put different users into
 //! groups, only the one whose turn it is makes groups or locks the import's row, and the groups that they refer to they
 //! lock in a shared mode. Whoever else writes users (the operator's command, the hasher) waits for no chunk while
-//! holding what a chunk could want.
+//! holding what a chunk could want. Only the tenant's next import may, when this one was cancelled or taken over amid a
+//! chunk: a chunk that waits for its turn asks each second whether that is so, and lets go.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use rollcall_schema::broker::Broker;
 use rollcall_schema::database::{Database, DatabaseAddress};
 use rollcall_schema::outbox::Outbox;
+use rollcall_schema::session::Sessions;
 use rollcall_schema::wake_up::Lane;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -23,7 +24,9 @@ use crate::settings::Settings;
 /// Runs the worker until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let key = settings.key.key()?;
-    let database = Database::new(by_key(settings.database.address()?), settings.connections());
+    let address = by_key(settings.database.address()?);
+    let database = Database::new(address.clone(), settings.connections());
+    let sessions = Sessions::new(address, settings.sessions());
     let holder = format!("worker-{}-{}", std::process::id(), uuid::Uuid::new_v4());
     let broker = Arc::new(Broker::new(settings.broker.address()?, holder.clone()));
     let uploads = settings.uploads.store(key.clone())?;
@@ -36,6 +39,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let turns = Turns::new(database.clone(), Arc::clone(&broker));
     let engine = Engine {
         database: database.clone(),
+        sessions,
         uploads,
         passwords: key.password_keys(),
         rows: key.row_key(),
@@ -119,8 +123,6 @@ fn by_key(address: DatabaseAddress) -> DatabaseAddress {
         .setting("enable_seqscan", "off")
         .setting("enable_hashjoin", "off")
         .setting("enable_mergejoin", "off")
-        // A plan that was made while a table was empty, and kept, would walk all of a tenant's users for each row.
-        .setting("plan_cache_mode", "force_custom_plan")
         // What is discouraged above looks dear, and would be compiled anew for each chunk.
         .setting("jit", "off")
         // A chunk's arrays become a table of some megabytes, which is to stay in memory.

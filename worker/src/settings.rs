@@ -93,10 +93,15 @@ impl Settings {
         }
     }
 
-    /// Connections that the work takes at most: for each import one per lane and one for its lease and its row count,
+    /// Connections that the work takes beside its chunks, at most: for each import one for its lease and its row count,
     /// and some for the relay and the hashing.
     pub fn connections(&self) -> usize {
-        (self.small_lane + self.bulk_lane) * (self.lanes + 1) + 4
+        self.small_lane + self.bulk_lane + 4
+    }
+
+    /// Sessions that chunks take at most: for each import one per lane.
+    pub fn sessions(&self) -> usize {
+        (self.small_lane + self.bulk_lane) * self.lanes
     }
 
     /// Passwords hashed at once.

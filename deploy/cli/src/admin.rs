@@ -76,9 +76,7 @@ pub async fn run(command: Command, output: Output) -> Result<(), Failure> {
     let mut conn = database.connection().await?;
     let tenant = tenant::named(&mut conn, &add.tenant).await?;
     let existing = account::find(&mut conn, tenant.id, &add.username).await?;
-    if let Some(existing) = existing.filter(|_| add.if_missing)
-        && account::is_administrator(&mut conn, tenant.id, existing.id).await?
-    {
+    if let Some(existing) = existing.filter(|existing| add.if_missing && existing.is_administrator) {
         let has_password = existing.password_hash.is_some() || existing.password_sealed.is_some();
         if !existing.enabled || !has_password {
             let why = if existing.enabled { "has no password" } else { "is disabled" };

@@ -87,10 +87,11 @@ impl From<io::Error> for Failure {
 impl From<DatabaseError> for Failure {
     fn from(error: DatabaseError) -> Self {
         match error {
-            DatabaseError::Unreachable(_) | DatabaseError::Refused(_) => {
+            DatabaseError::Unreachable(_) | DatabaseError::NoSession(_) | DatabaseError::Refused(_) => {
                 Self::Unreachable(root_cause(&error))
             }
             DatabaseError::Query(error) => error.into(),
+            DatabaseError::Statement(error) => Self::Statement(root_cause(&error)),
             DatabaseError::Migration(why) => Self::Migration(why),
         }
     }

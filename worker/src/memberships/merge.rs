@@ -3,65 +3,87 @@
 
 use std::collections::HashMap;
 
-use diesel::prelude::*;
-use diesel::sql_types::{Array, Nullable, Text, Uuid as SqlUuid};
-use diesel_async::RunQueryDsl;
-use rollcall_schema::database::Connection;
+use futures_util::future::{try_join, try_join3};
 use rollcall_schema::ids::{GroupId, TenantId};
 use rollcall_schema::outcome::{ChunkOutcomes, Outcome};
-use rollcall_schema::statement::statement;
-use rollcall_schema::tables::{library_groups, system_groups};
-use tokio::task::block_in_place;
+use rollcall_schema::session::Session;
+use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
-use super::chunk::MembershipChunk;
 use super::row::MembershipRow;
 use crate::chunk::Merged;
 use crate::problem::{Problem, Problems};
 
-/// Merges a chunk, in its transaction.
+/// Merges a chunk's rows, in its transaction, with what was [found](find) for them.
 pub async fn merge_in_txn(
-    conn: &mut Connection,
+    txn: &Session,
     tenant: TenantId,
     first_row: u64,
-    chunk: &MembershipChunk,
-) -> QueryResult<Merged> {
-    let rows: Vec<_> = block_in_place(|| chunk.rows().collect());
-    let users = find_users(conn, tenant, &rows).await?;
+    rows: Vec<MembershipRow<'_>>,
+    found: Found,
+) -> Result<Merged, Error> {
     let mut merge = Merge {
-        library_groups: load_library_groups(conn, tenant, &rows).await?,
-        system_groups: load_system_groups(conn, tenant, &rows).await?,
+        library_groups: by_name(&found.library_groups)?,
+        system_groups: by_name(&found.system_groups)?,
         library_members: Members::default(),
         system_members: Members::default(),
     };
+    let users: Vec<Option<Uuid>> = found.users.try_get(0)?;
     let mut outcomes = ChunkOutcomes::starting_at(first_row);
     for (row, user) in rows.into_iter().zip(users) {
         outcomes.push(merge.apply(row, user).map_err(|mut problems| problems.to_text()));
     }
-    insert(
-        conn,
-        tenant,
-        "insert into library_group_members (tenant_id, user_id, group_id)
-         select $1, new.user_id, new.group_id from unnest($2, $3) as new (user_id, group_id)
-         on conflict do nothing",
-        merge.library_members,
-    )
-    .await?;
-    insert(
-        conn,
-        tenant,
-        "insert into system_group_members (tenant_id, user_id, group_id)
-         select $1, new.user_id, new.group_id from unnest($2, $3) as new (user_id, group_id)
-         on conflict do nothing",
-        merge.system_members,
+    try_join(
+        insert(txn, tenant, INSERT_LIBRARY_MEMBERS, &merge.library_members),
+        insert(txn, tenant, INSERT_SYSTEM_MEMBERS, &merge.system_members),
     )
     .await?;
     Ok(Merged::Rows { outcomes, sealed_passwords: 0 })
 }
 
-struct Merge {
-    library_groups: HashMap<String, GroupId>,
-    system_groups: HashMap<String, GroupId>,
+/// What there is of what a chunk's rows name.
+pub struct Found {
+    /// The id of each row's user, as one array in the order of the rows: cheaper on the way back than a row for each.
+    users: Row,
+    /// Names and ids.
+    library_groups: Vec<Row>,
+    /// Names and ids.
+    system_groups: Vec<Row>,
+}
+
+/// Finds the users and the groups that the rows name.
+pub async fn find(session: &Session, tenant: TenantId, rows: &[MembershipRow<'_>]) -> Result<Found, Error> {
+    let tenant = tenant.as_uuid();
+    let usernames: Vec<Option<&str>> = rows.iter().map(|row| row.username.as_deref()).collect();
+    let library_groups = distinct(rows, |row| row.library_group);
+    let system_groups = distinct(rows, |row| row.system_group);
+    let (users, library_groups, system_groups) = try_join3(
+        session.query_one(
+            "select coalesce(array_agg(users.id order by named.n), '{}')
+               from unnest($2::text[]) with ordinality as named (key, n)
+               left join users on users.tenant_id = $1 and users.username_key = named.key",
+            &[&tenant, &usernames],
+        ),
+        session.query(
+            "select name, id from library_groups where tenant_id = $1 and name = any($2)",
+            &[&tenant, &library_groups],
+        ),
+        session.query(
+            "select name, id from system_groups where tenant_id = $1 and name = any($2)",
+            &[&tenant, &system_groups],
+        ),
+    )
+    .await?;
+    Ok(Found { users, library_groups, system_groups })
+}
+
+fn by_name(groups: &[Row]) -> Result<HashMap<&str, GroupId>, Error> {
+    groups.iter().map(|group| Ok((group.try_get(0)?, group.try_get::<_, Uuid>(1)?.into()))).collect()
+}
+
+struct Merge<'a> {
+    library_groups: HashMap<&'a str, GroupId>,
+    system_groups: HashMap<&'a str, GroupId>,
     library_members: Members,
     system_members: Members,
 }
@@ -82,12 +104,12 @@ impl Members {
     }
 }
 
-impl Merge {
+impl Merge<'_> {
     /// Applies the next row of the file, of the user that was found for it. Rows cannot touch each other: a membership
     /// is there or it is not.
     fn apply(&mut self, row: MembershipRow<'_>, user: Option<Uuid>) -> Result<Outcome, Problems> {
         let mut problems = row.problems;
-        let mut find = |name: Option<&str>, known: &HashMap<String, GroupId>, unknown: Problem| {
+        let mut find = |name: Option<&str>, known: &HashMap<&str, GroupId>, unknown: Problem| {
             let found = known.get(name?).copied();
             if found.is_none() {
                 problems.push(unknown);
@@ -106,58 +128,6 @@ impl Merge {
     }
 }
 
-#[derive(QueryableByName)]
-struct Found {
-    #[diesel(sql_type = Array<Nullable<SqlUuid>>)]
-    users: Vec<Option<Uuid>>,
-}
-
-/// The id of each row's user, as one array in the order of the rows: cheaper on the way back than a row for each.
-async fn find_users(
-    conn: &mut Connection,
-    tenant: TenantId,
-    rows: &[MembershipRow<'_>],
-) -> QueryResult<Vec<Option<Uuid>>> {
-    let found: Found = statement(
-        "select coalesce(array_agg(users.id order by named.n), '{}') as users
-           from unnest($2) with ordinality as named (key, n)
-           left join users on users.tenant_id = $1 and users.username_key = named.key",
-    )
-    .bind::<SqlUuid, _>(tenant)
-    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.username.as_deref()).collect::<Vec<_>>())
-    .get_result(conn)
-    .await?;
-    Ok(found.users)
-}
-
-async fn load_library_groups(
-    conn: &mut Connection,
-    tenant: TenantId,
-    rows: &[MembershipRow<'_>],
-) -> QueryResult<HashMap<String, GroupId>> {
-    let found: Vec<(String, GroupId)> = library_groups::table
-        .filter(library_groups::tenant_id.eq(tenant))
-        .filter(library_groups::name.eq_any(distinct(rows, |row| row.library_group)))
-        .select((library_groups::name, library_groups::id))
-        .load(conn)
-        .await?;
-    Ok(found.into_iter().collect())
-}
-
-async fn load_system_groups(
-    conn: &mut Connection,
-    tenant: TenantId,
-    rows: &[MembershipRow<'_>],
-) -> QueryResult<HashMap<String, GroupId>> {
-    let found: Vec<(String, GroupId)> = system_groups::table
-        .filter(system_groups::tenant_id.eq(tenant))
-        .filter(system_groups::name.eq_any(distinct(rows, |row| row.system_group)))
-        .select((system_groups::name, system_groups::id))
-        .load(conn)
-        .await?;
-    Ok(found.into_iter().collect())
-}
-
 fn distinct<'a>(
     rows: &[MembershipRow<'a>],
     cell: impl Fn(&MembershipRow<'a>) -> Option<&'a str>,
@@ -168,20 +138,18 @@ fn distinct<'a>(
     values
 }
 
-async fn insert(
-    conn: &mut Connection,
-    tenant: TenantId,
-    sql: &'static str,
-    members: Members,
-) -> QueryResult<()> {
+const INSERT_LIBRARY_MEMBERS: &str = "insert into library_group_members (tenant_id, user_id, group_id)
+     select $1, new.user_id, new.group_id from unnest($2::uuid[], $3::uuid[]) as new (user_id, group_id)
+     on conflict do nothing";
+
+const INSERT_SYSTEM_MEMBERS: &str = "insert into system_group_members (tenant_id, user_id, group_id)
+     select $1, new.user_id, new.group_id from unnest($2::uuid[], $3::uuid[]) as new (user_id, group_id)
+     on conflict do nothing";
+
+async fn insert(txn: &Session, tenant: TenantId, sql: &'static str, members: &Members) -> Result<(), Error> {
     if members.users.is_empty() {
         return Ok(());
     }
-    statement(sql)
-        .bind::<SqlUuid, _>(tenant)
-        .bind::<Array<SqlUuid>, _>(members.users)
-        .bind::<Array<SqlUuid>, _>(members.groups)
-        .execute(conn)
-        .await?;
+    txn.execute(sql, &[&tenant.as_uuid(), &members.users, &members.groups]).await?;
     Ok(())
 }

@@ -7,5 +7,6 @@ pub mod row;
 pub mod applied;
 pub mod chunk;
 
+pub mod copy;
 pub mod merge;
 pub mod roster;

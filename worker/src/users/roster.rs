@@ -259,6 +259,11 @@ impl<'a> Roster<'a> {
 }
 
 impl Person<'_> {
+    /// The fingerprint, if it is to be written: together with the seal or not at all.
+    pub fn fingerprint_to_write(&self) -> Option<&[u8]> {
+        self.password_sealed.as_ref().and(self.password_fingerprint.as_deref())
+    }
+
     fn is_changed(&self) -> bool {
         self.stored.is_some_and(|stored| stored.profile != self.profile || self.password_sealed.is_some())
     }

@@ -1,0 +1,79 @@
+//! Writes the users that a chunk made: by COPY straight into their table.
+
+use std::pin::pin;
+
+use rollcall_schema::ids::{GroupId, TenantId};
+use rollcall_schema::session::Session;
+use tokio_postgres::Error;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::Type;
+
+use super::roster::Person;
+
+/// What is copied; [`TYPES`] and [`copy`] know the columns in this order.
+pub const COPY: &str = "copy users (tenant_id, id, username, username_key, given_name, surname, middle_name,
+                                    preferred_name, email_address, graduation_year, library_barcode,
+                                    admin_system_id, gender, form_class, enabled, staff_member,
+                                    presentation_group_id, password_sealed, password_fingerprint, applied_row)
+                        from stdin (format binary)";
+
+const TYPES: [Type; 20] = [
+    Type::UUID,
+    Type::UUID,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::INT2,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::BOOL,
+    Type::BOOL,
+    Type::UUID,
+    Type::BYTEA,
+    Type::BYTEA,
+    Type::UUID,
+];
+
+/// Copies new users. Their ids grow in file order, so they land side by side in their index.
+pub async fn copy(txn: &Session, tenant: TenantId, people: &[&Person<'_>]) -> Result<(), Error> {
+    if people.is_empty() {
+        return Ok(());
+    }
+    let mut writer = pin!(BinaryCopyInWriter::new(txn.copy_in(COPY).await?, &TYPES));
+    for person in people {
+        let profile = &person.profile;
+        writer
+            .as_mut()
+            .write(&[
+                &tenant.as_uuid(),
+                &person.id.as_uuid(),
+                &person.username,
+                &&*person.username_key,
+                &profile.given_name,
+                &profile.surname,
+                &profile.middle_name,
+                &profile.preferred_name,
+                &profile.email_address,
+                &profile.graduation_year,
+                &profile.library_barcode,
+                &profile.admin_system_id,
+                &profile.gender,
+                &profile.form_class,
+                &profile.enabled,
+                &profile.staff_member,
+                &profile.presentation_group.map(GroupId::as_uuid),
+                &person.password_sealed,
+                &person.fingerprint_to_write(),
+                &person.applied_row,
+            ])
+            .await?;
+    }
+    writer.finish().await?;
+    Ok(())
+}
