@@ -332,12 +332,14 @@ impl From<DatabaseError> for Unmerged {
 impl From<tokio_postgres::Error> for Unmerged {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.code() {
-            // Somebody else made a user of the same name between the look and the write. What the rows themselves
-            // claim twice has been noticed before.
-            Some(&SqlState::UNIQUE_VIOLATION) => Self::Overtaken,
-            // Somebody else writes the same users in another order: the last chunks, say, of an import that has just
-            // been cancelled.
-            Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE) => Self::Overtaken,
+            // Somebody else made a user of the same name between the look and the write (what the rows themselves claim
+            // twice has been noticed before), or writes the same users in another order: the last chunks, say, of an
+            // import that has just been cancelled.
+            Some(
+                &SqlState::UNIQUE_VIOLATION
+                | &SqlState::T_R_DEADLOCK_DETECTED
+                | &SqlState::T_R_SERIALIZATION_FAILURE,
+            ) => Self::Overtaken,
             _ => Self::Failed(error.into()),
         }
     }
