@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use self::idempotency::IdempotencyKey;
 use crate::database::Connection;
+use crate::edge::{self, Edge};
 use crate::ids::{ImportId, TenantId, UserId};
 use crate::outcome::Tally;
 use crate::statement::statement;
@@ -114,6 +115,7 @@ pub enum Submitted {
 
 /// Puts an accepted upload at the end of its tenant's line, once for each idempotency key.
 pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResult<Submitted> {
+    edge::pass_for(submission.tenant, Edge::BeforeSubmitCommit);
     // The lock on the tenant's row lasts until the commit: places are given in the order of commits, so the head of a
     // line can never be overtaken by one that took its place earlier and commits later. A key is taken before the
     // tenant's row: who comes with the same one waits for whoever has it, and then has no place to take.
@@ -145,6 +147,7 @@ pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResu
     .bind::<sql_types::Nullable<sql_types::Text>, _>(submission.key.as_ref().map(IdempotencyKey::as_str))
     .execute(conn)
     .await?;
+    edge::pass_for(submission.tenant, Edge::AfterSubmitCommit);
     if inserted == 0
         && let Some(key) = &submission.key
     {
@@ -234,6 +237,7 @@ pub async fn claim(
     holder: &str,
     lease: Duration,
 ) -> QueryResult<Option<Claimed>> {
+    edge::pass_for(tenant, Edge::BeforeClaimCommit);
     let row: Option<ClaimedRow> = statement(
         "update imports
             set state = 'running', attempt = attempt + 1, lease_holder = $3,
@@ -256,6 +260,9 @@ pub async fn claim(
     .get_result(conn)
     .await
     .optional()?;
+    if row.is_some() {
+        edge::pass_for(tenant, Edge::AfterClaimCommit);
+    }
     Ok(row.map(|row| Claimed {
         lease: Lease { tenant, import, attempt: row.attempt, length: lease },
         endpoint: Endpoint::parse(&row.endpoint),
@@ -273,6 +280,7 @@ fn unsigned(count: i64) -> u64 {
 
 /// Puts off the end of the lease. `false`: it is lost, and the worker must stop.
 pub async fn renew(conn: &mut Connection, lease: &Lease) -> QueryResult<bool> {
+    edge::pass_for(lease.tenant, Edge::BeforeRenewCommit);
     let renewed = statement(
         // This statement may have waited behind a chunk that renewed the lease, too: never shorten it.
         "update imports set lease_until = greatest(lease_until, clock_timestamp() + $4 * interval '1 second')
@@ -284,6 +292,7 @@ pub async fn renew(conn: &mut Connection, lease: &Lease) -> QueryResult<bool> {
     .bind::<sql_types::Double, _>(lease.length.as_secs_f64())
     .execute(conn)
     .await?;
+    edge::pass_for(lease.tenant, Edge::AfterRenewCommit);
     Ok(renewed == 1)
 }
 
@@ -302,11 +311,13 @@ pub struct Reading {
 
 /// Keeps how many rows the file has, once they were counted.
 pub async fn record_total(conn: &mut Connection, lease: &Lease, rows: u64) -> QueryResult<()> {
+    edge::pass_for(lease.tenant, Edge::BeforeTotalCommit);
     diesel::update(imports::table.find((lease.tenant, lease.import)))
         .filter(imports::attempt.eq(lease.attempt))
         .set(imports::rows_total.eq(i64::try_from(rows).ok()))
         .execute(conn)
         .await?;
+    edge::pass_for(lease.tenant, Edge::AfterTotalCommit);
     Ok(())
 }
 
@@ -436,6 +447,7 @@ pub async fn release(
     delay: Duration,
     charged: bool,
 ) -> QueryResult<bool> {
+    edge::pass_for(lease.tenant, Edge::BeforeReleaseCommit);
     let released = statement(
         "update imports
             set state = 'queued', lease_until = null, failures = failures + $5,
@@ -449,6 +461,7 @@ pub async fn release(
     .bind::<sql_types::Integer, _>(i32::from(charged))
     .execute(conn)
     .await?;
+    edge::pass_for(lease.tenant, Edge::AfterReleaseCommit);
     Ok(released == 1)
 }
 
@@ -543,6 +556,7 @@ pub async fn record_woken(
     import: ImportId,
     attempts: i32,
 ) -> QueryResult<()> {
+    edge::pass_for(tenant, Edge::BeforeWokenCommit);
     statement(
         "update imports set woken_at = now(), wake_ups = wake_ups + 1
           where (tenant_id, id) in
@@ -556,6 +570,7 @@ pub async fn record_woken(
     .bind::<sql_types::Integer, _>(attempts)
     .execute(conn)
     .await?;
+    edge::pass_for(tenant, Edge::AfterWokenCommit);
     Ok(())
 }
 
@@ -586,6 +601,7 @@ pub async fn record_dead_letter(
     .bind::<sql_types::Uuid, _>(import)
     .execute(conn)
     .await?;
+    edge::pass_for(tenant, Edge::AfterDeadLetterCommit);
     Ok(())
 }
 

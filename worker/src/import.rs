@@ -13,6 +13,7 @@ use std::time::Duration;
 use diesel::result::{DatabaseErrorKind, Error as StatementError};
 use diesel_async::AsyncConnection as _;
 use rollcall_schema::database::{Connection, Database, DatabaseError};
+use rollcall_schema::edge::{self, Edge};
 use rollcall_schema::import::{self, Advance, Claimed, Ending, Lease, Reading};
 use rollcall_schema::outcome::{self, ChunkOutcomes};
 use rollcall_schema::seal::{PasswordKeys, RowKey};
@@ -221,7 +222,15 @@ async fn refuse(engine: &Engine, lease: &Lease, refusal: &Refusal) -> Result<Att
 /// Ends an import that has no further rows to merge. `false`: the lease is lost.
 pub async fn end(database: &Database, lease: &Lease, ending: &Ending) -> Result<bool, DatabaseError> {
     let mut conn = database.connection().await?;
-    Ok(conn.transaction(async |conn| import::finish_in_txn(conn, lease, ending).await).await?)
+    let finished = conn
+        .transaction(async |conn| {
+            let finished = import::finish_in_txn(conn, lease, ending).await;
+            edge::pass_for(lease.tenant, Edge::BeforeEndCommit);
+            finished
+        })
+        .await?;
+    edge::pass_for(lease.tenant, Edge::AfterEndCommit);
+    Ok(finished)
 }
 
 /// The second reading, on a thread of its own: it checks the next chunk while this one is merged, and is never
@@ -336,6 +345,7 @@ async fn merge(
             let mut conn = engine.database.connection().await?;
             match merge_once(&engine, &mut conn, job, reading.as_ref(), &chunk, &place).await {
                 Ok(sealed_passwords) => {
+                    edge::pass_for(job.lease.tenant, Edge::AfterChunkCommit);
                     Span::current().record("rollcall.chunk.begun_again", begun_again);
                     engine.sealed.fetch_add(sealed_passwords, Ordering::Relaxed);
                     place.leave();
@@ -386,6 +396,7 @@ async fn merge_once(
         if !import::advance_in_txn(conn, lease, advance).await? {
             return Err(Unmerged::LeaseLost);
         }
+        edge::pass_for(lease.tenant, Edge::BeforeChunkCommit);
         Ok(sealed_passwords)
     })
     .await

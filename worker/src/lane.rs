@@ -17,6 +17,7 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use rollcall_schema::broker::{Broker, BrokerError, answered};
 use rollcall_schema::database::DatabaseError;
+use rollcall_schema::edge::{self, Edge};
 use rollcall_schema::import::{self, Claimed, Ending};
 use rollcall_schema::outbox::Outbox;
 use rollcall_schema::wake_up::{Lane, WakeUp};
@@ -136,11 +137,13 @@ impl Slot {
         let (claimed, cancelled) =
             tokio::join!(self.claim(&wake_up, stop).instrument(span.clone()), answered(cancel));
         // Settled whatever the claim said: what was not claimed now is the relay's to publish again.
+        edge::pass_for(wake_up.tenant, Edge::BeforeWakeUpAck);
         let settled = answered(async {
             delivery.acker.ack(BasicAckOptions::default()).await?;
             Ok(())
         })
         .await;
+        edge::pass_for(wake_up.tenant, Edge::AfterWakeUpAck);
         // What is claimed is worked on, whatever has become of the broker meanwhile.
         if let Some(claimed) = claimed {
             span.record("rollcall.import.attempt", claimed.lease.attempt);

@@ -15,6 +15,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, Basi
 use lapin::types::FieldTable;
 use rollcall_schema::broker::{Broker, BrokerError, answered};
 use rollcall_schema::database::{Database, DatabaseError};
+use rollcall_schema::edge::{self, Edge};
 use rollcall_schema::hashing::{self, HashedPassword, Turn, WaitingPassword};
 use rollcall_schema::ids::TenantId;
 use rollcall_schema::password::{self, HashingPool};
@@ -143,7 +144,10 @@ impl Hasher {
                 // Confirmed before this one is acknowledged: a turn is rather doubled than lost.
                 self.broker.publish_turn(&turn).await?;
             }
-            answered(delivery.acker.ack(BasicAckOptions::default())).await.map(|_| ())
+            edge::pass_for(turn.tenant, Edge::BeforeTurnAck);
+            let settled = answered(delivery.acker.ack(BasicAckOptions::default())).await;
+            edge::pass_for(turn.tenant, Edge::AfterTurnAck);
+            settled.map(|_| ())
         };
         work.instrument(span).await
     }
