@@ -9,6 +9,7 @@ mod an_import_is_cancelled;
 mod bad_input;
 mod group_columns;
 mod how_the_csv_is_read;
+mod killed_at_every_edge;
 mod one_trace;
 mod passwords_are_hashed_later;
 mod sent_again_under_a_key;
