@@ -239,17 +239,24 @@ pub async fn claim(
 ) -> QueryResult<Option<Claimed>> {
     edge::pass_for(tenant, Edge::BeforeClaimCommit);
     let row: Option<ClaimedRow> = statement(
-        "update imports
+        // Locked first and written then: what an update sets is worked out before it waits for a lock, and a lease that
+        // began before the wait would be over already.
+        "with free as materialized (
+             select tenant_id, id from imports
+              where tenant_id = $1 and id = $2
+                and (state = 'queued' and not_before <= now() or lease_is_over(state, lease_until, failures, id))
+                and not exists (select from imports earlier
+                                 where earlier.tenant_id = $1 and earlier.state <> 'finished'
+                                   and earlier.place < imports.place)
+                for update)
+         update imports
             set state = 'running', attempt = attempt + 1, lease_holder = $3,
-                lease_until = now() + $4 * interval '1 second',
+                lease_until = clock_timestamp() + $4 * interval '1 second',
                 -- A lease that ran out was a failure: its worker died, hung or was cut off.
                 failures = failures + (case when state = 'running' then 1 else 0 end),
-                started_at = coalesce(started_at, now()), woken_at = null, wake_ups = 0
-          where tenant_id = $1 and id = $2
-            and (state = 'queued' and not_before <= now() or lease_is_over(state, lease_until, failures, id))
-            and not exists (select from imports earlier
-                             where earlier.tenant_id = $1 and earlier.state <> 'finished'
-                               and earlier.place < imports.place)
+                started_at = coalesce(started_at, clock_timestamp()), woken_at = null, wake_ups = 0
+           from free
+          where imports.tenant_id = free.tenant_id and imports.id = free.id
          returning attempt, endpoint, charset, rows_done, failures,
                    (select password_policy from tenants where tenants.id = $1) as password_policy",
     )
