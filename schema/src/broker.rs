@@ -22,6 +22,10 @@ use crate::wake_up::{Lane, Topology, WakeUp};
 /// How long the broker may take to connect, to confirm, to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a consumer that is sent nothing may be believed to be one. The broker does not always say that a queue was
+/// deleted, least of all when another of the same name is declared at once, which then has no consumer.
+pub const CONSUMER_BELIEVED: Duration = Duration::from_secs(20);
+
 /// Dead letters that are kept.
 const DEAD_LETTERS_KEPT: i32 = 10_000;
 

@@ -15,7 +15,7 @@ use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions,
 };
 use lapin::types::FieldTable;
-use rollcall_schema::broker::{Broker, BrokerError, answered};
+use rollcall_schema::broker::{Broker, BrokerError, CONSUMER_BELIEVED, answered};
 use rollcall_schema::database::DatabaseError;
 use rollcall_schema::edge::{self, Edge};
 use rollcall_schema::import::{self, Claimed, Ending};
@@ -62,7 +62,7 @@ impl Slot {
         let mut pause = Pause::default();
         while !stop.is_cancelled() {
             match self.consume(&stop, &mut pause).await {
-                Ok(()) => return,
+                Ok(()) => continue,
                 Err(error) => {
                     tracing::warn!(
                         lane = self.lane.as_str(),
@@ -76,7 +76,8 @@ impl Slot {
         }
     }
 
-    /// Takes wake-ups one by one over one channel, until `stop` or until the channel is lost.
+    /// Takes wake-ups one by one over one channel, until `stop`, until the channel is lost, or until none has come for so
+    /// long that it is better to ask anew.
     async fn consume(&self, stop: &CancellationToken, pause: &mut Pause) -> Result<(), BrokerError> {
         let channel = self.broker.channel().await?;
         let queue = self.broker.queue(self.lane);
@@ -94,6 +95,7 @@ impl Slot {
             pause.forget();
             let delivery = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(CONSUMER_BELIEVED) => return Ok(()),
                 delivery = consumer.next() => delivery.ok_or(BrokerError::ConsumerEnded)??,
             };
             self.take(&channel, &consumer_tag, delivery, stop).await?;
