@@ -3,21 +3,18 @@
 //!
 //! `ROLLCALL_EDGES` tries only those whose name contains it.
 
-use std::fmt::Write as _;
 use std::time::Instant;
 
 use reqwest::Method;
 use rollcall_schema::edge::Edge;
 use rollcall_tests::harness::{Options, Stack, can_be_killed_on_edges, eventually, side_by_side};
-use rollcall_tests::oracle::{self, Endpoint, PasswordPolicy};
+use rollcall_tests::rosters::mixed::mixed;
 use rollcall_tests::tables;
-use serde_json::Value;
 
 /// Stacks at once.
 const AT_ONCE: usize = 12;
-/// Rows of a roster, and of a chunk: three chunks.
+/// Rows of a roster: three chunks.
 const ROWS: usize = 24;
-const CHUNK: usize = 8;
 
 /// Who dies, and at what.
 #[derive(Debug, Clone, Copy)]
@@ -133,16 +130,16 @@ async fn kill(edge: Edge, victim: Victim) {
 }
 
 async fn uploading(edge: Edge) {
-    let mut stack = options().workers(1).without_api().start().await;
+    let mut stack = Options::impatient().without_api().start().await;
     stack.start_api_with(&[("ROLLCALL_EDGE", &on(edge, 1))]).await;
     // Larger than a part, so that there is something between two.
-    let file = roster("uploaded", 20_000);
+    let file = mixed(ROWS, "uploaded", 20_000);
     let sent = tokio::spawn(stack.upload("/api/import/users", &file).send());
     stack.api_killed().await;
     let answer = sent.await.unwrap();
     stack.start_api().await;
 
-    let accepted = imports(&stack).await;
+    let accepted = stack.line(stack.school()).await;
     assert!(accepted.len() <= 1, "one upload is one import at most");
     if accepted.is_empty() {
         assert!(answer.is_err(), "what was not accepted was not answered");
@@ -157,10 +154,10 @@ async fn uploading(edge: Edge) {
 }
 
 async fn cancelling(edge: Edge) {
-    let mut stack = options().without_api().start().await;
+    let mut stack = Options::impatient().workers(0).without_api().start().await;
     stack.start_api_with(&[("ROLLCALL_EDGE", &on(edge, 1))]).await;
-    let file = roster("cancelled", 0);
-    let location = post(&stack, &file).await;
+    let file = roster("cancelled");
+    let location = stack.submit(stack.school(), &file).await;
     let cancel = tokio::spawn(stack.request(Method::DELETE, &location).send());
     stack.api_killed().await;
     assert!(cancel.await.unwrap().is_err(), "it is killed before it answers");
@@ -178,9 +175,9 @@ async fn cancelling(edge: Edge) {
 }
 
 async fn working(edge: Edge, nth: u32) {
-    let mut stack = options().start().await;
-    let file = roster("worked on", 0);
-    post(&stack, &file).await;
+    let mut stack = Options::impatient().workers(0).start().await;
+    let file = roster("worked on");
+    stack.submit(stack.school(), &file).await;
     stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, nth))]);
     stack.worker_killed().await;
     stack.start_worker();
@@ -188,10 +185,10 @@ async fn working(edge: Edge, nth: u32) {
 }
 
 async fn waking_next(edge: Edge) {
-    let mut stack = options().start().await;
-    let files = [roster("first", 0), roster("second", 0)];
+    let mut stack = Options::impatient().workers(0).start().await;
+    let files = [roster("first"), roster("second")];
     for file in &files {
-        post(&stack, file).await;
+        stack.submit(stack.school(), file).await;
     }
     // Only the first is published by the API: the worker comes to the edge with the second.
     stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, 1))]);
@@ -201,9 +198,9 @@ async fn waking_next(edge: Edge) {
 }
 
 async fn relaying(edge: Edge) {
-    let mut stack = options().without_api().start().await;
+    let mut stack = Options::impatient().workers(0).without_api().start().await;
     stack.start_api_with(&[("ROLLCALL_EDGE", &on(Edge::AfterSubmitCommit, 1))]).await;
-    let file = roster("relayed", 0);
+    let file = roster("relayed");
     let sent = tokio::spawn(stack.upload("/api/import/users", &file).send());
     stack.api_killed().await;
     assert!(sent.await.unwrap().is_err(), "it is killed before it answers");
@@ -215,9 +212,9 @@ async fn relaying(edge: Edge) {
 }
 
 async fn relaying_turns(edge: Edge) {
-    let mut stack = options().start().await;
-    let file = roster("hashed", 0);
-    post(&stack, &file).await;
+    let mut stack = Options::impatient().workers(0).start().await;
+    let file = roster("hashed");
+    stack.submit(stack.school(), &file).await;
     for edge in [Edge::BeforePassCommit, edge] {
         stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, 1))]);
         stack.worker_killed().await;
@@ -227,9 +224,9 @@ async fn relaying_turns(edge: Edge) {
 }
 
 async fn lingering(edge: Edge) {
-    let mut stack = options().start().await;
-    let file = roster("lingering", 0);
-    post(&stack, &file).await;
+    let mut stack = Options::impatient().workers(0).start().await;
+    let file = roster("lingering");
+    stack.submit(stack.school(), &file).await;
     // The chunk waits for the lock, and its worker renews the lease meanwhile and counts the rows.
     let lock = stack.lock_users().await;
     stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, 1))]);
@@ -240,10 +237,14 @@ async fn lingering(edge: Edge) {
 }
 
 async fn stopping(edge: Edge) {
-    let mut stack =
-        options().worker_env("ROLLCALL_CHUNK_ROWS", 1).worker_env("ROLLCALL_LANES", 1).start().await;
-    let file = roster("given back", 0);
-    post(&stack, &file).await;
+    let mut stack = Options::impatient()
+        .workers(0)
+        .worker_env("ROLLCALL_CHUNK_ROWS", 1)
+        .worker_env("ROLLCALL_LANES", 1)
+        .start()
+        .await;
+    let file = roster("given back");
+    stack.submit(stack.school(), &file).await;
     let amid = format!("{}:stop:1,{}", Edge::AfterChunkCommit.name(), on(edge, 1));
     stack.start_worker_with(&[("ROLLCALL_EDGE", &amid)]);
     stack.worker_frozen(0).await;
@@ -254,40 +255,41 @@ async fn stopping(edge: Edge) {
 }
 
 async fn refusing(edge: Edge) {
-    let mut stack = options().start().await;
-    let location = post(&stack, "no,such,columns\n1,2,3\n").await;
+    let mut stack = Options::impatient().workers(0).start().await;
+    let location = stack.submit(stack.school(), "no,such,columns\n1,2,3\n").await;
     stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, 1))]);
     stack.worker_killed().await;
     stack.start_worker();
-    let summary = finished(&stack, &location).await.is_failure(200);
+    let summary = stack.finished(&location).await.is_failure(200);
     assert!(summary.contains("username"), "{summary}");
     no_users(&stack).await;
-    let file = roster("next", 0);
+    let file = roster("next");
     assert_eq!(stack.post_users(&file).await.status, 200);
     stack.nothing_is_left_over().await;
 }
 
 async fn giving_up(edge: Edge) {
-    let mut stack = options().worker_env("ROLLCALL_MAX_ATTEMPTS", 1).start().await;
-    let location = post(&stack, &roster("given up", 0)).await;
+    let mut stack = Options::impatient().workers(0).worker_env("ROLLCALL_MAX_ATTEMPTS", 1).start().await;
+    let location = stack.submit(stack.school(), &roster("given up")).await;
     std::fs::remove_dir_all(stack.uploads()).unwrap();
     stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, 1))]);
     stack.worker_killed().await;
     stack.start_worker();
-    let summary = finished(&stack, &location).await.is_failure(200);
+    let summary = stack.finished(&location).await.is_failure(200);
     assert!(summary.starts_with("The import was given up after 1 attempt"), "{summary}");
     no_users(&stack).await;
     stack.eventually_none("select from imports where failure_kind = 'abandoned' and woken_at is null").await;
-    assert!((1..=2).contains(&stack.dead_letters().await), "it is among the dead letters");
-    let file = roster("next", 0);
+    assert!((1..=2).contains(&stack.dead_letter_count().await), "it is among the dead letters");
+    let file = roster("next");
     assert_eq!(stack.post_users(&file).await.status, 200);
     stack.nothing_is_left_over().await;
 }
 
 async fn cleaning(edge: Edge) {
-    let mut stack = options().worker_env("ROLLCALL_UPLOAD_RETENTION_DAYS", 0).start().await;
-    let file = roster("cleaned up", 0);
-    post(&stack, &file).await;
+    let mut stack =
+        Options::impatient().workers(0).worker_env("ROLLCALL_UPLOAD_RETENTION_DAYS", 0).start().await;
+    let file = roster("cleaned up");
+    stack.submit(stack.school(), &file).await;
     stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, 1))]);
     stack.worker_killed().await;
     stack.start_worker();
@@ -296,97 +298,22 @@ async fn cleaning(edge: Edge) {
     eventually("no upload is kept", async || stack.stored_files().is_empty().then_some(())).await;
 }
 
-/// A stack that loses little time over a death.
-fn options() -> Options {
-    Options::default()
-        .workers(0)
-        .worker_env("ROLLCALL_CHUNK_ROWS", CHUNK)
-        .worker_env("ROLLCALL_LANES", 2)
-        .worker_env("ROLLCALL_SMALL_LANE", 2)
-        .worker_env("ROLLCALL_BULK_LANE", 1)
-        .worker_env("ROLLCALL_LEASE_SECONDS", 1.5)
-        .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
-        .worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", 0.5)
-        .worker_env("ROLLCALL_WORKER_HASHING_THREADS", 1)
-        .worker_env("ROLLCALL_CLEANING_SECONDS", 0.3)
-        .worker_env("ROLLCALL_HALF_UPLOAD_SECONDS", 5)
-}
-
 fn on(edge: Edge, nth: u32) -> String {
     format!("{}:kill:{nth}", edge.name())
 }
 
-/// Rows that create, fail, take one another's barcodes and come twice; `padding` bytes besides in each.
-fn roster(form_class: &str, padding: usize) -> String {
-    let mut file =
-        "username,emailaddress,librarybarcode,enabled,staffmember,presentationgrouplabel,formclass,\
-                    password,ignored\n"
-            .to_owned();
-    for row in 0..ROWS {
-        let user = if row == 20 { 5 } else { row };
-        let email = if row % 7 == 3 { "no address" } else { "someone@example.org" };
-        let barcode = if row == 10 { 4 } else { user };
-        let group = row % 3;
-        let password = if row % 8 == 1 { "a secret" } else { "" };
-        let padding = "x".repeat(padding);
-        writeln!(
-            file,
-            "user{user},{email},b{barcode},y,y,group {group},{form_class} {row},{password},{padding}"
-        )
-        .unwrap();
-    }
-    file
+fn roster(mark: &str) -> String {
+    mixed(ROWS, mark, 0)
 }
 
-/// Posts a file without waiting for its result; returns where that will be.
-async fn post(stack: &Stack, file: &str) -> String {
-    let answer = stack.send(stack.upload("/api/import/users", file).header("prefer", "respond-async")).await;
-    assert_eq!(answer.status, 202, "{}", answer.text());
-    answer.header("location").unwrap().to_owned()
-}
-
-async fn finished(stack: &Stack, location: &str) -> rollcall_tests::harness::Answer {
-    stack.send(stack.request(Method::GET, location).header("prefer", "wait=60")).await
-}
-
-/// The imports' ids, in the order of the line.
-async fn imports(stack: &Stack) -> Vec<String> {
-    let imports = stack.rows("select id from imports order by place").await;
-    imports.iter().map(|import| import["id"].as_str().unwrap().to_owned()).collect()
-}
-
-/// Asserts that the imports are those of these files, and ended as if one after another without a fault.
+/// Asserts that the imports of `school` are those of these files, and ended as if without a fault; and that nothing is
+/// left over of what they needed on their way.
 async fn as_the_oracle(stack: &Stack, files: &[&String]) {
-    let mut theirs = oracle::Tenant::new(PasswordPolicy::WhenChanged);
-    tables::add_administrator(&mut theirs);
-    let imports = imports(stack).await;
-    assert_eq!(imports.len(), files.len());
-    for (import, file) in imports.iter().zip(files) {
-        let answer = finished(stack, &format!("/api/import/jobs/{import}")).await;
-        let expected = theirs.apply(Endpoint::Users, file.as_bytes(), None);
-        assert!(
-            expected.agrees_with(answer.status, &answer.body),
-            "the service: {}\nthe oracle: {}",
-            answer.text(),
-            expected.body
-        );
-        let counters = stack
-            .row(&format!(
-                "select rows_done, rows_total, (select sum(rows) from chunk_outcomes where import_id = id) as outcomes
-                   from imports where id = '{import}'"
-            ))
-            .await;
-        for counter in ["rows_done", "rows_total", "outcomes"] {
-            assert_eq!(counters[counter], ROWS, "{counter}");
-        }
-    }
+    tables::assert_as_the_oracle(stack, stack.school(), files).await;
     stack.nothing_is_left_over().await;
-    let mut conn = stack.database.connection().await.unwrap();
-    let differences = tables::differences(&mut conn, stack.school().id, &theirs).await;
-    assert!(differences.is_empty(), "service / oracle: {differences:#?}");
 }
 
 /// Asserts that nobody is there but the administrator.
 async fn no_users(stack: &Stack) {
-    assert_eq!(stack.row("select count(*) from users").await["count"], Value::from(1));
+    assert_eq!(stack.row("select count(*) from users").await["count"], 1);
 }

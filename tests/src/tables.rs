@@ -10,7 +10,7 @@ use rollcall_schema::ids::TenantId;
 use rollcall_schema::seal::ServiceKey;
 use rollcall_schema::{account, password};
 
-use crate::harness::{ADMINISTRATOR, KEY};
+use crate::harness::{ADMINISTRATOR, KEY, Stack, Tenant};
 use crate::oracle::{self, Snapshot, User};
 
 /// Puts the administrator, whom every tenant of a stack has, into the oracle's tenant.
@@ -23,6 +23,35 @@ pub fn add_administrator(tenant: &mut oracle::Tenant) {
         ..User::default()
     });
     tenant.put_system_member(ADMINISTRATOR, account::ADMINISTRATORS);
+}
+
+/// Asserts that a tenant's imports are those of these files of users, in the order of its line, that each has ended or will
+/// have within a minute, and that results, counters and tables are as if they had come one after another and nothing
+/// ever broke.
+pub async fn assert_as_the_oracle(stack: &Stack, tenant: &Tenant, files: &[impl AsRef<str>]) {
+    let mut theirs = oracle::Tenant::new(oracle::PasswordPolicy::WhenChanged);
+    add_administrator(&mut theirs);
+    let imports = stack.line(tenant).await;
+    assert_eq!(imports.len(), files.len(), "each accepted file is one import");
+    for (import, file) in imports.iter().zip(files) {
+        let answer = stack.finished(&format!("/api/import/jobs/{import}")).await;
+        let expected = theirs.apply(oracle::Endpoint::Users, file.as_ref().as_bytes(), None);
+        let agrees = expected.agrees_with(answer.status, &answer.body);
+        assert!(agrees, "the service: {}\nthe oracle: {}", answer.text(), expected.body);
+        let counters = stack
+            .row(&format!(
+                "select rows_done, rows_total, (select sum(rows) from chunk_outcomes where import_id = id) as outcomes
+                   from imports where id = '{import}'"
+            ))
+            .await;
+        let rows = file.as_ref().lines().count() - 1;
+        for counter in ["rows_done", "rows_total", "outcomes"] {
+            assert_eq!(counters[counter], rows, "{counter}");
+        }
+    }
+    let mut conn = stack.database.connection().await.expect("the database answers");
+    let differences = differences(&mut conn, tenant.id, &theirs).await;
+    assert!(differences.is_empty(), "service / oracle: {differences:#?}");
 }
 
 /// What differs between a tenant's tables and the oracle's, one line each. Passwords may be under seal or hashed.

@@ -1,5 +1,6 @@
 //! Servers of a test's own, which it may stop, kill, freeze and start again without harm to the others.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_servers::{Error, FolderLock, Postgres, RabbitMq, Server};
@@ -17,21 +18,33 @@ pub struct OwnServer {
 }
 
 impl OwnServer {
-    /// Starts a Postgres.
+    /// Starts a Postgres that keeps what it committed when it is killed.
     pub async fn postgres() -> Self {
-        Self::start(|folder| Postgres::at(folder).throwaway().setting("shared_buffers", "64MB").start()).await
-    }
-
-    /// Starts a RabbitMQ with these settings of `rabbitmq.conf` besides the usual ones.
-    pub async fn rabbitmq(settings: &'static [(&'static str, &'static str)]) -> Self {
         Self::start(|folder| {
-            let start = RabbitMq::at(folder);
-            settings.iter().fold(start, |start, (name, value)| start.setting(name, value)).start()
+            let postgres = Postgres::at(folder).throwaway().setting("shared_buffers", "64MB");
+            postgres.setting("synchronous_commit", "on").start()
         })
         .await
     }
 
-    async fn start(start: impl FnOnce(std::path::PathBuf) -> Result<Server, Error> + Send + 'static) -> Self {
+    /// Starts a RabbitMQ.
+    pub async fn rabbitmq() -> Self {
+        Self::start(|folder| RabbitMq::at(folder).start()).await
+    }
+
+    /// Starts a RabbitMQ that takes back, with its channel, what was not acknowledged within so many seconds: half an hour
+    /// unless told, and looked for once a minute.
+    pub async fn rabbitmq_with_consumer_timeout(seconds: u32) -> Self {
+        Self::start(move |folder| {
+            RabbitMq::at(folder)
+                .setting("consumer_timeout", &(seconds * 1000).to_string())
+                .advanced("[{rabbit, [{channel_tick_interval, 500}]}].\n")
+                .start()
+        })
+        .await
+    }
+
+    async fn start(start: impl FnOnce(PathBuf) -> Result<Server, Error> + Send + 'static) -> Self {
         let started = tokio::task::spawn_blocking(move || {
             let (folder, lock) = state_folder();
             (start(folder.join("server")).expect("a private server starts"), lock)

@@ -75,6 +75,21 @@ impl Default for Options {
 
 #[expect(clippy::needless_pass_by_value, reason = "numbers and texts are given alike")]
 impl Options {
+    /// One that loses little time over a death, keeps nothing that nobody needs, and whose rosters have several chunks.
+    pub fn impatient() -> Self {
+        Self::default()
+            .worker_env("ROLLCALL_CHUNK_ROWS", 8)
+            .worker_env("ROLLCALL_LANES", 2)
+            .worker_env("ROLLCALL_SMALL_LANE", 2)
+            .worker_env("ROLLCALL_BULK_LANE", 1)
+            .worker_env("ROLLCALL_LEASE_SECONDS", 1.5)
+            .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
+            .worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", 0.5)
+            .worker_env("ROLLCALL_WORKER_HASHING_THREADS", 1)
+            .worker_env("ROLLCALL_CLEANING_SECONDS", 0.3)
+            .worker_env("ROLLCALL_HALF_UPLOAD_SECONDS", 5)
+    }
+
     /// How many workers; one unless told.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
@@ -404,6 +419,32 @@ impl Stack {
         }
     }
 
+    /// Kills a worker with SIGKILL, counted from 0 in the order of their starts.
+    pub fn kill_worker(&mut self, number: usize) {
+        self.workers.remove(number).kill();
+    }
+
+    /// Asks a worker to stop and waits until it has.
+    pub async fn stop_worker(&mut self, number: usize) {
+        self.workers[number].ask_to_stop();
+        let worker = &mut self.workers[number];
+        eventually("a worker stops when asked", async || worker.ended()).await;
+        self.workers.remove(number);
+    }
+
+    /// Asks the API to stop and waits until it has.
+    pub async fn stop_api(&mut self) {
+        let api = self.api.as_mut().expect("the API runs");
+        api.ask_to_stop();
+        eventually("the API stops when asked", async || api.ended()).await;
+    }
+
+    /// Asserts that no process has ended that was not told to.
+    pub fn assert_nobody_ended_by_itself(&mut self) {
+        let ended = self.workers.iter_mut().chain(&mut self.api).filter_map(Process::ended).next();
+        assert!(ended.is_none(), "a process ended by itself: {ended:?}");
+    }
+
     /// Asks every worker to stop and waits until they have.
     pub fn stop_workers(&mut self) {
         for mut worker in self.workers.drain(..) {
@@ -419,6 +460,44 @@ impl Stack {
     /// A worker as a process, counted from 0 in the order of their starts.
     pub fn worker(&mut self, number: usize) -> &mut Process {
         &mut self.workers[number]
+    }
+
+    /// Starts a worker for each that has died, with these variables; returns how many those were.
+    pub fn replace_dead_workers(&mut self, environment: &[(&str, &str)]) -> usize {
+        let before = self.workers.len();
+        self.workers.retain_mut(|worker| worker.ended().is_none());
+        let dead = before - self.workers.len();
+        for _ in 0..dead {
+            self.start_worker_with(environment);
+        }
+        dead
+    }
+
+    /// Waits until a tenant's import in this place of its line, counted from 1, is being worked on.
+    pub async fn running(&self, tenant: &Tenant, place: usize) {
+        let query = format!(
+            "select from imports where tenant_id = '{}' and place = {place} and state = 'running'",
+            tenant.id
+        );
+        eventually("the import is worked on", async || (!self.rows(&query).await.is_empty()).then_some(()))
+            .await;
+    }
+
+    /// Waits until a chunk waits amid its transaction for [`Stack::lock_users`].
+    pub async fn amid_a_chunk(&self) {
+        // Storing hashes waits for the lock, too.
+        let waiting = "select from pg_stat_activity
+                        where datname = current_database() and wait_event_type = 'Lock'
+                          and query not like '%password_sealed = null%'
+                          and exists (select from imports where state = 'running')";
+        eventually("a chunk waits", async || (!self.rows(waiting).await.is_empty()).then_some(())).await;
+    }
+
+    /// How often the import in this place of a tenant's line has been claimed.
+    pub async fn attempts(&self, tenant: &Tenant, place: usize) -> u64 {
+        let query =
+            format!("select attempt from imports where tenant_id = '{}' and place = {place}", tenant.id);
+        self.row(&query).await["attempt"].as_u64().expect("a count")
     }
 
     /// Waits until a worker is frozen.
@@ -549,6 +628,27 @@ impl Stack {
     /// Posts a file of users of a tenant and waits for the result.
     pub async fn post_users_of(&self, tenant: &Tenant, file: impl AsRef<[u8]>) -> Answer {
         self.send(self.upload(&format!("/api/import/users?tenantId={}", tenant.name), file)).await
+    }
+
+    /// Posts a file of users of a tenant without waiting for the result; returns where that will be.
+    pub async fn submit(&self, tenant: &Tenant, file: impl AsRef<[u8]>) -> String {
+        let path = format!("/api/import/users?tenantId={}", tenant.name);
+        let answer = self.send(self.upload(&path, file).header("prefer", "respond-async")).await;
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        answer.header("location").expect("an accepted upload has a location").to_owned()
+    }
+
+    /// Waits for the result of an import, for a minute at most.
+    pub async fn finished(&self, location: &str) -> Answer {
+        self.send(self.request(reqwest::Method::GET, location).header("prefer", "wait=60")).await
+    }
+
+    /// A tenant's imports in the order of its line: their ids.
+    pub async fn line(&self, tenant: &Tenant) -> Vec<String> {
+        let imports = self
+            .rows(&format!("select id from imports where tenant_id = '{}' order by place", tenant.id))
+            .await;
+        imports.iter().filter_map(|import| import["id"].as_str().map(str::to_owned)).collect()
     }
 
     /// Posts a file of memberships and waits for the result.
