@@ -2,6 +2,7 @@
 //! real sockets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
+mod a_campaign_of_faults;
 mod a_line_is_worked_in_order;
 mod a_roster_comes_again;
 mod a_roster_goes_in;
