@@ -15,11 +15,16 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::config::ConfigError;
+use crate::edge::{self, Edge};
 use crate::hashing::Turn;
 use crate::wake_up::{Lane, Topology, WakeUp};
 
 /// How long the broker may take to connect, to confirm, to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a consumer that is sent nothing may be believed to be one. The broker does not always say that a queue was
+/// deleted, least of all when another of the same name is declared at once, which then has no consumer.
+pub const CONSUMER_BELIEVED: Duration = Duration::from_secs(20);
 
 /// Dead letters that are kept.
 const DEAD_LETTERS_KEPT: i32 = 10_000;
@@ -114,7 +119,8 @@ impl Broker {
 
     /// Publishes a wake-up. `Ok` means that a queue has it, on disk.
     pub async fn publish(&self, lane: Lane, wake_up: &WakeUp) -> Result<(), BrokerError> {
-        self.send(Message::wake_up(self.exchange(), lane.as_str(), wake_up)).await
+        let edges = [Edge::BeforeWakeUpPublish, Edge::AfterWakeUpPublish, Edge::AfterWakeUpConfirm];
+        self.send(Message::wake_up(self.exchange(), lane.as_str(), wake_up, edges)).await
     }
 
     /// Publishes a hashing turn. `Ok` means that the queue has it, on disk, behind those that wait there.
@@ -126,13 +132,16 @@ impl Broker {
             id: turn.tenant.to_string(),
             headers: turn.trace.headers(),
             body: turn.body(),
+            edges: [Edge::BeforeTurnPublish, Edge::AfterTurnPublish, Edge::AfterTurnConfirm],
         })
         .await
     }
 
     /// Puts a wake-up among the dead letters: its import was given up. `Ok` means that it is there, on disk.
     pub async fn publish_dead_letter(&self, wake_up: &WakeUp) -> Result<(), BrokerError> {
-        self.send(Message::wake_up(self.address.topology.dead_letters(), "", wake_up)).await
+        let edges =
+            [Edge::BeforeDeadLetterPublish, Edge::AfterDeadLetterPublish, Edge::AfterDeadLetterConfirm];
+        self.send(Message::wake_up(self.address.topology.dead_letters(), "", wake_up, edges)).await
     }
 
     async fn send(&self, message: Message) -> Result<(), BrokerError> {
@@ -164,10 +173,12 @@ struct Message {
     id: String,
     headers: FieldTable,
     body: Vec<u8>,
+    /// Before it is published, behind that, and when it is confirmed.
+    edges: [Edge; 3],
 }
 
 impl Message {
-    fn wake_up(exchange: String, routing_key: &'static str, wake_up: &WakeUp) -> Self {
+    fn wake_up(exchange: String, routing_key: &'static str, wake_up: &WakeUp, edges: [Edge; 3]) -> Self {
         Self {
             exchange,
             routing_key,
@@ -175,6 +186,7 @@ impl Message {
             id: wake_up.import.to_string(),
             headers: wake_up.trace.headers(),
             body: wake_up.body(),
+            edges,
         }
     }
 }
@@ -194,8 +206,10 @@ async fn publish_on(channel: &Channel, message: &Message) -> Result<(), BrokerEr
         .with_message_id(message.id.as_str().into())
         .with_delivery_mode(2)
         .with_headers(message.headers.clone());
+    let [before, published, confirmed] = message.edges;
+    edge::pass(before);
     let confirmation = answered(async {
-        channel
+        let confirm = channel
             .basic_publish(
                 message.exchange.as_str().into(),
                 message.routing_key.into(),
@@ -203,10 +217,12 @@ async fn publish_on(channel: &Channel, message: &Message) -> Result<(), BrokerEr
                 &message.body,
                 properties,
             )
-            .await?
-            .await
+            .await?;
+        edge::pass(published);
+        confirm.await
     })
     .await?;
+    edge::pass(confirmed);
     match confirmation {
         Confirmation::Ack(None) => Ok(()),
         // Acknowledged with the message inside: it was routable to no queue.

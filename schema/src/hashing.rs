@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::database::Connection;
+use crate::edge::{self, Edge};
 use crate::ids::{TenantId, UserId};
 use crate::statement::statement;
 use crate::telemetry::TraceContext;
@@ -149,6 +150,9 @@ pub async fn claim_due_turns(
     .bind::<BigInt, _>(limit)
     .load(conn)
     .await?;
+    for due in &due {
+        edge::pass_for(due.tenant_id, Edge::AfterTurnClaimCommit);
+    }
     Ok(due.into_iter().map(|due| due.tenant_id).collect())
 }
 
@@ -200,9 +204,11 @@ pub async fn take_batch(
         .bind::<Nullable<SqlUuid>, _>(batch.last().map(|last| last.user))
         .execute(conn)
         .await?;
+        edge::pass_for(tenant, Edge::BeforeBatchCommit);
         Ok(batch)
     })
     .await
+    .inspect(|_| edge::pass_for(tenant, Edge::AfterBatchCommit))
 }
 
 /// Puts hashes in the place of the seals that they were made from; returns how many. A password that was replaced
@@ -215,6 +221,7 @@ pub async fn store_hashes(
     tenant: TenantId,
     hashed: &[HashedPassword],
 ) -> QueryResult<usize> {
+    edge::pass_for(tenant, Edge::BeforeHashesCommit);
     statement(
         "with free as materialized (
             select users.id, new.hash
@@ -234,4 +241,5 @@ pub async fn store_hashes(
     .bind::<Array<Nullable<Text>>, _>(hashed.iter().map(|one| one.hash.as_deref()).collect::<Vec<_>>())
     .execute(conn)
     .await
+    .inspect(|_| edge::pass_for(tenant, Edge::AfterHashesCommit))
 }

@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use self::idempotency::IdempotencyKey;
 use crate::database::Connection;
+use crate::edge::{self, Edge};
 use crate::ids::{ImportId, TenantId, UserId};
 use crate::outcome::Tally;
 use crate::session::Session;
@@ -115,6 +116,7 @@ pub enum Submitted {
 
 /// Puts an accepted upload at the end of its tenant's line, once for each idempotency key.
 pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResult<Submitted> {
+    edge::pass_for(submission.tenant, Edge::BeforeSubmitCommit);
     // The lock on the tenant's row lasts until the commit: places are given in the order of commits, so the head of a
     // line can never be overtaken by one that took its place earlier and commits later. A key is taken before the
     // tenant's row: who comes with the same one waits for whoever has it, and then has no place to take.
@@ -150,6 +152,7 @@ pub async fn submit(conn: &mut Connection, submission: &Submission) -> QueryResu
     .get_result(conn)
     .await
     .optional()?;
+    edge::pass_for(submission.tenant, Edge::AfterSubmitCommit);
     match (head, &submission.key) {
         // Unless another took its place while this one waited for the lock: then it is woken once too often.
         (Some(Head { is_head: true }), _) => return Ok(Submitted::InLine { is_head: true }),
@@ -244,18 +247,26 @@ pub async fn claim(
     holder: &str,
     lease: Duration,
 ) -> QueryResult<Option<Claimed>> {
+    edge::pass_for(tenant, Edge::BeforeClaimCommit);
     let row: Option<ClaimedRow> = statement(
-        "update imports
+        // Locked first and written then: what an update sets is worked out before it waits for a lock, and a lease that
+        // began before the wait would be over already.
+        "with free as materialized (
+             select tenant_id, id from imports
+              where tenant_id = $1 and id = $2
+                and (state = 'queued' and not_before <= now() or lease_is_over(state, lease_until, failures, id))
+                and not exists (select from imports earlier
+                                 where earlier.tenant_id = $1 and earlier.state <> 'finished'
+                                   and earlier.place < imports.place)
+                for update)
+         update imports
             set state = 'running', attempt = attempt + 1, lease_holder = $3,
-                lease_until = now() + $4 * interval '1 second',
+                lease_until = clock_timestamp() + $4 * interval '1 second',
                 -- A lease that ran out was a failure: its worker died, hung or was cut off.
                 failures = failures + (case when state = 'running' then 1 else 0 end),
-                started_at = coalesce(started_at, now()), woken_at = null, wake_ups = 0
-          where tenant_id = $1 and id = $2
-            and (state = 'queued' and not_before <= now() or lease_is_over(state, lease_until, failures, id))
-            and not exists (select from imports earlier
-                             where earlier.tenant_id = $1 and earlier.state <> 'finished'
-                               and earlier.place < imports.place)
+                started_at = coalesce(started_at, clock_timestamp()), woken_at = null, wake_ups = 0
+           from free
+          where imports.tenant_id = free.tenant_id and imports.id = free.id
          returning attempt, endpoint, charset, rows_done, failures,
                    (select password_policy from tenants where tenants.id = $1) as password_policy",
     )
@@ -266,6 +277,9 @@ pub async fn claim(
     .get_result(conn)
     .await
     .optional()?;
+    if row.is_some() {
+        edge::pass_for(tenant, Edge::AfterClaimCommit);
+    }
     Ok(row.map(|row| Claimed {
         lease: Lease { tenant, import, attempt: row.attempt, length: lease },
         endpoint: Endpoint::parse(&row.endpoint),
@@ -283,6 +297,7 @@ fn unsigned(count: i64) -> u64 {
 
 /// Puts off the end of the lease. `false`: it is lost, and the worker must stop.
 pub async fn renew(conn: &mut Connection, lease: &Lease) -> QueryResult<bool> {
+    edge::pass_for(lease.tenant, Edge::BeforeRenewCommit);
     let renewed = statement(
         // This statement may have waited behind a chunk that renewed the lease, too: never shorten it.
         "update imports set lease_until = greatest(lease_until, clock_timestamp() + $4 * interval '1 second')
@@ -294,6 +309,7 @@ pub async fn renew(conn: &mut Connection, lease: &Lease) -> QueryResult<bool> {
     .bind::<sql_types::Double, _>(lease.length.as_secs_f64())
     .execute(conn)
     .await?;
+    edge::pass_for(lease.tenant, Edge::AfterRenewCommit);
     Ok(renewed == 1)
 }
 
@@ -312,11 +328,13 @@ pub struct Reading {
 
 /// Keeps how many rows the file has, once they were counted.
 pub async fn record_total(conn: &mut Connection, lease: &Lease, rows: u64) -> QueryResult<()> {
+    edge::pass_for(lease.tenant, Edge::BeforeTotalCommit);
     diesel::update(imports::table.find((lease.tenant, lease.import)))
         .filter(imports::attempt.eq(lease.attempt))
         .set(imports::rows_total.eq(i64::try_from(rows).ok()))
         .execute(conn)
         .await?;
+    edge::pass_for(lease.tenant, Edge::AfterTotalCommit);
     Ok(())
 }
 
@@ -456,6 +474,7 @@ pub async fn release(
     delay: Duration,
     charged: bool,
 ) -> QueryResult<bool> {
+    edge::pass_for(lease.tenant, Edge::BeforeReleaseCommit);
     let released = statement(
         "update imports
             set state = 'queued', lease_until = null, failures = failures + $5,
@@ -469,6 +488,7 @@ pub async fn release(
     .bind::<sql_types::Integer, _>(i32::from(charged))
     .execute(conn)
     .await?;
+    edge::pass_for(lease.tenant, Edge::AfterReleaseCommit);
     Ok(released == 1)
 }
 
@@ -563,6 +583,7 @@ pub async fn record_woken(
     import: ImportId,
     attempts: i32,
 ) -> QueryResult<()> {
+    edge::pass_for(tenant, Edge::BeforeWokenCommit);
     statement(
         "update imports set woken_at = now(), wake_ups = wake_ups + 1
           where (tenant_id, id) in
@@ -576,6 +597,7 @@ pub async fn record_woken(
     .bind::<sql_types::Integer, _>(attempts)
     .execute(conn)
     .await?;
+    edge::pass_for(tenant, Edge::AfterWokenCommit);
     Ok(())
 }
 
@@ -606,6 +628,7 @@ pub async fn record_dead_letter(
     .bind::<sql_types::Uuid, _>(import)
     .execute(conn)
     .await?;
+    edge::pass_for(tenant, Edge::AfterDeadLetterCommit);
     Ok(())
 }
 

@@ -21,6 +21,7 @@
 //! | [`wake_up`], [`broker`], [`outbox`] | the message that says "look at this import", RabbitMQ, and the way there |
 //! | [`seal`], [`upload`], [`password`] | the service's key, uploads at rest, passwords |
 //! | [`config`], [`telemetry`] | settings shared by the processes, traces and logs |
+//! | [`edge`] | where the tests kill a process |
 
 pub mod ids;
 pub mod tables;
@@ -49,3 +50,5 @@ pub mod upload;
 
 pub mod config;
 pub mod telemetry;
+
+pub mod edge;

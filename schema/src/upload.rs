@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::io::{StreamReader, SyncIoBridge};
 use uuid::Uuid;
 
+use crate::edge::{self, Edge};
 use crate::ids::{ImportId, TenantId};
 use crate::seal::{ServiceKey, UploadOpener, UploadSealer};
 
@@ -218,6 +219,7 @@ impl UploadWriter {
         if let Some(parts) = &mut self.parts {
             parts.wait_for_capacity(PARTS_UNDER_WAY).await?;
             parts.put(Bytes::from(part));
+            edge::pass(Edge::BetweenUploadParts);
         }
         Ok(())
     }
@@ -226,6 +228,7 @@ impl UploadWriter {
     pub async fn finish(self) -> Result<Stored, UploadError> {
         let mut last = self.pending;
         last.append(&mut self.sealer.finish());
+        edge::pass(Edge::BeforeUploadFinish);
         match self.parts {
             Some(mut parts) => {
                 parts.put(Bytes::from(last));
@@ -235,6 +238,7 @@ impl UploadWriter {
                 self.store.put(&self.path, last.into()).await?;
             }
         }
+        edge::pass(Edge::AfterUploadFinish);
         Ok(Stored { bytes: self.bytes, sha256: self.hash.finalize().into() })
     }
 

@@ -2,17 +2,24 @@
 //! real sockets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
+mod a_campaign_of_faults;
+mod a_line_is_worked_in_order;
 mod a_roster_comes_again;
 mod a_roster_goes_in;
+mod a_worker_falls_silent;
 mod an_import_ends;
 mod an_import_is_cancelled;
 mod bad_input;
 mod group_columns;
 mod how_the_csv_is_read;
+mod killed_at_every_edge;
 mod one_trace;
 mod passwords_are_hashed_later;
+mod postgres_goes_away;
+mod rabbitmq_goes_away;
 mod sent_again_under_a_key;
 mod the_api_stops;
+mod the_network_breaks;
 mod the_oracle_agrees;
 mod the_seeds;
 mod the_status_table;
@@ -21,3 +28,4 @@ mod up_starts_again;
 mod uploads_are_kept_for_a_while;
 mod user_columns;
 mod waiting_for_the_result;
+mod wake_ups_come_as_they_like;

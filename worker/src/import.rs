@@ -14,6 +14,7 @@ use diesel_async::AsyncConnection as _;
 use futures_util::TryFutureExt as _;
 use futures_util::future::try_join;
 use rollcall_schema::database::{Database, DatabaseError};
+use rollcall_schema::edge::{self, Edge};
 use rollcall_schema::import::{self, Advance, Claimed, Ending, Lease, Reading};
 use rollcall_schema::outcome::{self, ChunkOutcomes};
 use rollcall_schema::seal::{PasswordKeys, RowKey};
@@ -240,7 +241,15 @@ async fn refuse(engine: &Engine, lease: &Lease, refusal: &Refusal) -> Result<Att
 /// Ends an import that has no further rows to merge. `false`: the lease is lost.
 pub async fn end(database: &Database, lease: &Lease, ending: &Ending) -> Result<bool, DatabaseError> {
     let mut conn = database.connection().await?;
-    Ok(conn.transaction(async |conn| import::finish_in_txn(conn, lease, ending).await).await?)
+    let finished = conn
+        .transaction(async |conn| {
+            let finished = import::finish_in_txn(conn, lease, ending).await;
+            edge::pass_for(lease.tenant, Edge::BeforeEndCommit);
+            finished
+        })
+        .await?;
+    edge::pass_for(lease.tenant, Edge::AfterEndCommit);
+    Ok(finished)
 }
 
 /// The second reading, on a thread of its own: it checks the next chunk while this one is merged, and is never
@@ -365,6 +374,7 @@ async fn merge(
         for begun_again in 0..=BEGUN_AGAIN {
             match merge_once(&engine, job, reading.as_ref(), &chunk, &place).await {
                 Ok(sealed_passwords) => {
+                    edge::pass_for(job.lease.tenant, Edge::AfterChunkCommit);
                     Span::current().record("rollcall.chunk.begun_again", begun_again);
                     engine.sealed.fetch_add(sealed_passwords, Ordering::Relaxed);
                     place.leave();
@@ -433,7 +443,11 @@ async fn merge_in_txn(
     let ((), advanced) =
         try_join(outcome::store_in_txn(txn, lease, &outcomes), import::advance_in_txn(txn, lease, advance))
             .await?;
-    if advanced { Ok(sealed_passwords) } else { Err(Unmerged::LeaseLost) }
+    if !advanced {
+        return Err(Unmerged::LeaseLost);
+    }
+    edge::pass_for(lease.tenant, Edge::BeforeChunkCommit);
+    Ok(sealed_passwords)
 }
 
 /// Begins the transaction and merges the rows in it. What only reads is sent along with the beginning.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use rollcall_schema::database::{Database, DatabaseError};
+use rollcall_schema::edge::{self, Edge};
 use rollcall_schema::import::{idempotency, retention};
 use rollcall_schema::upload::{UploadError, UploadStore};
 use tokio::time::{MissedTickBehavior, interval};
@@ -76,6 +77,7 @@ impl Janitor {
             };
             for (tenant, import) in &batch {
                 self.uploads.delete(*tenant, *import).await?;
+                edge::pass_for(*tenant, Edge::AfterUploadDelete);
             }
             deleted += batch.len();
             if batch.len() < BATCH {

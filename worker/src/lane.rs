@@ -15,8 +15,9 @@ use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions,
 };
 use lapin::types::FieldTable;
-use rollcall_schema::broker::{Broker, BrokerError, answered};
+use rollcall_schema::broker::{Broker, BrokerError, CONSUMER_BELIEVED, answered};
 use rollcall_schema::database::DatabaseError;
+use rollcall_schema::edge::{self, Edge};
 use rollcall_schema::import::{self, Claimed, Ending};
 use rollcall_schema::outbox::Outbox;
 use rollcall_schema::wake_up::{Lane, WakeUp};
@@ -61,7 +62,7 @@ impl Slot {
         let mut pause = Pause::default();
         while !stop.is_cancelled() {
             match self.consume(&stop, &mut pause).await {
-                Ok(()) => return,
+                Ok(()) => continue,
                 Err(error) => {
                     tracing::warn!(
                         lane = self.lane.as_str(),
@@ -75,7 +76,8 @@ impl Slot {
         }
     }
 
-    /// Takes wake-ups one by one over one channel, until `stop` or until the channel is lost.
+    /// Takes wake-ups one by one over one channel, until `stop`, until the channel is lost, or until none has come for so
+    /// long that it is better to ask anew.
     async fn consume(&self, stop: &CancellationToken, pause: &mut Pause) -> Result<(), BrokerError> {
         let channel = self.broker.channel().await?;
         let queue = self.broker.queue(self.lane);
@@ -93,6 +95,7 @@ impl Slot {
             pause.forget();
             let delivery = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(CONSUMER_BELIEVED) => return Ok(()),
                 delivery = consumer.next() => delivery.ok_or(BrokerError::ConsumerEnded)??,
             };
             self.take(&channel, &consumer_tag, delivery, stop).await?;
@@ -136,11 +139,13 @@ impl Slot {
         let (claimed, cancelled) =
             tokio::join!(self.claim(&wake_up, stop).instrument(span.clone()), answered(cancel));
         // Settled whatever the claim said: what was not claimed now is the relay's to publish again.
+        edge::pass_for(wake_up.tenant, Edge::BeforeWakeUpAck);
         let settled = answered(async {
             delivery.acker.ack(BasicAckOptions::default()).await?;
             Ok(())
         })
         .await;
+        edge::pass_for(wake_up.tenant, Edge::AfterWakeUpAck);
         // What is claimed is worked on, whatever has become of the broker meanwhile.
         if let Some(claimed) = claimed {
             span.record("rollcall.import.attempt", claimed.lease.attempt);

@@ -169,6 +169,20 @@ impl Process {
         }
     }
 
+    /// Freezes the group. What it holds, it holds on to, and its connections stay open.
+    pub fn pause(&mut self) {
+        if self.ended().is_none() {
+            self.signal_group(Signal::SIGSTOP);
+        }
+    }
+
+    /// Lets a frozen group go on.
+    pub fn resume(&mut self) {
+        if self.ended().is_none() {
+            self.signal_group(Signal::SIGCONT);
+        }
+    }
+
     /// Asks for a clean end, waits up to `limit`, then kills the group. Says whether the end was clean.
     pub fn stop(&mut self, limit: Duration) -> bool {
         self.ask_to_stop();

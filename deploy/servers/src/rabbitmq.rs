@@ -29,13 +29,14 @@ const KIND: Kind =
 pub struct RabbitMq {
     folder: PathBuf,
     settings: Vec<(String, String)>,
+    advanced: String,
     log: Option<PathBuf>,
 }
 
 impl RabbitMq {
     /// In `folder`, which is created when missing; what is in it from an earlier start is used again.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), settings: Vec::new(), log: None }
+        Self { folder: folder.into(), settings: Vec::new(), advanced: "[].\n".to_owned(), log: None }
     }
 
     /// Appends its output to this file instead of `log` in its folder.
@@ -52,6 +53,13 @@ impl RabbitMq {
         self
     }
 
+    /// Sets what `rabbitmq.conf` cannot: the content of `advanced.config`, which is nothing unless told.
+    #[must_use]
+    pub fn advanced(mut self, terms: &str) -> Self {
+        terms.clone_into(&mut self.advanced);
+        self
+    }
+
     /// Starts it and waits until it speaks AMQP.
     pub fn start(self) -> Result<Server, Error> {
         let program = program()?;
@@ -64,9 +72,9 @@ impl RabbitMq {
         let distribution = folder.port("distribution-port")?;
         let configuration = folder.write("rabbitmq.conf", &self.configuration(port, &password))?;
         let plugins = folder.write("enabled_plugins", "[].\n")?;
-        // Empty files in place of those under /etc/rabbitmq, which belong to another server.
+        // Files of its own in place of those under /etc/rabbitmq, which belong to another server.
         let no_environment = folder.write("rabbitmq-env.conf", "")?;
-        let no_advanced = folder.write("advanced.config", "[].\n")?;
+        let advanced = folder.write("advanced.config", &self.advanced)?;
         let no_more = folder.create_folder("conf.d")?.join("*.conf");
         let data = folder.create_folder("data")?;
         let logs = folder.create_folder("logs")?;
@@ -81,7 +89,7 @@ impl RabbitMq {
             .env("RABBITMQ_NODENAME", NODE)
             .env("RABBITMQ_CONFIG_FILE", configuration)
             .env("RABBITMQ_CONFIG_FILES", no_more)
-            .env("RABBITMQ_ADVANCED_CONFIG_FILE", no_advanced)
+            .env("RABBITMQ_ADVANCED_CONFIG_FILE", advanced)
             .env("RABBITMQ_CONF_ENV_FILE", no_environment)
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", plugins)
             .env("RABBITMQ_MNESIA_BASE", data)

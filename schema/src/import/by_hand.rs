@@ -6,6 +6,7 @@ use diesel_async::{AsyncConnection as _, RunQueryDsl};
 
 use super::{Ending, FINISHED_CHANNEL, Import, ImportRow, State};
 use crate::database::Connection;
+use crate::edge::{self, Edge};
 use crate::ids::{ImportId, TenantId};
 use crate::result::summary;
 use crate::statement::statement;
@@ -60,9 +61,11 @@ pub async fn cancel(
         import.state = State::Finished;
         import.finished_at = Some(finished_at);
         import.ending = Some(Ending::Cancelled(why));
+        edge::pass_for(tenant, Edge::BeforeCancelCommit);
         Ok(Cancelled::Yes(import))
     })
     .await
+    .inspect(|_| edge::pass_for(tenant, Edge::AfterCancelCommit))
 }
 
 /// The import, which nobody claims, moves on or ends until the transaction is over. Waits for a chunk that is being

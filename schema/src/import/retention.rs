@@ -7,6 +7,7 @@ use diesel::sql_types;
 use diesel_async::RunQueryDsl;
 
 use crate::database::Connection;
+use crate::edge::{self, Edge};
 use crate::ids::{ImportId, TenantId};
 use crate::statement::statement;
 
@@ -40,6 +41,9 @@ pub async fn give_up(
     .bind::<sql_types::BigInt, _>(limit)
     .load(conn)
     .await?;
+    for key in &given_up {
+        edge::pass_for(key.tenant_id, Edge::AfterUploadsGivenUpCommit);
+    }
     Ok(given_up.into_iter().map(|key| (key.tenant_id, key.id)).collect())
 }
 

@@ -13,7 +13,8 @@ use super::servers::servers;
 pub struct TestDatabase {
     /// Its URL.
     pub url: String,
-    name: String,
+    /// Nothing, where it goes with its server.
+    name: Option<String>,
 }
 
 impl TestDatabase {
@@ -23,7 +24,14 @@ impl TestDatabase {
         let template = template().await;
         let name = format!("rollcall_test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         run(&format!("create database {name} template {template}")).await;
-        Self { url: url_of(&name), name }
+        Self { url: url_of(&name), name: Some(name) }
+    }
+
+    /// The one database of a test's own server.
+    pub async fn create_on(server: &str) -> Self {
+        let database = Self { url: server.to_owned(), name: None };
+        database.pool().migrate().await.expect("an empty database can be migrated");
+        database
     }
 
     /// A pool on it.
@@ -34,7 +42,7 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let name = self.name.clone();
+        let Some(name) = self.name.take() else { return };
         // A runtime of its own: this one may be shutting down.
         let dropping = std::thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread()

@@ -42,8 +42,7 @@ pub fn servers() -> &'static Servers {
 
 fn start(durability: fn(Postgres) -> Postgres) -> Servers {
     remove_left_behind();
-    let folder = state_folder();
-    let lock = FolderLock::take(&folder).expect("the folder is new");
+    let (folder, lock) = state_folder();
     let rabbit_folder = folder.join("rabbitmq");
     // Both at once: RabbitMQ takes seconds.
     let rabbit = std::thread::spawn(move || RabbitMq::at(rabbit_folder).start());
@@ -78,12 +77,13 @@ fn remove_left_behind() {
     }
 }
 
-/// A folder for this run, in the system's place for temporary files: Postgres runs as another user, who must be able to
-/// get there.
-fn state_folder() -> PathBuf {
+/// A folder for servers of this run, in the system's place for temporary files: Postgres runs as another user, who must
+/// be able to get there.
+pub(super) fn state_folder() -> (PathBuf, FolderLock) {
     let folder =
         tempfile::Builder::new().prefix(PREFIX).tempdir().expect("a temporary folder can be made").keep();
     let traversable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&folder, traversable).expect("our own folder's permissions can be set");
-    folder
+    let lock = FolderLock::take(&folder).expect("the folder is new");
+    (folder, lock)
 }

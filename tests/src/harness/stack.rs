@@ -1,6 +1,7 @@
 //! An API and its workers, as they are shipped, on a database and queues of their own.
 
 use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -9,9 +10,12 @@ use argon2::password_hash::PasswordHasher as _;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};
 use diesel::QueryableByName;
-use diesel_async::RunQueryDsl as _;
+use diesel_async::pooled_connection::deadpool::Object;
+use diesel_async::{RunQueryDsl as _, SimpleAsyncConnection as _};
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
 use rollcall_schema::broker::{Broker, BrokerAddress};
-use rollcall_schema::database::Database;
+use rollcall_schema::database::{Connection, Database, DatabaseAddress};
 use rollcall_schema::ids::TenantId;
 use rollcall_schema::tenant::{DEFAULT_UPLOAD_LIMIT_BYTES, PasswordPolicy};
 use rollcall_schema::wake_up::Topology;
@@ -20,8 +24,11 @@ use rollcall_servers::{Launch, Process};
 use tempfile::TempDir;
 
 use super::answer::{Answer, multipart};
+use super::condition::eventually;
 use super::curl::curl;
 use super::databases::TestDatabase;
+use super::own_servers::OwnServer;
+use super::proxy::Proxy;
 use super::servers::servers;
 
 /// The administrator that every tenant of a stack has.
@@ -38,24 +45,90 @@ const LOG_LINES: usize = 30;
 #[derive(Debug, Clone)]
 pub struct Options {
     workers: usize,
+    api: bool,
     api_env: Vec<(String, String)>,
     worker_env: Vec<(String, String)>,
     tenant: bool,
     tls: Option<(PathBuf, PathBuf)>,
+    postgres: Option<String>,
+    rabbitmq: Option<String>,
+    postgres_port: Option<u16>,
+    rabbitmq_port: Option<u16>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { workers: 1, api_env: Vec::new(), worker_env: Vec::new(), tenant: true, tls: None }
+        Self {
+            workers: 1,
+            api: true,
+            api_env: Vec::new(),
+            worker_env: Vec::new(),
+            tenant: true,
+            tls: None,
+            postgres: None,
+            rabbitmq: None,
+            postgres_port: None,
+            rabbitmq_port: None,
+        }
     }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "numbers and texts are given alike")]
 impl Options {
+    /// One that loses little time over a death, keeps nothing that nobody needs, and whose rosters have several chunks.
+    pub fn impatient() -> Self {
+        Self::default()
+            .worker_env("ROLLCALL_CHUNK_ROWS", 8)
+            .worker_env("ROLLCALL_LANES", 2)
+            .worker_env("ROLLCALL_SMALL_LANE", 2)
+            .worker_env("ROLLCALL_BULK_LANE", 1)
+            .worker_env("ROLLCALL_LEASE_SECONDS", 1.5)
+            .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
+            .worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", 0.5)
+            .worker_env("ROLLCALL_WORKER_HASHING_THREADS", 1)
+            .worker_env("ROLLCALL_CLEANING_SECONDS", 0.3)
+            .worker_env("ROLLCALL_HALF_UPLOAD_SECONDS", 5)
+    }
+
     /// How many workers; one unless told.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
+        self
+    }
+
+    /// Without an API until one is started.
+    #[must_use]
+    pub fn without_api(mut self) -> Self {
+        self.api = false;
+        self
+    }
+
+    /// On this Postgres instead of the run's.
+    #[must_use]
+    pub fn postgres(mut self, server: &OwnServer) -> Self {
+        self.postgres = Some(server.url().to_owned());
+        self
+    }
+
+    /// On this RabbitMQ instead of the run's.
+    #[must_use]
+    pub fn rabbitmq(mut self, server: &OwnServer) -> Self {
+        self.rabbitmq = Some(server.url().to_owned());
+        self
+    }
+
+    /// Its processes reach Postgres through this proxy. The test itself goes past it.
+    #[must_use]
+    pub fn postgres_through(mut self, proxy: &Proxy) -> Self {
+        self.postgres_port = Some(proxy.port());
+        self
+    }
+
+    /// Its processes reach RabbitMQ through this proxy. The test itself goes past it.
+    #[must_use]
+    pub fn rabbitmq_through(mut self, proxy: &Proxy) -> Self {
+        self.rabbitmq_port = Some(proxy.port());
         self
     }
 
@@ -115,6 +188,7 @@ pub struct Stack {
     options: Options,
     environment: Vec<(String, String)>,
     queue_prefix: String,
+    amqp_url: String,
     port: u16,
     api: Option<Process>,
     workers: Vec<Process>,
@@ -138,13 +212,17 @@ impl Stack {
 
     async fn start(options: Options) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let test_database = TestDatabase::create().await;
+        let test_database = match &options.postgres {
+            None => TestDatabase::create().await,
+            Some(server) => TestDatabase::create_on(server).await,
+        };
+        let amqp_url = options.rabbitmq.clone().unwrap_or_else(|| servers().amqp_url.clone());
         let folder = TempDir::new().expect("a temporary folder can be made");
         let port = free_port();
         let prefix = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let environment = [
-            ("DATABASE_URL", test_database.url.clone()),
-            ("AMQP_URL", servers().amqp_url.clone()),
+            ("DATABASE_URL", at_port(&test_database.url, options.postgres_port)),
+            ("AMQP_URL", at_port(&amqp_url, options.rabbitmq_port)),
             ("ROLLCALL_QUEUE_PREFIX", prefix.clone()),
             ("ROLLCALL_KEY", KEY.to_owned()),
             ("ROLLCALL_UPLOADS", folder.path().join("uploads").display().to_string()),
@@ -167,6 +245,7 @@ impl Stack {
             client: reqwest::Client::builder().no_proxy().build().expect("a client without TLS can be made"),
             environment,
             queue_prefix: prefix,
+            amqp_url,
             port,
             api: None,
             workers: Vec::new(),
@@ -176,7 +255,9 @@ impl Stack {
         if stack.options.tenant {
             stack.tenant = Some(stack.add_tenant("school").await);
         }
-        stack.start_api().await;
+        if stack.options.api {
+            stack.start_api().await;
+        }
         for _ in 0..stack.options.workers {
             stack.start_worker();
         }
@@ -246,9 +327,12 @@ impl Stack {
 
     /// Starts the API and waits until it is ready.
     pub async fn start_api(&mut self) {
-        let launch = self.launch("rollcall-api", &self.options.api_env);
-        self.api =
-            Some(Process::start(&launch).expect("the API's binary is there: cargo build --workspace --bins"));
+        self.start_api_with(&[]).await;
+    }
+
+    /// Starts the API, with these variables besides those that it always has, and waits until it is ready.
+    pub async fn start_api_with(&mut self, environment: &[(&str, &str)]) {
+        self.launch_api_with(environment);
         let given_up = Instant::now() + Duration::from_secs(30);
         loop {
             if self.is_ready().await {
@@ -261,7 +345,20 @@ impl Stack {
         }
     }
 
-    async fn is_ready(&self) -> bool {
+    /// Starts the API, or starts it again, and does not wait until it is ready.
+    pub fn launch_api(&mut self) {
+        self.launch_api_with(&[]);
+    }
+
+    fn launch_api_with(&mut self, environment: &[(&str, &str)]) {
+        let environment = with(&self.options.api_env, environment);
+        let launch = self.launch("rollcall-api", &environment);
+        self.api =
+            Some(Process::start(&launch).expect("the API's binary is there: cargo build --workspace --bins"));
+    }
+
+    /// Whether the API says that it can do its work.
+    pub async fn is_ready(&self) -> bool {
         let url = format!("{}/ready", self.url);
         if self.options.tls.is_some() {
             return curl(["--insecure", &url]).await.status == 200;
@@ -276,8 +373,7 @@ impl Stack {
 
     /// Starts one more worker, with these variables besides those that all have.
     pub fn start_worker_with(&mut self, environment: &[(&str, &str)]) {
-        let own = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let environment: Vec<_> = self.options.worker_env.iter().cloned().chain(own).collect();
+        let environment = with(&self.options.worker_env, environment);
         let launch = self.launch("rollcall-worker", &environment);
         let worker =
             Process::start(&launch).expect("the worker's binary is there: cargo build --workspace --bins");
@@ -306,7 +402,7 @@ impl Stack {
 
     /// The way to the stack's queues.
     pub fn broker(&self) -> Broker {
-        let address = BrokerAddress::parse(&servers().amqp_url, Topology::new(&self.queue_prefix))
+        let address = BrokerAddress::parse(&self.amqp_url, Topology::new(&self.queue_prefix))
             .expect("the servers' URL is good");
         Broker::new(address, "test")
     }
@@ -323,11 +419,123 @@ impl Stack {
         }
     }
 
+    /// Kills a worker with SIGKILL, counted from 0 in the order of their starts.
+    pub fn kill_worker(&mut self, number: usize) {
+        self.workers.remove(number).kill();
+    }
+
+    /// Asks a worker to stop and waits until it has.
+    pub async fn stop_worker(&mut self, number: usize) {
+        self.workers[number].ask_to_stop();
+        let worker = &mut self.workers[number];
+        eventually("a worker stops when asked", async || worker.ended()).await;
+        self.workers.remove(number);
+    }
+
+    /// Asks the API to stop and waits until it has.
+    pub async fn stop_api(&mut self) {
+        let api = self.api.as_mut().expect("the API runs");
+        api.ask_to_stop();
+        eventually("the API stops when asked", async || api.ended()).await;
+    }
+
+    /// Asserts that no process has ended that was not told to.
+    pub fn assert_nobody_ended_by_itself(&mut self) {
+        let ended = self.workers.iter_mut().chain(&mut self.api).find_map(Process::ended);
+        assert!(ended.is_none(), "a process ended by itself: {ended:?}");
+    }
+
     /// Asks every worker to stop and waits until they have.
     pub fn stop_workers(&mut self) {
         for mut worker in self.workers.drain(..) {
             assert!(worker.stop(Duration::from_secs(20)), "the worker stops when asked");
         }
+    }
+
+    /// The API as a process.
+    pub fn api(&mut self) -> &mut Process {
+        self.api.as_mut().expect("the API runs")
+    }
+
+    /// A worker as a process, counted from 0 in the order of their starts.
+    pub fn worker(&mut self, number: usize) -> &mut Process {
+        &mut self.workers[number]
+    }
+
+    /// Starts a worker for each that has died, with these variables; returns how many those were.
+    pub fn replace_dead_workers(&mut self, environment: &[(&str, &str)]) -> usize {
+        let before = self.workers.len();
+        self.workers.retain_mut(|worker| worker.ended().is_none());
+        let dead = before - self.workers.len();
+        for _ in 0..dead {
+            self.start_worker_with(environment);
+        }
+        dead
+    }
+
+    /// Waits until a tenant's import in this place of its line, counted from 1, is being worked on.
+    pub async fn running(&self, tenant: &Tenant, place: usize) {
+        let query = format!(
+            "select from imports where tenant_id = '{}' and place = {place} and state = 'running'",
+            tenant.id
+        );
+        eventually("the import is worked on", async || (!self.rows(&query).await.is_empty()).then_some(()))
+            .await;
+    }
+
+    /// Waits until a chunk waits amid its transaction for [`Stack::lock_users`].
+    pub async fn amid_a_chunk(&self) {
+        // Storing hashes waits for the lock, too.
+        let waiting = "select from pg_stat_activity
+                        where datname = current_database() and wait_event_type = 'Lock'
+                          and query not like '%password_sealed = null%'
+                          and exists (select from imports where state = 'running')";
+        eventually("a chunk waits", async || (!self.rows(waiting).await.is_empty()).then_some(())).await;
+    }
+
+    /// How often the import in this place of a tenant's line has been claimed.
+    pub async fn attempts(&self, tenant: &Tenant, place: usize) -> u64 {
+        let query =
+            format!("select attempt from imports where tenant_id = '{}' and place = {place}", tenant.id);
+        self.row(&query).await["attempt"].as_u64().expect("a count")
+    }
+
+    /// Waits until a worker is frozen.
+    pub async fn worker_frozen(&mut self, number: usize) {
+        let id = self.workers[number].id();
+        eventually("the worker is frozen", async || is_frozen(id).then_some(())).await;
+    }
+
+    /// Keeps everybody else from writing to users until the lock is dropped: a chunk that is begun meanwhile waits amid
+    /// its transaction.
+    pub async fn lock_users(&self) -> Lock {
+        let address = DatabaseAddress::parse(&self.test_database.url).expect("the servers' URL is good");
+        let pool = Database::new(address, 1);
+        let mut conn = pool.connection().await.expect("the database answers");
+        conn.batch_execute("begin; lock table users in share mode").await.expect("the lock can be had");
+        Lock { _conn: conn }
+    }
+
+    /// How many dead letters there are.
+    pub async fn dead_letter_count(&self) -> u32 {
+        let channel = self.broker().channel().await.expect("RabbitMQ answers");
+        let queue = self.dead_letters();
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await;
+        declared.expect("the queue is there").message_count()
+    }
+
+    /// Waits until the API has killed itself, as it was told to.
+    pub async fn api_killed(&mut self) {
+        let api = self.api.as_mut().expect("the API runs");
+        killed("the API", api).await;
+        self.api = None;
+    }
+
+    /// Waits until the worker that was started last has killed itself, as it was told to.
+    pub async fn worker_killed(&mut self) {
+        let mut worker = self.workers.pop().expect("a worker runs");
+        killed("the worker", &mut worker).await;
     }
 
     /// The API's process id.
@@ -422,6 +630,27 @@ impl Stack {
         self.send(self.upload(&format!("/api/import/users?tenantId={}", tenant.name), file)).await
     }
 
+    /// Posts a file of users of a tenant without waiting for the result; returns where that will be.
+    pub async fn submit(&self, tenant: &Tenant, file: impl AsRef<[u8]>) -> String {
+        let path = format!("/api/import/users?tenantId={}", tenant.name);
+        let answer = self.send(self.upload(&path, file).header("prefer", "respond-async")).await;
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        answer.header("location").expect("an accepted upload has a location").to_owned()
+    }
+
+    /// Waits for the result of an import, for a minute at most.
+    pub async fn finished(&self, location: &str) -> Answer {
+        self.send(self.request(reqwest::Method::GET, location).header("prefer", "wait=60")).await
+    }
+
+    /// A tenant's imports in the order of its line: their ids.
+    pub async fn line(&self, tenant: &Tenant) -> Vec<String> {
+        let imports = self
+            .rows(&format!("select id from imports where tenant_id = '{}' order by place", tenant.id))
+            .await;
+        imports.iter().filter_map(|import| import["id"].as_str().map(str::to_owned)).collect()
+    }
+
     /// Posts a file of memberships and waits for the result.
     pub async fn post_groups(&self, file: impl AsRef<[u8]>) -> Answer {
         self.send(self.upload("/api/import/userGroups", file)).await
@@ -440,6 +669,50 @@ impl Drop for Stack {
             eprintln!("{}", self.logs());
         }
     }
+}
+
+/// See [`Stack::lock_users`].
+pub struct Lock {
+    _conn: Object<Connection>,
+}
+
+/// Whether the service's processes were built so that they can be killed on edges.
+pub fn can_be_killed_on_edges() -> bool {
+    ["rollcall-api", "rollcall-worker"].iter().all(|name| {
+        let binary = std::fs::read(binary_path(name)).expect("a binary can be read");
+        binary.windows(EDGE.len()).any(|bytes| bytes == EDGE)
+    })
+}
+
+/// The variable that arms an edge.
+const EDGE: &[u8] = b"ROLLCALL_EDGE";
+
+/// Whether a process has been stopped by a signal, with all its threads.
+fn is_frozen(process: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return false };
+    threads.flatten().all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+    })
+}
+
+/// Waits until a process has been killed by SIGKILL.
+async fn killed(what: &str, process: &mut Process) {
+    let ended = eventually(&format!("{what} is killed on its edge"), async || process.ended()).await;
+    assert_eq!(ended.signal(), Some(9), "{what} ended in another way: {ended}");
+}
+
+/// A URL with another port.
+fn at_port(url: &str, port: Option<u16>) -> String {
+    let Some(port) = port else { return url.to_owned() };
+    let (before, behind) = url.rsplit_once('@').expect("the servers' URLs name a user");
+    let (_, path) = behind.split_once('/').expect("the servers' URLs have a path");
+    format!("{before}@127.0.0.1:{port}/{path}")
+}
+
+fn with(environment: &[(String, String)], more: &[(&str, &str)]) -> Vec<(String, String)> {
+    let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    environment.iter().cloned().chain(more).collect()
 }
 
 /// What the API is told of TLS.

@@ -1,7 +1,9 @@
-//! Rosters to import: [`hostile`] ones, small and random, for the oracle; [`large`] ones, valid, for load.
+//! Rosters to import: [`hostile`] ones, small and random, for the oracle; [`large`] ones, valid, for load; a [`mixed`]
+//! one, small, for whatever breaks meanwhile.
 //!
-//! Both are functions of their arguments alone: the same seed or options give the same bytes on every machine.
+//! All are functions of their arguments alone: the same seed or options give the same bytes on every machine.
 
-mod dice;
+pub(crate) mod dice;
 pub mod hostile;
 pub mod large;
+pub mod mixed;

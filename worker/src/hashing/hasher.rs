@@ -13,8 +13,9 @@ use futures_util::stream::FuturesUnordered;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions};
 use lapin::types::FieldTable;
-use rollcall_schema::broker::{Broker, BrokerError, answered};
+use rollcall_schema::broker::{Broker, BrokerError, CONSUMER_BELIEVED, answered};
 use rollcall_schema::database::{Database, DatabaseError};
+use rollcall_schema::edge::{self, Edge};
 use rollcall_schema::hashing::{self, HashedPassword, Turn, WaitingPassword};
 use rollcall_schema::ids::TenantId;
 use rollcall_schema::password::{self, HashingPool};
@@ -56,7 +57,7 @@ impl Hasher {
         let mut pause = Pause::default();
         while !stop.is_cancelled() {
             match self.consume(&stop, &mut pause).await {
-                Ok(()) => return,
+                Ok(()) => continue,
                 Err(error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
@@ -69,7 +70,8 @@ impl Hasher {
         }
     }
 
-    /// Takes turns over one channel, until `stop` or until the channel is lost. What was hashed of the batches at hand is
+    /// Takes turns over one channel, until `stop`, until the channel is lost, or until none has come for so long that it is
+    /// better to ask anew. What was hashed of the batches at hand is
     /// stored; the turns that were not acknowledged then go back into the queue with the channel's end.
     async fn consume(&self, stop: &CancellationToken, pause: &mut Pause) -> Result<(), BrokerError> {
         let channel = self.broker.channel().await?;
@@ -86,6 +88,7 @@ impl Hasher {
         let mut ended = loop {
             tokio::select! {
                 () = stop.cancelled() => break Ok(()),
+                () = tokio::time::sleep(CONSUMER_BELIEVED) => break Ok(()),
                 Some(settled) = turns.next() => {
                     if let Err(error) = settled {
                         break Err(error);
@@ -143,7 +146,10 @@ impl Hasher {
                 // Confirmed before this one is acknowledged: a turn is rather doubled than lost.
                 self.broker.publish_turn(&turn).await?;
             }
-            answered(delivery.acker.ack(BasicAckOptions::default())).await.map(|_| ())
+            edge::pass_for(turn.tenant, Edge::BeforeTurnAck);
+            let settled = answered(delivery.acker.ack(BasicAckOptions::default())).await;
+            edge::pass_for(turn.tenant, Edge::AfterTurnAck);
+            settled.map(|_| ())
         };
         work.instrument(span).await
     }

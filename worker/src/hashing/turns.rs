@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rollcall_schema::broker::Broker;
 use rollcall_schema::database::Database;
+use rollcall_schema::edge::{self, Edge};
 use rollcall_schema::hashing::{self, Turn};
 use rollcall_schema::ids::TenantId;
 use rollcall_schema::outbox::PublishError;
@@ -39,7 +40,9 @@ impl Turns {
         }
         {
             let mut conn = self.database.connection().await?;
+            edge::pass_for(tenant, Edge::BeforePassCommit);
             hashing::begin_pass(&mut conn, tenant).await?;
+            edge::pass_for(tenant, Edge::AfterPassCommit);
         }
         let turn = Turn { tenant, trace: TraceContext::current() };
         for _ in 0..passwords.div_ceil(PASSWORDS_PER_TURN).min(MOST_TURNS) {

@@ -1,0 +1,122 @@
+//! RabbitMQ may be away, restart, be killed, lose its queues and take back what is not acknowledged in time: imports are
+//! accepted and run all the same, each once.
+
+use futures_util::StreamExt as _;
+use lapin::BasicProperties;
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::FieldTable;
+use rollcall_schema::wake_up::Lane;
+use rollcall_tests::harness::{Answer, Options, OwnServer, Stack, eventually};
+use rollcall_tests::rosters::mixed::mixed;
+use rollcall_tests::tables::assert_as_the_oracle;
+
+#[tokio::test]
+async fn when_a_file_is_uploaded() {
+    let rabbitmq = OwnServer::rabbitmq().await;
+    let stack = Options::impatient().rabbitmq(&rabbitmq).start().await;
+    let files = [mixed(24, "waited for", 0), mixed(24, "asked for", 0), mixed(24, "afterwards", 0)];
+    let school = stack.school().clone();
+    rabbitmq.stop().await;
+    let waiting = tokio::spawn(stack.upload("/api/import/users", &files[0]).send());
+    eventually("it is in line", async || (stack.line(&school).await.len() == 1).then_some(())).await;
+    let location = stack.submit(&school, &files[1]).await;
+    assert_eq!(stack.get(&location).await.status, 202);
+
+    rabbitmq.restart().await;
+    let answer = Answer::read(waiting.await.unwrap().unwrap()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    stack.submit(&school, &files[2]).await;
+    assert_as_the_oracle(&stack, &school, &files).await;
+    for place in 1..=3 {
+        assert_eq!(stack.attempts(&school, place).await, 1);
+    }
+    stack.nothing_is_left_over().await;
+}
+
+#[tokio::test]
+async fn amid_an_import() {
+    let rabbitmq = OwnServer::rabbitmq().await;
+    let stack = Options::impatient().rabbitmq(&rabbitmq).start().await;
+    let school = stack.school().clone();
+    let mut files = Vec::new();
+    for dies in [false, true] {
+        let lock = stack.lock_users().await;
+        files.push(mixed(24, &format!("amid, dies: {dies}"), 0));
+        let location = stack.submit(&school, files.last().unwrap()).await;
+        stack.amid_a_chunk().await;
+        if dies {
+            rabbitmq.kill().await;
+        } else {
+            rabbitmq.stop().await;
+        }
+        // It needs no broker to be finished, and the next none to be accepted.
+        drop(lock);
+        assert_eq!(stack.finished(&location).await.status, 200);
+        files.push(mixed(24, &format!("away, dies: {dies}"), 0));
+        stack.submit(&school, files.last().unwrap()).await;
+        rabbitmq.restart().await;
+        assert_as_the_oracle(&stack, &school, &files).await;
+    }
+    for place in 1..=files.len() {
+        assert_eq!(stack.attempts(&school, place).await, 1);
+    }
+    stack.nothing_is_left_over().await;
+}
+
+#[tokio::test]
+async fn when_its_queues_are_deleted() {
+    let mut stack = Options::impatient().workers(0).start().await;
+    let files = [mixed(24, "queued", 0), mixed(24, "under its consumers", 0)];
+    let school = stack.school().clone();
+    stack.submit(&school, &files[0]).await;
+    delete_queues(&stack).await;
+    stack.start_worker();
+    assert_as_the_oracle(&stack, &school, &files[..1]).await;
+    delete_queues(&stack).await;
+    stack.submit(&school, &files[1]).await;
+    assert_as_the_oracle(&stack, &school, &files).await;
+    stack.nothing_is_left_over().await;
+}
+
+async fn delete_queues(stack: &Stack) {
+    let broker = stack.broker();
+    let channel = broker.channel().await.unwrap();
+    for queue in [broker.queue(Lane::Small), broker.queue(Lane::Bulk), broker.passwords()] {
+        channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
+    }
+}
+
+/// An import that takes several times as long as a delivery may go unacknowledged is executed once.
+#[tokio::test]
+async fn however_soon_it_takes_back_what_is_not_acknowledged() {
+    let rabbitmq = OwnServer::rabbitmq_with_consumer_timeout(1).await;
+    let stack = Options::impatient().rabbitmq(&rabbitmq).start().await;
+    let file = mixed(24, "long", 0);
+    let school = stack.school().clone();
+    let lock = stack.lock_users().await;
+    stack.submit(&school, &file).await;
+    stack.amid_a_chunk().await;
+    for _ in 0..3 {
+        a_delivery_is_taken_back(&stack).await;
+    }
+    drop(lock);
+    assert_as_the_oracle(&stack, &school, &[file]).await;
+    assert_eq!(stack.attempts(&school, 1).await, 1);
+    stack.nothing_is_left_over().await;
+}
+
+/// Takes a message, does not acknowledge it, and waits until the broker loses patience.
+async fn a_delivery_is_taken_back(stack: &Stack) {
+    let channel = stack.broker().channel().await.unwrap();
+    let exclusive = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+    let queue = channel.queue_declare("".into(), exclusive, FieldTable::default()).await.unwrap();
+    let name = queue.name().as_str();
+    let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+    channel.basic_publish("".into(), name.into(), options, b"", properties).await.unwrap().await.unwrap();
+    let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+    let mut consumer = channel.basic_consume(name.into(), "slow".into(), options, arguments).await.unwrap();
+    consumer.next().await.unwrap().expect("the message comes");
+    let taken_back = tokio::time::timeout(std::time::Duration::from_mins(1), consumer.next());
+    let next = taken_back.await.expect("the broker loses patience");
+    assert!(next.is_none_or(|delivery| delivery.is_err()), "the channel is closed");
+}

@@ -1,0 +1,120 @@
+//! The network between the service and its servers may be slow, reset every connection, and fall silent: an import ends
+//! as if nothing had happened.
+
+use std::time::Duration;
+
+use rollcall_tests::harness::{Options, Proxy, Stack, eventually, servers};
+use rollcall_tests::rosters::mixed::mixed;
+use rollcall_tests::tables::assert_as_the_oracle;
+
+/// Proxies in front of the run's Postgres and RabbitMQ.
+async fn proxies() -> [Proxy; 2] {
+    let servers = tokio::task::spawn_blocking(servers).await.unwrap();
+    [Proxy::start(port(&servers.database_url)).await, Proxy::start(port(&servers.amqp_url)).await]
+}
+
+fn port(url: &str) -> u16 {
+    let (_, host) = url.rsplit_once('@').unwrap();
+    host.split(['/', '?']).next().unwrap().rsplit(':').next().unwrap().parse().unwrap()
+}
+
+async fn rows_done(stack: &Stack) -> u64 {
+    stack.row("select rows_done from imports").await["rows_done"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn resetting_every_connection() {
+    let [postgres, rabbitmq] = proxies().await;
+    let stack = Options::impatient()
+        .worker_env("ROLLCALL_CHUNK_ROWS", 2)
+        .worker_env("ROLLCALL_LANES", 1)
+        .postgres_through(&postgres)
+        .rabbitmq_through(&rabbitmq)
+        .start()
+        .await;
+    let file = mixed(40, "reset", 0);
+    let location = stack.submit(stack.school(), &file).await;
+    // Each time that it has got on it loses everything.
+    let mut seen = 0;
+    eventually("it gets on all the same", async || {
+        let done = rows_done(&stack).await;
+        if done >= seen + 8 {
+            seen = done;
+            postgres.reset();
+            rabbitmq.reset();
+        }
+        (stack.row("select state from imports").await["state"] == "finished").then_some(())
+    })
+    .await;
+    assert!(seen >= 16, "it was reset again and again");
+    assert_eq!(stack.finished(&location).await.status, 200);
+    assert_as_the_oracle(&stack, stack.school(), &[file]).await;
+    stack.nothing_is_left_over().await;
+}
+
+#[tokio::test]
+async fn taking_its_time() {
+    let [postgres, rabbitmq] = proxies().await;
+    let stack = Options::impatient()
+        .worker_env("ROLLCALL_LEASE_SECONDS", 5)
+        .postgres_through(&postgres)
+        .rabbitmq_through(&rabbitmq)
+        .start()
+        .await;
+    for proxy in [&postgres, &rabbitmq] {
+        proxy.delay(Duration::from_millis(50));
+    }
+    let files = [mixed(24, "late", 0), mixed(24, "later", 0)];
+    for file in &files {
+        stack.submit(stack.school(), file).await;
+    }
+    assert_as_the_oracle(&stack, stack.school(), &files).await;
+    for place in 1..=2 {
+        assert_eq!(stack.attempts(stack.school(), place).await, 1);
+    }
+    stack.nothing_is_left_over().await;
+}
+
+/// A worker that was cut off has lost its import to another; what it had sent arrives when nobody wants it any more.
+#[tokio::test]
+async fn cutting_a_worker_off_amid_a_chunk() {
+    let [postgres, rabbitmq] = proxies().await;
+    let mut stack =
+        Options::impatient().workers(0).postgres_through(&postgres).rabbitmq_through(&rabbitmq).start().await;
+    let files = [mixed(24, "cut off", 0), mixed(24, "afterwards", 0)];
+    let school = stack.school().clone();
+    let lock = stack.lock_users().await;
+    stack.start_worker();
+    stack.submit(&school, &files[0]).await;
+    stack.amid_a_chunk().await;
+    postgres.cut();
+    rabbitmq.cut();
+    // Whose way does not lead through the proxies.
+    let (database, broker) = (stack.test_database.url.clone(), servers().amqp_url.clone());
+    stack.start_worker_with(&[("DATABASE_URL", &database), ("AMQP_URL", &broker)]);
+    eventually("another takes over", async || (stack.attempts(&school, 1).await == 2).then_some(())).await;
+    drop(lock);
+    postgres.mend();
+    rabbitmq.mend();
+    assert_as_the_oracle(&stack, &school, &files[..1]).await;
+
+    // The one that was cut off finds its way back.
+    stack.worker(1).kill();
+    stack.submit(&school, &files[1]).await;
+    assert_as_the_oracle(&stack, &school, &files).await;
+    stack.nothing_is_left_over().await;
+}
+
+/// With RabbitMQ silent an upload is accepted at once, and runs when it is heard again.
+#[tokio::test]
+async fn cutting_rabbitmq_off() {
+    let [_, rabbitmq] = proxies().await;
+    let stack = Options::impatient().rabbitmq_through(&rabbitmq).start().await;
+    let file = mixed(24, "cut off", 0);
+    rabbitmq.cut();
+    let location = stack.submit(stack.school(), &file).await;
+    assert_eq!(stack.get(&location).await.status, 202);
+    rabbitmq.mend();
+    assert_as_the_oracle(&stack, stack.school(), &[file]).await;
+    stack.nothing_is_left_over().await;
+}

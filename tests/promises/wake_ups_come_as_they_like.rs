@@ -1,0 +1,78 @@
+//! A wake-up may come twice, before its turn, in the wrong queue and long after its import has ended: it changes nothing.
+
+use rollcall_schema::telemetry::TraceContext;
+use rollcall_schema::wake_up::{Lane, WakeUp};
+use rollcall_tests::harness::{Options, Stack, Tenant};
+use rollcall_tests::rosters::mixed::mixed;
+use rollcall_tests::tables::assert_as_the_oracle;
+
+/// Imports of each tenant.
+const IMPORTS: usize = 3;
+
+#[tokio::test]
+async fn twice_in_the_wrong_order_and_long_afterwards() {
+    let mut stack = Options::impatient()
+        .workers(0)
+        // Nothing comes of the relay: the wake-ups here are the test's.
+        .worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", 3600)
+        .start()
+        .await;
+    let mut tenants = vec![stack.school().clone()];
+    for name in ["second", "third"] {
+        tenants.push(stack.add_tenant(name).await);
+    }
+    let files: Vec<String> = (0..IMPORTS).map(|number| mixed(24, &format!("number {number}"), 0)).collect();
+    for file in &files {
+        for tenant in &tenants {
+            stack.submit(tenant, file).await;
+        }
+    }
+    for _ in 0..2 {
+        publish_backwards(&stack, &tenants).await;
+    }
+    for _ in 0..2 {
+        stack.start_worker();
+    }
+    each_is_done_once(&stack, &tenants, &files).await;
+
+    publish_backwards(&stack, &tenants).await;
+    each_is_done_once(&stack, &tenants, &files).await;
+    // And again when another import of the tenant runs.
+    let lock = stack.lock_users().await;
+    let next = mixed(24, "the next", 0);
+    stack.submit(&tenants[0], &next).await;
+    stack.amid_a_chunk().await;
+    publish_backwards(&stack, &tenants).await;
+    drop(lock);
+    assert_as_the_oracle(&stack, &tenants[0], &[&files[..], &[next]].concat()).await;
+    assert_eq!(stack.attempts(&tenants[0], IMPORTS + 1).await, 1);
+    each_is_done_once(&stack, &tenants[1..], &files).await;
+}
+
+/// Publishes a wake-up of each import to each lane, the last import first.
+async fn publish_backwards(stack: &Stack, tenants: &[Tenant]) {
+    let broker = stack.broker();
+    for tenant in tenants {
+        let mut imports = stack.line(tenant).await;
+        imports.reverse();
+        for import in imports {
+            let wake_up =
+                WakeUp { tenant: tenant.id, import: import.parse().unwrap(), trace: TraceContext::default() };
+            for lane in Lane::ALL {
+                broker.publish(lane, &wake_up).await.unwrap();
+            }
+        }
+    }
+}
+
+async fn each_is_done_once(stack: &Stack, tenants: &[Tenant], files: &[String]) {
+    for tenant in tenants {
+        assert_as_the_oracle(stack, tenant, files).await;
+    }
+    stack.nothing_is_left_over().await;
+    for tenant in tenants {
+        for place in 1..=files.len() {
+            assert_eq!(stack.attempts(tenant, place).await, 1);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What breaks: the service's processes and its servers, one after another and sometimes at once.
+
+use std::time::Duration;
+
+use crate::harness::{OwnServer, Stack};
+use crate::rosters::dice::Dice;
+
+/// Workers that there are, but for those that are dead just now.
+pub const WORKERS: usize = 3;
+
+/// What happens to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ProcessFault {
+    WorkerKilled,
+    WorkerFrozen,
+    WorkerRestarted,
+    ApiKilled,
+    ApiFrozen,
+    ApiRestarted,
+}
+
+impl ProcessFault {
+    /// Workers more often than the API: there are more of them.
+    const ALL: &[Self] = &[
+        Self::WorkerKilled,
+        Self::WorkerKilled,
+        Self::WorkerKilled,
+        Self::WorkerFrozen,
+        Self::WorkerFrozen,
+        Self::WorkerRestarted,
+        Self::ApiKilled,
+        Self::ApiFrozen,
+        Self::ApiRestarted,
+    ];
+}
+
+/// What happens to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ServerFault {
+    Killed,
+    Frozen,
+    Restarted,
+}
+
+/// Breaks things as the dice say.
+pub struct Faults {
+    dice: Dice,
+    postgres: ServerFaults,
+    rabbitmq: ServerFaults,
+    struck: Vec<ProcessFault>,
+}
+
+struct ServerFaults {
+    server: OwnServer,
+    dice: Dice,
+    struck: Vec<ServerFault>,
+}
+
+impl Faults {
+    /// Nothing is broken yet.
+    pub fn new(seed: u64, postgres: OwnServer, rabbitmq: OwnServer) -> Self {
+        let of = |server, place| ServerFaults { server, dice: dice(seed, place), struck: Vec::new() };
+        Self { dice: dice(seed, 0), postgres: of(postgres, 1), rabbitmq: of(rabbitmq, 2), struck: Vec::new() }
+    }
+
+    /// Breaks a process after another, and each of the servers now and then, for ever. May be left off at any point:
+    /// [`Faults::end`] mends everything.
+    pub async fn strike(&mut self, stack: &mut Stack) {
+        let processes = async {
+            loop {
+                let fault = self.dice.pick(ProcessFault::ALL);
+                self.struck.push(fault);
+                let (worker, pause) = (self.dice.below(WORKERS), up_to(&mut self.dice, 3000));
+                strike_process(fault, stack, worker, pause).await;
+                tokio::time::sleep(up_to(&mut self.dice, 500)).await;
+                stack.assert_nobody_ended_by_itself();
+            }
+        };
+        tokio::join!(processes, self.postgres.strike(), self.rabbitmq.strike());
+    }
+
+    /// Mends everything: servers and processes run.
+    pub async fn end(&mut self, stack: &mut Stack) {
+        tokio::join!(self.postgres.server.restart(), self.rabbitmq.server.restart());
+        stack.kill_workers();
+        for _ in 0..WORKERS {
+            stack.start_worker();
+        }
+        stack.api().kill();
+        stack.start_api().await;
+    }
+
+    /// How often what was broken.
+    pub fn told(&self) -> String {
+        format!(
+            "processes: {}\nPostgres: {}\nRabbitMQ: {}",
+            counted(&self.struck),
+            counted(&self.postgres.struck),
+            counted(&self.rabbitmq.struck)
+        )
+    }
+}
+
+impl ServerFaults {
+    async fn strike(&mut self) {
+        loop {
+            tokio::time::sleep(up_to(&mut self.dice, 6000)).await;
+            let fault = self.dice.pick(&[ServerFault::Killed, ServerFault::Frozen, ServerFault::Restarted]);
+            self.struck.push(fault);
+            match fault {
+                ServerFault::Killed => {
+                    self.server.kill().await;
+                    tokio::time::sleep(up_to(&mut self.dice, 2000)).await;
+                    self.server.restart().await;
+                }
+                ServerFault::Frozen => {
+                    self.server.pause().await;
+                    tokio::time::sleep(up_to(&mut self.dice, 3000)).await;
+                    self.server.resume().await;
+                }
+                ServerFault::Restarted => self.server.restart().await,
+            }
+        }
+    }
+}
+
+async fn strike_process(fault: ProcessFault, stack: &mut Stack, worker: usize, pause: Duration) {
+    match fault {
+        ProcessFault::WorkerKilled => {
+            stack.kill_worker(worker);
+            tokio::time::sleep(pause / 4).await;
+            stack.start_worker();
+        }
+        ProcessFault::WorkerFrozen => {
+            stack.worker(worker).pause();
+            tokio::time::sleep(pause).await;
+            stack.worker(worker).resume();
+        }
+        ProcessFault::WorkerRestarted => {
+            stack.stop_worker(worker).await;
+            stack.start_worker();
+        }
+        ProcessFault::ApiKilled => {
+            stack.api().kill();
+            tokio::time::sleep(pause / 4).await;
+            stack.launch_api();
+        }
+        ProcessFault::ApiFrozen => {
+            stack.api().pause();
+            tokio::time::sleep(pause / 2).await;
+            stack.api().resume();
+        }
+        ProcessFault::ApiRestarted => {
+            stack.stop_api().await;
+            stack.launch_api();
+        }
+    }
+}
+
+fn dice(seed: u64, place: u64) -> Dice {
+    Dice::new(seed.wrapping_mul(3).wrapping_add(place))
+}
+
+fn up_to(dice: &mut Dice, milliseconds: usize) -> Duration {
+    Duration::from_millis(u64::try_from(dice.below(milliseconds)).unwrap_or(0))
+}
+
+/// Each kind of fault and how often it struck.
+fn counted<F: Copy + PartialEq + std::fmt::Debug>(struck: &[F]) -> String {
+    let mut kinds: Vec<(F, usize)> = Vec::new();
+    for &fault in struck {
+        match kinds.iter_mut().find(|(kind, _)| *kind == fault) {
+            Some((_, times)) => *times += 1,
+            None => kinds.push((fault, 1)),
+        }
+    }
+    let kinds: Vec<String> = kinds.iter().map(|(kind, times)| format!("{kind:?} {times}")).collect();
+    format!("{} faults ({})", struck.len(), kinds.join(", "))
+}

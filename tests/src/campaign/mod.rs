@@ -1,0 +1,136 @@
+//! The campaign: schools send their rosters while everything around the service is killed, frozen and restarted; in the end
+//! every accepted import has exactly one result, every table is the oracle's, and nothing is left over.
+//!
+//! What is done to whom, and what is in the files, follows from the seed alone; when it happens, from the machine.
+
+mod faults;
+mod school;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use sha2::{Digest as _, Sha256};
+
+use crate::harness::{Options, OwnServer, Stack, Tenant};
+use crate::rosters::dice::Dice;
+use crate::tables::assert_as_the_oracle;
+use faults::Faults;
+use school::{School, Sent};
+
+/// How long the imports may take to end once nothing breaks any more: attempts that failed are tried again ever later.
+const SETTLING: Duration = Duration::from_mins(5);
+
+/// How large a round is.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// What everything follows from.
+    pub seed: u64,
+    /// Tenants.
+    pub tenants: usize,
+    /// Files that each tenant sends.
+    pub files: usize,
+    /// How long a tenant waits at most before it sends the next.
+    pub pause: Duration,
+}
+
+/// Says how to repeat a round that fails.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the campaign failed; to repeat it: ./tests/campaign --seed {}", self.0);
+        }
+    }
+}
+
+/// One round, on servers of its own. Panics where a promise is broken.
+pub async fn round(plan: Plan) {
+    let _seed = Seed(plan.seed);
+    let begun = Instant::now();
+    println!("seed {}: {} imports of {} tenants", plan.seed, plan.tenants * plan.files, plan.tenants);
+    let (postgres, rabbitmq) = tokio::join!(OwnServer::postgres(), OwnServer::rabbitmq());
+    let mut stack = Options::impatient()
+        // An import that is given up is a result, too, but not the oracle's.
+        .worker_env("ROLLCALL_MAX_ATTEMPTS", 1000)
+        .postgres(&postgres)
+        .rabbitmq(&rabbitmq)
+        .workers(faults::WORKERS)
+        .without_tenant()
+        .start()
+        .await;
+    let mut schools = Vec::new();
+    for number in 0..plan.tenants {
+        let tenant = stack.add_tenant(&format!("school-{number}")).await;
+        let dice = Dice::new(plan.seed.wrapping_mul(1_000_003).wrapping_add(number as u64));
+        schools.push(School::new(&stack, tenant, dice));
+    }
+
+    let mut faults = Faults::new(plan.seed, postgres, rabbitmq);
+    let sending = join_all(schools.iter_mut().map(|school| school.send(plan.files, plan.pause)));
+    let sent: Vec<Vec<Sent>> = tokio::select! {
+        sent = sending => sent,
+        () = faults.strike(&mut stack) => unreachable!("faults strike until the schools are done"),
+    };
+    faults.end(&mut stack).await;
+    println!("{}\nafter {:.0} s nothing breaks any more", faults.told(), begun.elapsed().as_secs_f64());
+
+    settle(&stack).await;
+    let mut imports = 0;
+    for (school, sent) in schools.iter().zip(&sent) {
+        imports += judge(&stack, school.tenant(), sent).await;
+    }
+    stack.nothing_is_left_over().await;
+    println!("{imports} imports ended as they should, {:.0} s in all", begun.elapsed().as_secs_f64());
+}
+
+/// Waits until every import has its result.
+async fn settle(stack: &Stack) {
+    let given_up = Instant::now() + SETTLING;
+    loop {
+        let left = stack
+            .rows(
+                "select id, place, state, attempt, failures, lease_until, not_before, woken_at, wake_ups, now()
+                   from imports where state <> 'finished'",
+            )
+            .await;
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < given_up, "imports that never end: {left:#?}{}", stack.logs());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Holds what a tenant sent against what became of it; returns how many imports there were.
+async fn judge(stack: &Stack, tenant: &Tenant, sent: &[Sent]) -> usize {
+    let by_digest: HashMap<String, &Sent> =
+        sent.iter().map(|sent| (hex(&Sha256::digest(sent.file.as_bytes())), sent)).collect();
+    let query = format!(
+        "select id, encode(upload_sha256, 'hex') as digest from imports where tenant_id = '{}' order by place",
+        tenant.id
+    );
+    let line = stack.rows(&query).await;
+    let mut files = Vec::new();
+    let mut accepted: HashMap<&str, &str> = HashMap::new();
+    for import in &line {
+        let (id, digest) =
+            (import["id"].as_str().expect("an id"), import["digest"].as_str().expect("a digest"));
+        let sent = by_digest.get(digest).expect("an import is of a file that was sent");
+        files.push(sent.file.as_str());
+        assert_eq!(accepted.insert(digest, id), None, "a file that was sent once is one import");
+    }
+    for (digest, sent) in &by_digest {
+        if let Some(id) = &sent.accepted {
+            let known = accepted.get(digest.as_str());
+            assert_eq!(known, Some(&id.as_str()), "what was accepted is that import, of {}", tenant.name);
+        }
+    }
+    assert_as_the_oracle(stack, tenant, &files).await;
+    files.len()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}

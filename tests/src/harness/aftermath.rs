@@ -1,0 +1,63 @@
+//! What must not be left over once every import has ended.
+
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use rollcall_schema::wake_up::Lane;
+
+use super::condition::eventually;
+use super::stack::Stack;
+
+impl Stack {
+    /// Waits until nothing is left over of what the imports needed on their way: no import that has no result, no lease,
+    /// no transaction, no password under seal, no message, no half upload and none without an import.
+    ///
+    /// The workers' janitors must have been told to be quick: see `ROLLCALL_CLEANING_SECONDS` and
+    /// `ROLLCALL_HALF_UPLOAD_SECONDS`.
+    pub async fn nothing_is_left_over(&self) {
+        for query in [
+            "select id, state, attempt, failures, lease_holder, lease_until, woken_at from imports where state <> 'finished'",
+            "select username from users where password_sealed is not null",
+            "select pid, state, query from pg_stat_activity
+              where datname = current_database() and pid <> pg_backend_pid() and state like 'idle in transaction%'",
+            "select pid, locktype, mode from pg_locks where locktype = 'advisory'
+                and database = (select oid from pg_database where datname = current_database())",
+        ] {
+            self.eventually_none(query).await;
+        }
+        self.queues_are_empty().await;
+        self.uploads_are_those_of_imports().await;
+    }
+
+    /// Waits until a query yields nothing.
+    pub async fn eventually_none(&self, query: &str) {
+        eventually(&format!("there is none left of: {query}"), async || {
+            self.rows(query).await.is_empty().then_some(())
+        })
+        .await;
+    }
+
+    async fn queues_are_empty(&self) {
+        let broker = self.broker();
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        for queue in [broker.queue(Lane::Small), broker.queue(Lane::Bulk), broker.passwords()] {
+            eventually(&format!("the queue {queue} is empty"), async || {
+                let channel = broker.channel().await.ok()?;
+                let declared = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default());
+                (declared.await.ok()?.message_count() == 0).then_some(())
+            })
+            .await;
+        }
+    }
+
+    async fn uploads_are_those_of_imports(&self) {
+        eventually("only imports have uploads", async || {
+            let imports = self.rows("select id from imports where upload_deleted_at is null").await;
+            let imports: Vec<&str> = imports.iter().filter_map(|import| import["id"].as_str()).collect();
+            let is_known = |file: &std::path::PathBuf| {
+                file.file_name().is_some_and(|name| imports.contains(&&*name.to_string_lossy()))
+            };
+            self.stored_files().iter().all(is_known).then_some(())
+        })
+        .await;
+    }
+}

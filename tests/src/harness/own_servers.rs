@@ -1,0 +1,106 @@
+//! Servers of a test's own, which it may stop, kill, freeze and start again without harm to the others.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rollcall_servers::{Error, FolderLock, Postgres, RabbitMq, Server};
+
+use super::servers::state_folder;
+
+/// A Postgres or a RabbitMQ that nobody else uses. Gone with the last of its clones.
+#[derive(Debug, Clone)]
+pub struct OwnServer {
+    url: String,
+    port: u16,
+    server: Arc<Mutex<Server>>,
+    // After the server: its folder may be removed once nothing runs there.
+    _folder: Arc<FolderLock>,
+}
+
+impl OwnServer {
+    /// Starts a Postgres that keeps what it committed when it is killed.
+    pub async fn postgres() -> Self {
+        Self::start(|folder| {
+            let postgres = Postgres::at(folder).throwaway().setting("shared_buffers", "64MB");
+            postgres.setting("synchronous_commit", "on").start()
+        })
+        .await
+    }
+
+    /// Starts a RabbitMQ.
+    pub async fn rabbitmq() -> Self {
+        Self::start(|folder| RabbitMq::at(folder).start()).await
+    }
+
+    /// Starts a RabbitMQ that takes back, with its channel, what was not acknowledged within so many seconds: half an hour
+    /// unless told, and looked for once a minute.
+    pub async fn rabbitmq_with_consumer_timeout(seconds: u32) -> Self {
+        Self::start(move |folder| {
+            RabbitMq::at(folder)
+                .setting("consumer_timeout", &(seconds * 1000).to_string())
+                .advanced("[{rabbit, [{channel_tick_interval, 500}]}].\n")
+                .start()
+        })
+        .await
+    }
+
+    async fn start(start: impl FnOnce(PathBuf) -> Result<Server, Error> + Send + 'static) -> Self {
+        let started = tokio::task::spawn_blocking(move || {
+            let (folder, lock) = state_folder();
+            (start(folder.join("server")).expect("a private server starts"), lock)
+        });
+        let (server, lock) = started.await.expect("starting a server does not panic");
+        Self {
+            url: server.url().to_owned(),
+            port: server.port(),
+            server: Arc::new(Mutex::new(server)),
+            _folder: Arc::new(lock),
+        }
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Shuts it down cleanly.
+    pub async fn stop(&self) {
+        self.act(Server::stop).await;
+    }
+
+    /// Kills every process of it with SIGKILL.
+    pub async fn kill(&self) {
+        self.act(Server::kill).await;
+    }
+
+    /// Starts it, after shutting it down if it still runs, and waits until it is ready.
+    pub async fn restart(&self) {
+        self.act(Server::restart).await;
+    }
+
+    /// Freezes it: connections stay open and nothing answers.
+    pub async fn pause(&self) {
+        self.act(Server::pause).await;
+    }
+
+    /// Lets it go on.
+    pub async fn resume(&self) {
+        self.act(Server::resume).await;
+    }
+
+    async fn act(&self, action: fn(&mut Server) -> Result<(), Error>) {
+        let server = Arc::clone(&self.server);
+        let acted = tokio::task::spawn_blocking(move || {
+            action(&mut server.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        acted
+            .await
+            .expect("acting on a server does not panic")
+            .expect("a private server does what it is told");
+    }
+}

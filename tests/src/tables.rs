@@ -1,0 +1,201 @@
+//! A tenant's tables, held against the oracle's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::prelude::*;
+use diesel::sql_types::{Binary, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use rollcall_schema::database::Connection;
+use rollcall_schema::ids::TenantId;
+use rollcall_schema::seal::ServiceKey;
+use rollcall_schema::{account, password};
+
+use crate::harness::{ADMINISTRATOR, KEY, Stack, Tenant};
+use crate::oracle::{self, Snapshot, User};
+
+/// Puts the administrator, whom every tenant of a stack has, into the oracle's tenant.
+pub fn add_administrator(tenant: &mut oracle::Tenant) {
+    tenant.define_system_group(account::ADMINISTRATORS);
+    tenant.put_user(User {
+        username: ADMINISTRATOR.to_owned(),
+        enabled: true,
+        staff_member: true,
+        ..User::default()
+    });
+    tenant.put_system_member(ADMINISTRATOR, account::ADMINISTRATORS);
+}
+
+/// Asserts that a tenant's imports are those of these files of users, in the order of its line, that each has ended or will
+/// have within a minute, and that results, counters and tables are as if they had come one after another and nothing
+/// ever broke.
+pub async fn assert_as_the_oracle(stack: &Stack, tenant: &Tenant, files: &[impl AsRef<str>]) {
+    let mut theirs = oracle::Tenant::new(oracle::PasswordPolicy::WhenChanged);
+    add_administrator(&mut theirs);
+    let imports = stack.line(tenant).await;
+    assert_eq!(imports.len(), files.len(), "each accepted file is one import");
+    for (import, file) in imports.iter().zip(files) {
+        let answer = stack.finished(&format!("/api/import/jobs/{import}")).await;
+        let expected = theirs.apply(oracle::Endpoint::Users, file.as_ref().as_bytes(), None);
+        let agrees = expected.agrees_with(answer.status, &answer.body);
+        assert!(agrees, "the service: {}\nthe oracle: {}", answer.text(), expected.body);
+        let counters = stack
+            .row(&format!(
+                "select rows_done, rows_total, (select sum(rows) from chunk_outcomes where import_id = id) as outcomes
+                   from imports where id = '{import}'"
+            ))
+            .await;
+        let rows = file.as_ref().lines().count() - 1;
+        for counter in ["rows_done", "rows_total", "outcomes"] {
+            assert_eq!(counters[counter], rows, "{counter}");
+        }
+    }
+    let mut conn = stack.database.connection().await.expect("the database answers");
+    let differences = differences(&mut conn, tenant.id, &theirs).await;
+    assert!(differences.is_empty(), "service / oracle: {differences:#?}");
+}
+
+/// What differs between a tenant's tables and the oracle's, one line each. Passwords may be under seal or hashed.
+pub async fn differences(conn: &mut Connection, tenant: TenantId, theirs: &oracle::Tenant) -> Vec<String> {
+    let keys = ServiceKey::from_hex(KEY).expect("the tests' key is one").password_keys();
+    let users: Vec<StoredUser> = diesel::sql_query(
+        "select users.*, label as presentation_group
+           from users left join presentation_groups groups
+                on groups.tenant_id = users.tenant_id and groups.id = presentation_group_id
+          where users.tenant_id = $1",
+    )
+    .bind::<SqlUuid, _>(tenant)
+    .load(conn)
+    .await
+    .expect("the tables can be read");
+    let mut differences = Vec::new();
+    for user in &users {
+        let Some(expected) = theirs.user(&user.username) else { continue };
+        let owner = password::owner(tenant, &user.username_key);
+        let applied_agrees = match (&expected.password_applied, &user.password_fingerprint) {
+            (None, None) => true,
+            (Some(clear), Some(stored)) => keys.fingerprint(&owner, clear.as_bytes()).matches(stored),
+            _ => false,
+        };
+        let login_agrees = match (&expected.login_password, &user.password_sealed, &user.password_hash) {
+            _ if expected.username == ADMINISTRATOR && expected.login_password.is_none() => true,
+            (None, None, None) => true,
+            (Some(clear), Some(sealed), None) => {
+                keys.open(&owner, sealed).is_some_and(|open| *open == clear.as_bytes())
+            }
+            (Some(clear), None, Some(hash)) => password::verify(clear.as_bytes(), hash),
+            _ => false,
+        };
+        if !applied_agrees || !login_agrees {
+            differences.push(format!(
+                "password of {}: applied agrees: {applied_agrees}, login agrees: {login_agrees}, oracle {expected:?}",
+                user.username
+            ));
+        }
+    }
+    let labels: Vec<Member> = diesel::sql_query(
+        r#"select label as "group", null as username from presentation_groups where tenant_id = $1"#,
+    )
+    .bind::<SqlUuid, _>(tenant)
+    .load(conn)
+    .await
+    .expect("the tables can be read");
+    let ours = Snapshot {
+        users: users.into_iter().map(|user| (user.username_key.clone(), user.into())).collect(),
+        presentation_groups: labels.into_iter().map(|label| label.group).collect(),
+        library_groups: members(conn, tenant, "library").await,
+        system_groups: members(conn, tenant, "system").await,
+    };
+    differences.extend(ours.differences(&theirs.snapshot().without_passwords()));
+    differences
+}
+
+#[derive(QueryableByName)]
+struct StoredUser {
+    #[diesel(sql_type = Text)]
+    username: String,
+    #[diesel(sql_type = Text)]
+    username_key: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    given_name: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    surname: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    middle_name: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    preferred_name: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    email_address: Option<String>,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    graduation_year: Option<i16>,
+    #[diesel(sql_type = Nullable<Text>)]
+    library_barcode: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    admin_system_id: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    gender: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    form_class: Option<String>,
+    #[diesel(sql_type = Bool)]
+    enabled: bool,
+    #[diesel(sql_type = Bool)]
+    staff_member: bool,
+    #[diesel(sql_type = Nullable<Text>)]
+    presentation_group: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    password_hash: Option<String>,
+    #[diesel(sql_type = Nullable<Binary>)]
+    password_sealed: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<Binary>)]
+    password_fingerprint: Option<Vec<u8>>,
+}
+
+#[derive(QueryableByName)]
+struct Member {
+    #[diesel(sql_type = Text)]
+    group: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    username: Option<String>,
+}
+
+async fn members(conn: &mut Connection, tenant: TenantId, kind: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let rows: Vec<Member> = diesel::sql_query(format!(
+        r#"select groups.name as "group", users.username
+             from {kind}_groups groups
+             left join {kind}_group_members members
+                  on members.tenant_id = groups.tenant_id and members.group_id = groups.id
+             left join users on users.tenant_id = members.tenant_id and users.id = members.user_id
+            where groups.tenant_id = $1"#
+    ))
+    .bind::<SqlUuid, _>(tenant)
+    .load(conn)
+    .await
+    .expect("the tables can be read");
+    let mut groups: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in rows {
+        groups.entry(row.group).or_default().extend(row.username);
+    }
+    groups
+}
+
+impl From<StoredUser> for User {
+    fn from(user: StoredUser) -> Self {
+        Self {
+            username: user.username,
+            given_name: user.given_name,
+            surname: user.surname,
+            middle_name: user.middle_name,
+            preferred_name: user.preferred_name,
+            email_address: user.email_address,
+            graduation_year: user.graduation_year.map(|year| year.try_into().expect("years are positive")),
+            library_barcode: user.library_barcode,
+            admin_system_id: user.admin_system_id,
+            gender: user.gender.map(|gender| gender.parse().expect("a gender is one letter")),
+            form_class: user.form_class,
+            enabled: user.enabled,
+            staff_member: user.staff_member,
+            presentation_group: user.presentation_group,
+            password_applied: None,
+            login_password: None,
+        }
+    }
+}
