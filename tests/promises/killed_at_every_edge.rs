@@ -88,7 +88,7 @@ fn victims(edge: Edge) -> &'static [Victim] {
         | Edge::AfterDeadLetterConfirm
         | Edge::AfterDeadLetterCommit => &[GivingUp],
         Edge::BeforeCancelCommit | Edge::AfterCancelCommit => &[Cancelling],
-        Edge::BeforeUploadsDeletedCommit | Edge::AfterUploadsDeletedCommit => &[Cleaning],
+        Edge::AfterUploadsGivenUpCommit | Edge::AfterUploadDelete => &[Cleaning],
     }
 }
 
