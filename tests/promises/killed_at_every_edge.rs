@@ -295,6 +295,8 @@ async fn cleaning(edge: Edge) {
     stack.start_worker();
     as_the_oracle(&stack, &[&file]).await;
     stack.eventually_none("select from imports where upload_deleted_at is null").await;
+    // What was given up and not deleted is found once it is old.
+    stack.age_stored_files();
     eventually("no upload is kept", async || stack.stored_files().is_empty().then_some(())).await;
 }
 

@@ -1,5 +1,8 @@
 //! What must not be left over once every import has ended.
 
+use std::fs::File;
+use std::time::{Duration, SystemTime};
+
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use rollcall_schema::wake_up::Lane;
@@ -11,8 +14,7 @@ impl Stack {
     /// Waits until nothing is left over of what the imports needed on their way: no import that has no result, no lease,
     /// no transaction, no password under seal, no message, no half upload and none without an import.
     ///
-    /// The workers' janitors must have been told to be quick: see `ROLLCALL_CLEANING_SECONDS` and
-    /// `ROLLCALL_HALF_UPLOAD_SECONDS`.
+    /// The workers' janitors must have been told to look often: see `ROLLCALL_CLEANING_SECONDS`.
     pub async fn nothing_is_left_over(&self) {
         for query in [
             "select id, state, attempt, failures, lease_holder, lease_until, woken_at from imports where state <> 'finished'",
@@ -25,6 +27,7 @@ impl Stack {
             self.eventually_none(query).await;
         }
         self.queues_are_empty().await;
+        self.age_stored_files();
         self.uploads_are_those_of_imports().await;
     }
 
@@ -34,6 +37,17 @@ impl Stack {
             self.rows(query).await.is_empty().then_some(())
         })
         .await;
+    }
+
+    /// Lets every stored file be two hours old: one that nobody needs is then taken for left behind.
+    pub fn age_stored_files(&self) {
+        let then = SystemTime::now() - Duration::from_hours(2);
+        for file in self.stored_files() {
+            // The janitor may have been faster.
+            if let Ok(file) = File::options().write(true).open(file) {
+                file.set_modified(then).expect("our own file's time can be set");
+            }
+        }
     }
 
     async fn queues_are_empty(&self) {

@@ -87,7 +87,6 @@ impl Options {
             .worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", 0.5)
             .worker_env("ROLLCALL_WORKER_HASHING_THREADS", 1)
             .worker_env("ROLLCALL_CLEANING_SECONDS", 0.3)
-            .worker_env("ROLLCALL_HALF_UPLOAD_SECONDS", 5)
     }
 
     /// How many workers; one unless told.
