@@ -108,10 +108,8 @@ async fn a_file_that_kills_its_worker_is_given_up() {
     })
     .await;
     let summary = given_up.is_failure(200);
-    assert!(
-        summary.starts_with("The import was given up after 3 attempts, in each of which its worker died"),
-        "{summary}"
-    );
+    assert!(summary.starts_with("The import was given up after 3 attempts"), "{summary}");
+    assert!(summary.contains("its worker died"), "{summary}");
     assert_eq!(deaths + stack.replace_dead_workers(&[]), ATTEMPTS);
     assert!(others.len() > ATTEMPTS, "others were done meanwhile");
     assert_as_the_oracle(&stack, &other, &others).await;

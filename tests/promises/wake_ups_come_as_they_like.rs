@@ -11,12 +11,7 @@ const IMPORTS: usize = 3;
 
 #[tokio::test]
 async fn twice_in_the_wrong_order_and_long_afterwards() {
-    let mut stack = Options::impatient()
-        .workers(0)
-        // Nothing comes of the relay: the wake-ups here are the test's.
-        .worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", 3600)
-        .start()
-        .await;
+    let mut stack = Options::impatient().workers(0).start().await;
     let mut tenants = vec![stack.school().clone()];
     for name in ["second", "third"] {
         tenants.push(stack.add_tenant(name).await);
