@@ -35,19 +35,22 @@ pub struct Plan {
 }
 
 /// Says how to repeat a round that fails.
-struct Seed(u64);
+struct Repeat(Plan);
 
-impl Drop for Seed {
+impl Drop for Repeat {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the campaign failed; to repeat it: ./tests/campaign --seed {}", self.0);
+            let Plan { seed, tenants, files, .. } = self.0;
+            eprintln!(
+                "the campaign failed; to repeat it: ./tests/campaign --seed {seed} --tenants {tenants} --files {files}"
+            );
         }
     }
 }
 
 /// One round, on servers of its own. Panics where a promise is broken.
 pub async fn round(plan: Plan) {
-    let _seed = Seed(plan.seed);
+    let _repeat = Repeat(plan);
     let begun = Instant::now();
     println!("seed {}: {} imports of {} tenants", plan.seed, plan.tenants * plan.files, plan.tenants);
     let (postgres, rabbitmq) = tokio::join!(OwnServer::postgres(), OwnServer::rabbitmq());

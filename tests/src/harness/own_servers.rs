@@ -12,9 +12,23 @@ use super::servers::state_folder;
 pub struct OwnServer {
     url: String,
     port: u16,
-    server: Arc<Mutex<Server>>,
-    // After the server: its folder may be removed once nothing runs there.
-    _folder: Arc<FolderLock>,
+    owned: Arc<Owned>,
+}
+
+/// The server, and its folder, which goes with it.
+#[derive(Debug)]
+struct Owned {
+    server: Mutex<Server>,
+    folder: PathBuf,
+    _lock: FolderLock,
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // What could not be stopped or removed the next run removes.
+        let _ = self.server.get_mut().unwrap_or_else(PoisonError::into_inner).stop();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
 }
 
 impl OwnServer {
@@ -47,14 +61,14 @@ impl OwnServer {
     async fn start(start: impl FnOnce(PathBuf) -> Result<Server, Error> + Send + 'static) -> Self {
         let started = tokio::task::spawn_blocking(move || {
             let (folder, lock) = state_folder();
-            (start(folder.join("server")).expect("a private server starts"), lock)
+            let server = start(folder.join("server")).expect("a private server starts");
+            (server, folder, lock)
         });
-        let (server, lock) = started.await.expect("starting a server does not panic");
+        let (server, folder, lock) = started.await.expect("starting a server does not panic");
         Self {
             url: server.url().to_owned(),
             port: server.port(),
-            server: Arc::new(Mutex::new(server)),
-            _folder: Arc::new(lock),
+            owned: Arc::new(Owned { server: Mutex::new(server), folder, _lock: lock }),
         }
     }
 
@@ -94,9 +108,9 @@ impl OwnServer {
     }
 
     async fn act(&self, action: fn(&mut Server) -> Result<(), Error>) {
-        let server = Arc::clone(&self.server);
+        let owned = Arc::clone(&self.owned);
         let acted = tokio::task::spawn_blocking(move || {
-            action(&mut server.lock().unwrap_or_else(PoisonError::into_inner))
+            action(&mut owned.server.lock().unwrap_or_else(PoisonError::into_inner))
         });
         acted
             .await
