@@ -1,5 +1,5 @@
-//! The tables as diesel knows them. Their meaning stands beside their columns in `migrations/`. Columns that
-//! only hand-written SQL touches (the lease's holder, the wake-ups' times) are left out.
+//! The tables as diesel knows them. Their meaning stands beside their columns in `migrations/`. Columns and
+//! tables that only hand-written SQL touches (the lease's holder, the presentation groups) are left out.
 #![allow(missing_docs, reason = "diesel's macro makes items whose meaning the migrations document")]
 
 diesel::table! {
@@ -17,14 +17,6 @@ diesel::table! {
     tenant_hosts (tenant_id, host) {
         tenant_id -> Uuid,
         host -> Text,
-    }
-}
-
-diesel::table! {
-    presentation_groups (tenant_id, id) {
-        tenant_id -> Uuid,
-        id -> Uuid,
-        label -> Text,
     }
 }
 
@@ -143,7 +135,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     system_group_members,
     library_groups,
     library_group_members,
-    presentation_groups,
     imports,
     chunk_outcomes,
 );

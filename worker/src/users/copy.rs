@@ -1,4 +1,5 @@
-//! Writes the users that a chunk made: by COPY straight into their table.
+//! Writes the users that a chunk made: by COPY straight into their table, which takes two thirds of what arrays through
+//! `unnest` do (`./tests/bench bulk_arrays_vs_copy`).
 
 use std::pin::pin;
 

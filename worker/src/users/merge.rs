@@ -147,7 +147,8 @@ pub async fn is_beyond(session: &Session, tenant: TenantId, chunk: &UserChunk) -
 }
 
 /// Asks which of the chunk's rows were applied before. Only the exceptions are told, in one row: a file that comes
-/// again unchanged costs an index look-up per row and nothing on the way back.
+/// again unchanged costs an index look-up per row and nothing on the way back. Sent as arrays: a key and a digest per row
+/// are brought in faster so than by COPY into a temporary table, which takes a round trip or two besides.
 async fn compare<'a>(txn: &Session, tenant: TenantId, chunk: &'a UserChunk) -> Result<Known<'a>, Error> {
     let mut known =
         Known { applied: vec![false; chunk.len()], digests: vec![None; chunk.len()], different: Vec::new() };
