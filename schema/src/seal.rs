@@ -12,7 +12,7 @@ use aead_stream::{DecryptorBE32, EncryptorBE32};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac as _};
-use rand::TryRng as _;
+use rand::{Rng as _, TryRng as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
@@ -229,7 +229,9 @@ impl PasswordKeys {
     /// Seals a password; `owner` is the user it belongs to and must be given again to open it.
     pub fn seal(&self, owner: &[u8], password: &[u8]) -> Vec<u8> {
         let mut nonce = [0; NONCE];
-        fill_random(&mut nonce);
+        // No two may be the same, which 24 bytes of any good generator see to. The thread's own spares the system call,
+        // which would take longer than the sealing.
+        rand::rng().fill_bytes(&mut nonce);
         let sealed = self
             .cipher
             .encrypt(&XNonce::from(nonce), Payload { msg: password, aad: owner })
