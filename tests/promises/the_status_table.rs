@@ -373,10 +373,10 @@ async fn other_paths_and_methods_are_answered_404_and_405() {
     }
 
     for path in [USERS, GROUPS, JOBS, &job] {
-        let (known, others): (&[&str], &[&str]) = if path.starts_with(JOBS) {
-            (&["GET", "HEAD", "OPTIONS"], &["POST", "PUT", "DELETE", "PATCH", "BREW"])
-        } else {
-            (&["POST", "OPTIONS"], &["GET", "PUT", "DELETE", "PATCH", "BREW"])
+        let (known, others): (&[&str], &[&str]) = match path {
+            USERS | GROUPS => (&["POST", "OPTIONS"], &["GET", "PUT", "DELETE", "PATCH", "BREW"]),
+            JOBS => (&["GET", "HEAD", "OPTIONS"], &["POST", "PUT", "DELETE", "PATCH", "BREW"]),
+            _ => (&["GET", "HEAD", "DELETE", "OPTIONS"], &["POST", "PUT", "PATCH", "BREW"]),
         };
         let allows = |answer: &Answer| {
             let allow = answer.header("allow").expect("it says which methods there are").to_owned();
