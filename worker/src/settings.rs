@@ -61,7 +61,7 @@ pub struct Settings {
     #[arg(long, env = "ROLLCALL_RELAY_SECONDS", default_value_t = 2.0, value_name = "SECONDS", value_parser = seconds, help_heading = "Promises")]
     pub relay_seconds: f64,
 
-    /// Seconds after which a wake-up that nobody answered is published again; doubles each time.
+    /// Seconds after which a wake-up that nobody answered is published again; doubles each time, up to eight times that.
     #[arg(long, env = "ROLLCALL_WAKE_UP_PATIENCE_SECONDS", default_value_t = 60.0, value_name = "SECONDS", value_parser = seconds, help_heading = "Promises")]
     pub wake_up_patience_seconds: f64,
 
