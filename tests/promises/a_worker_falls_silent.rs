@@ -41,8 +41,8 @@ fn one_that_was_frozen_writes_nothing_more() {
 async fn the_import_of_one_that_died_goes_on_soon() {
     const LEASE: Duration = Duration::from_secs(2);
     const SWEEP: Duration = Duration::from_millis(500);
-    /// For the processes and the machine.
-    const SLACK: Duration = Duration::from_secs(1);
+    /// For the processes and a busy machine; far less than anything else that would bring the import back takes.
+    const SLACK: Duration = Duration::from_secs(15);
     let mut stack = Options::impatient()
         .workers(0)
         .worker_env("ROLLCALL_LEASE_SECONDS", LEASE.as_secs_f64())
