@@ -1,6 +1,5 @@
 //! Every accepted import ends in a result, also one that no attempt can finish, and the tenant's next one runs.
 
-use reqwest::Method;
 use rollcall_tests::harness::Options;
 
 #[tokio::test]
@@ -12,14 +11,11 @@ async fn one_whose_upload_is_gone_is_given_up_and_the_next_one_runs() {
         .start()
         .await;
     let file = "username,enabled,staffmember\njane,y,y\n";
-    let accepted =
-        stack.send(stack.upload("/api/import/users", file).header("prefer", "respond-async")).await;
-    assert_eq!(accepted.status, 202);
+    let location = stack.submit(stack.school(), file).await;
     std::fs::remove_dir_all(stack.uploads()).unwrap();
     stack.start_worker();
 
-    let location = accepted.header("location").unwrap();
-    let result = stack.send(stack.request(Method::GET, location).header("prefer", "wait=60")).await;
+    let result = stack.finished(&location).await;
     let summary = result.is_failure(200);
     assert!(
         summary.starts_with("The import was given up after 2 attempts: the upload could not be opened."),
@@ -36,16 +32,14 @@ async fn one_whose_upload_is_gone_is_given_up_and_the_next_one_runs() {
 async fn one_whose_upload_is_damaged_is_given_up_at_once() {
     let mut stack = Options::default().workers(0).start().await;
     let file = "username,enabled,staffmember\njane,y,y\n";
-    let accepted =
-        stack.send(stack.upload("/api/import/users", file).header("prefer", "respond-async")).await;
+    let location = stack.submit(stack.school(), file).await;
     let stored = stack.stored_files().remove(0);
     let mut sealed = std::fs::read(&stored).unwrap();
     *sealed.last_mut().unwrap() ^= 1;
     std::fs::write(&stored, sealed).unwrap();
     stack.start_worker();
 
-    let location = accepted.header("location").unwrap();
-    let result = stack.send(stack.request(Method::GET, location).header("prefer", "wait=60")).await;
+    let result = stack.finished(&location).await;
     let summary = result.is_failure(200);
     assert!(
         summary.starts_with("The import was given up after 1 attempt: the stored upload is damaged"),

@@ -13,12 +13,6 @@ const FILE: &str = "username,enabled,staffmember\njane,y,y\n";
 /// Rows of an import that is cancelled while it runs.
 const ROWS: u64 = 20_000;
 
-async fn submit(stack: &Stack, file: impl AsRef<[u8]>) -> String {
-    let accepted = stack.send(stack.upload(USERS, file).header("prefer", "respond-async")).await;
-    assert_eq!(accepted.status, 202, "{}", accepted.text());
-    accepted.header("location").unwrap().to_owned()
-}
-
 async fn cancel(stack: &Stack, job: &str) -> Answer {
     stack.send(stack.request(Method::DELETE, job)).await
 }
@@ -97,7 +91,7 @@ async fn one_that_runs_stops_within_a_chunk_and_goes_on_when_it_is_retried() {
         .worker_env("ROLLCALL_SMALL_LANE", 1)
         .start()
         .await;
-    let job = submit(&stack, large()).await;
+    let job = stack.submit(stack.school(), large()).await;
     is_merging(&stack, &job).await;
     let cancelled = cancel(&stack, &job).await;
     let summary = cancelled.is_failure(200);
@@ -120,7 +114,7 @@ async fn one_that_runs_stops_within_a_chunk_and_goes_on_when_it_is_retried() {
     let said = stack.rollcall(&["jobs", "retry", id]).await.expect("it can run again");
     assert!(said.contains(&format!("{done} processed rows")), "{said}");
     let whole = vec![Row::Created; usize::try_from(ROWS).unwrap()];
-    stack.send(stack.request(Method::GET, &job).header("prefer", "wait=60")).await.is(200, &result(&whole));
+    stack.finished(&job).await.is(200, &result(&whole));
     let said = stack.rollcall(&["jobs", "retry", id]).await.expect_err("it is imported");
     assert!(said.contains("only one that was abandoned or cancelled can run again"), "{said}");
 }
@@ -139,7 +133,9 @@ async fn a_chunk_that_is_being_merged_meanwhile_is_not_committed() {
     // The chunk is held up amid its merge, by somebody who has locked one of its users.
     let mut conn = stack.database.connection().await.unwrap();
     conn.batch_execute("begin; select from users where username = 'jane' for update").await.unwrap();
-    let job = submit(&stack, "username,surname,enabled,staffmember\njane,Doe,y,y\njoe,Doe,y,y\n").await;
+    let job = stack
+        .submit(stack.school(), "username,surname,enabled,staffmember\njane,Doe,y,y\njoe,Doe,y,y\n")
+        .await;
     eventually("the chunk waits for the user", async || {
         let waiting =
             "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
@@ -186,11 +182,11 @@ async fn one_that_was_given_up_is_among_the_dead_letters_and_runs_again_when_its
         .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
         .start()
         .await;
-    let job = submit(&stack, FILE).await;
+    let job = stack.submit(stack.school(), FILE).await;
     let (there, away) = (stack.uploads(), stack.uploads().with_extension("away"));
     std::fs::rename(&there, &away).unwrap();
     stack.start_worker();
-    let waited = stack.send(stack.request(Method::GET, &job).header("prefer", "wait=60")).await;
+    let waited = stack.finished(&job).await;
     assert!(waited.is_failure(200).starts_with("The import was given up after 2 attempts"));
 
     let id = job.rsplit('/').next().unwrap();
@@ -206,9 +202,6 @@ async fn one_that_was_given_up_is_among_the_dead_letters_and_runs_again_when_its
     let _ = std::fs::remove_dir_all(&there);
     std::fs::rename(&away, &there).unwrap();
     stack.rollcall(&["jobs", "retry", id, "--tenant", "school"]).await.expect("it can run again");
-    stack
-        .send(stack.request(Method::GET, &job).header("prefer", "wait=60"))
-        .await
-        .is(200, &result(&[Row::Created]));
+    stack.finished(&job).await.is(200, &result(&[Row::Created]));
     tokio::time::timeout(Duration::from_secs(5), channel.close(200, "done".into())).await.unwrap().unwrap();
 }

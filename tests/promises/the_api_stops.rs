@@ -1,7 +1,9 @@
 //! An API that is told to stop lets requests under way end, for a while. Who still waits then is told where to ask, or cut
 //! off where the answer has begun: nobody is told a false result.
 
-use rollcall_tests::harness::{Options, RawConnection, Row, multipart, result, upload_head};
+use rollcall_tests::harness::{
+    Options, RawConnection, Row, Stack, eventually, multipart, result, upload_head,
+};
 
 const USERS: &str = "/api/import/users";
 const FILE: &str = "username,enabled,staffmember\njane,y,y\n";
@@ -13,27 +15,30 @@ async fn send_upload(connection: &mut RawConnection) {
     connection.send(&body).await;
 }
 
+/// Waits until the upload is an import.
+async fn is_in_line(stack: &Stack) {
+    eventually("it is in its line", async || {
+        (stack.row("select count(*) as imports from imports").await["imports"] == 1).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn who_has_seen_no_byte_is_told_where_to_ask() {
     let mut stack = Options::default().workers(0).api_env("ROLLCALL_SHUTDOWN_SECONDS", 1.5).start().await;
     let mut waiting = RawConnection::open(&stack).await;
     send_upload(&mut waiting).await;
-    rollcall_tests::harness::eventually("it is in its line", async || {
-        (stack.row("select count(*) as imports from imports").await["imports"] == 1).then_some(())
-    })
-    .await;
-    stack.ask_api_to_stop();
+    is_in_line(&stack).await;
+    stack.api().ask_to_stop();
     let answer = waiting.answer().await;
     assert_eq!(answer.status, 202, "{}", answer.text());
     assert!(answer.json().get("success").is_none());
     let job = answer.header("location").unwrap().to_owned();
-    stack.api_ends();
+    stack.stop_api().await;
 
     stack.start_worker();
     stack.start_api().await;
-    let result_of_it =
-        stack.send(stack.request(reqwest::Method::GET, &job).header("prefer", "wait=60")).await;
-    result_of_it.is(200, &result(&[Row::Created]));
+    stack.finished(&job).await.is(200, &result(&[Row::Created]));
 }
 
 #[tokio::test]
@@ -50,11 +55,11 @@ async fn whose_answer_has_begun_is_cut_off() {
     let (status, headers) = waiting.head().await;
     assert_eq!(status, 200);
     assert_eq!(waiting.chunk().await, b" ");
-    stack.ask_api_to_stop();
+    stack.api().ask_to_stop();
     let rest = String::from_utf8(waiting.rest().await).unwrap();
     // Blanks in chunks, and no last chunk: no client takes that for a whole answer.
     assert!(!rest.contains('{') && !rest.ends_with("0\r\n\r\n"), "{rest:?}");
-    stack.api_ends();
+    stack.stop_api().await;
 
     stack.start_worker();
     stack.start_api().await;
@@ -68,12 +73,9 @@ async fn who_waits_for_an_import_that_ends_in_time_has_its_result() {
     let mut stack = Options::default().workers(0).api_env("ROLLCALL_SHUTDOWN_SECONDS", 30).start().await;
     let mut waiting = RawConnection::open(&stack).await;
     send_upload(&mut waiting).await;
-    rollcall_tests::harness::eventually("it is in its line", async || {
-        (stack.row("select count(*) as imports from imports").await["imports"] == 1).then_some(())
-    })
-    .await;
-    stack.ask_api_to_stop();
+    is_in_line(&stack).await;
+    stack.api().ask_to_stop();
     stack.start_worker();
     waiting.answer().await.is(200, &result(&[Row::Created]));
-    stack.api_ends();
+    stack.stop_api().await;
 }

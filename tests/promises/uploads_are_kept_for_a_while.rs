@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 
 use rollcall_tests::harness::{Options, Row, Stack, eventually, result};
 
-const USERS: &str = "/api/import/users";
 const FILE: &str = "username,enabled,staffmember\njane,y,y\n";
 const A_DAY: Duration = Duration::from_hours(24);
 
@@ -42,7 +41,7 @@ async fn those_of_finished_imports_are_deleted_when_their_days_are_over() {
 #[tokio::test]
 async fn what_broke_off_or_belongs_to_no_import_is_swept() {
     let mut stack = Options::default().workers(0).start().await;
-    let accepted = stack.send(stack.upload(USERS, FILE).header("prefer", "respond-async")).await;
+    let job = stack.submit(stack.school(), FILE).await;
     let waiting = stack.stored_files().remove(0);
     // As an API leaves them that was killed amid an upload, and between storing and submitting one.
     let half = waiting.with_file_name(format!("{}#1", uuid::Uuid::now_v7()));
@@ -62,9 +61,5 @@ async fn what_broke_off_or_belongs_to_no_import_is_swept() {
     assert!(waiting.exists() && fresh_half.exists() && fresh.exists());
 
     stack.execute("update imports set not_before = now()").await;
-    let job = accepted.header("location").unwrap();
-    stack
-        .send(stack.request(reqwest::Method::GET, job).header("prefer", "wait=60"))
-        .await
-        .is(200, &result(&[Row::Created]));
+    stack.finished(&job).await.is(200, &result(&[Row::Created]));
 }

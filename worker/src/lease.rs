@@ -23,7 +23,7 @@ impl Keeper {
     }
 
     /// Resolves when the lease is another's, or could not be renewed in time: nothing more may be begun. (What is
-    /// under way is harmless: every transaction checks the attempt first.)
+    /// under way is harmless: no transaction commits whose attempt is not the import's.)
     pub async fn lost(&self) {
         self.lost.cancelled().await;
     }

@@ -388,17 +388,6 @@ impl Stack {
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
-    /// Asks the API to stop; it ends by itself.
-    pub fn ask_api_to_stop(&mut self) {
-        self.api.as_mut().expect("the API runs").ask_to_stop();
-    }
-
-    /// Waits until the API has ended.
-    pub fn api_ends(&mut self) {
-        let mut api = self.api.take().expect("the API ran");
-        assert!(api.stop(Duration::from_secs(20)), "the API stops when asked");
-    }
-
     /// The way to the stack's queues.
     pub fn broker(&self) -> Broker {
         let address = BrokerAddress::parse(&self.amqp_url, Topology::new(&self.queue_prefix))
