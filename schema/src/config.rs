@@ -2,6 +2,7 @@
 //! that `--help` is their documentation. A secret may be given as a file by the variable with `_FILE` behind.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use url::Url;
@@ -167,4 +168,20 @@ impl UploadSettings {
             ConfigError::new(setting, format!("cannot be used: {error}{why}"))
         })
     }
+}
+
+/// Parses a setting in seconds, such as `0.5`. Zero is allowed.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::ZERO).ok_or_else(|| "give a number of seconds from 0 to 86400".to_owned())
+}
+
+/// Parses a setting in seconds that must not be zero.
+pub fn positive_seconds(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::from_millis(10))
+        .ok_or_else(|| "give a number of seconds from 0.01 to 86400".to_owned())
+}
+
+fn duration(text: &str, least: Duration) -> Option<Duration> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds))?;
+    Some(Duration::from_secs_f64(seconds)).filter(|duration| *duration >= least)
 }
