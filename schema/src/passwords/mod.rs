@@ -1,0 +1,2 @@
+pub mod argon2;
+pub mod queue;

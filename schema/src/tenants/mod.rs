@@ -1,0 +1,3 @@
+pub mod tenant;
+pub mod account;
+pub mod group;
