@@ -1,151 +1,129 @@
-//! The edges of what a process does for good: before and after each commit, publish, confirm, acknowledgement, step of a
-//! lease and upload. The tests kill and stop processes exactly there, and look at what is left.
+//! Crash points: before and after each commit, publish, confirm, acknowledgement, lease step and upload step. The tests
+//! kill and stop processes exactly there and check what is left.
 //!
-//! Passing an edge does nothing: the code that could do anything is compiled only with the feature `edges`, which the
-//! tests ask for and no release has. There, `ROLLCALL_EDGE` says what happens on which edge, separated by commas:
+//! Reaching a crash point does nothing: the code that acts is compiled only with the feature `crash-points`, which the
+//! tests enable and no release has. With it, `ROLLCALL_CRASH_POINT` says what happens where, separated by commas:
 //!
 //! ```text
-//! EDGE:ACTION:NTH[:TENANT]        after-chunk-commit:kill:2
+//! CRASH_POINT:ACTION:NTH[:TENANT]        after-chunk-commit:kill:2
 //! ```
 //!
-//! The action is taken when the process passes the edge for the `NTH` time, counted from 1; with a tenant's id, those
-//! passings are counted that are on that tenant's behalf.
+//! The action (`kill` or `stop`) is taken when the process reaches the crash point for the `NTH` time, counted from 1.
+//! With a tenant's id, only what the process does for that tenant counts.
 
 use crate::ids::TenantId;
 
-macro_rules! edges {
-    ($($(#[$doc:meta])* $edge:ident = $name:literal,)*) => {
-        /// A point on the way of an import at which a process may die.
+macro_rules! crash_points {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// A point in the life of an import at which a process may die.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Edge {
-            $($(#[$doc])* $edge,)*
+        pub enum CrashPoint {
+            $($(#[$doc])* $variant,)*
         }
 
-        impl Edge {
-            /// Every edge there is.
-            pub const ALL: &[Self] = &[$(Self::$edge,)*];
+        impl CrashPoint {
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// The name that it is called by from outside the process.
+            /// The name in `ROLLCALL_CRASH_POINT`.
             pub fn name(self) -> &'static str {
                 match self {
-                    $(Self::$edge => $name,)*
+                    $(Self::$variant => $name,)*
                 }
             }
         }
     };
 }
 
-edges! {
-    /// Some of an upload is in the store, and more is to come.
+crash_points! {
+    /// A part of an upload is in the store; more follows.
     BetweenUploadParts = "between-upload-parts",
-    /// All of an upload was handed to the store, which has not put it in its place.
+    /// The whole upload was handed to the store, which has not given it its name yet.
     BeforeUploadFinish = "before-upload-finish",
-    /// An upload is durable; nobody knows of it.
+    /// The upload is durable; no import refers to it.
     AfterUploadFinish = "after-upload-finish",
-    /// An import is about to get its place in the line.
+    /// Before an import enters its tenant's line.
     BeforeSubmitCommit = "before-submit-commit",
-    /// An import has its place in the line.
     AfterSubmitCommit = "after-submit-commit",
-    /// A wake-up is about to be published.
     BeforeWakeUpPublish = "before-wake-up-publish",
-    /// A wake-up is on its way to the broker, which has not confirmed it.
+    /// A wake-up was sent to the broker, which has not confirmed it.
     AfterWakeUpPublish = "after-wake-up-publish",
-    /// The broker has confirmed a wake-up.
     AfterWakeUpConfirm = "after-wake-up-confirm",
-    /// It is about to be kept that a wake-up was published.
-    BeforeWokenCommit = "before-woken-commit",
-    /// It is kept that a wake-up was published.
-    AfterWokenCommit = "after-woken-commit",
-    /// A wake-up has arrived; its import is about to be claimed.
+    /// Before the database records that a wake-up was published.
+    BeforePublishedCommit = "before-published-commit",
+    AfterPublishedCommit = "after-published-commit",
+    /// A wake-up has arrived; its import is not claimed yet.
     BeforeClaimCommit = "before-claim-commit",
-    /// An import is claimed.
     AfterClaimCommit = "after-claim-commit",
-    /// A wake-up is about to be acknowledged.
     BeforeWakeUpAck = "before-wake-up-ack",
-    /// A wake-up is acknowledged.
     AfterWakeUpAck = "after-wake-up-ack",
-    /// A lease is about to be renewed.
+    /// Before a lease is renewed.
     BeforeRenewCommit = "before-renew-commit",
-    /// A lease is renewed.
     AfterRenewCommit = "after-renew-commit",
-    /// The number of a file's rows is about to be kept.
+    /// Before the number of a file's rows is stored.
     BeforeTotalCommit = "before-total-commit",
-    /// The number of a file's rows is kept.
     AfterTotalCommit = "after-total-commit",
-    /// A chunk is merged, with everything that commits with it, and its transaction is about to be committed.
+    /// A chunk is merged, with everything that commits with it.
     BeforeChunkCommit = "before-chunk-commit",
-    /// A chunk is committed.
     AfterChunkCommit = "after-chunk-commit",
-    /// An import that has no rows to merge is about to end.
+    /// Before an import ends that has no rows left to merge.
     BeforeEndCommit = "before-end-commit",
-    /// An import that has no rows to merge has ended.
     AfterEndCommit = "after-end-commit",
-    /// A dead letter is about to be published.
     BeforeDeadLetterPublish = "before-dead-letter-publish",
-    /// A dead letter is on its way to the broker, which has not confirmed it.
+    /// A dead letter was sent to the broker, which has not confirmed it.
     AfterDeadLetterPublish = "after-dead-letter-publish",
-    /// The broker has confirmed a dead letter; it is about to be kept that it did.
+    /// The broker confirmed a dead letter; the database does not know yet.
     AfterDeadLetterConfirm = "after-dead-letter-confirm",
-    /// It is kept that a dead letter was published.
     AfterDeadLetterCommit = "after-dead-letter-commit",
-    /// An import is about to be cancelled.
     BeforeCancelCommit = "before-cancel-commit",
-    /// An import is cancelled.
     AfterCancelCommit = "after-cancel-commit",
-    /// An import is about to be given back.
+    /// Before an import is released to be tried again.
     BeforeReleaseCommit = "before-release-commit",
-    /// An import is given back.
     AfterReleaseCommit = "after-release-commit",
-    /// A pass through a tenant's waiting passwords is about to begin.
+    /// Before a pass through a tenant's waiting passwords starts.
     BeforePassCommit = "before-pass-commit",
-    /// A pass through a tenant's waiting passwords has begun; no turn is published.
+    /// A pass has started; no hash batch request is published.
     AfterPassCommit = "after-pass-commit",
-    /// The relay has claimed turns that are due, and published none.
-    AfterTurnClaimCommit = "after-turn-claim-commit",
-    /// A hashing turn is about to be published.
-    BeforeTurnPublish = "before-turn-publish",
-    /// A hashing turn is on its way to the broker, which has not confirmed it.
-    AfterTurnPublish = "after-turn-publish",
-    /// The broker has confirmed a hashing turn.
-    AfterTurnConfirm = "after-turn-confirm",
-    /// A batch of waiting passwords is about to be taken.
+    /// The relay has claimed hash batch requests that are due, and published none.
+    AfterHashRequestClaimCommit = "after-hash-request-claim-commit",
+    BeforeHashRequestPublish = "before-hash-request-publish",
+    /// A hash batch request was sent to the broker, which has not confirmed it.
+    AfterHashRequestPublish = "after-hash-request-publish",
+    AfterHashRequestConfirm = "after-hash-request-confirm",
+    /// Before a batch of waiting passwords is taken.
     BeforeBatchCommit = "before-batch-commit",
-    /// A batch of waiting passwords is taken, and none of it hashed.
+    /// A batch is taken; none of it is hashed.
     AfterBatchCommit = "after-batch-commit",
-    /// A batch is hashed; its hashes are about to be stored.
+    /// A batch is hashed; its hashes are not stored.
     BeforeHashesCommit = "before-hashes-commit",
-    /// A batch's hashes are stored.
     AfterHashesCommit = "after-hashes-commit",
-    /// A hashing turn is about to be acknowledged.
-    BeforeTurnAck = "before-turn-ack",
-    /// A hashing turn is acknowledged.
-    AfterTurnAck = "after-turn-ack",
-    /// Finished imports have given up their uploads; none is deleted.
-    AfterUploadsGivenUpCommit = "after-uploads-given-up-commit",
+    BeforeHashRequestAck = "before-hash-request-ack",
+    AfterHashRequestAck = "after-hash-request-ack",
+    /// Uploads of finished imports are marked as deleted; none is deleted yet.
+    AfterUploadsExpiredCommit = "after-uploads-expired-commit",
     /// The upload of a finished import is deleted.
     AfterUploadDelete = "after-upload-delete",
 }
 
-/// The process is on this edge.
+/// The process is at this point.
 #[inline]
-pub fn pass(edge: Edge) {
-    on_behalf_of(None, edge);
+pub fn reached(point: CrashPoint) {
+    act(None, point);
 }
 
-/// The process is on this edge, on a tenant's behalf.
+/// The process is at this point, working for a tenant.
 #[inline]
-pub fn pass_for(tenant: TenantId, edge: Edge) {
-    on_behalf_of(Some(tenant), edge);
+pub fn reached_for(tenant: TenantId, point: CrashPoint) {
+    act(Some(tenant), point);
 }
 
-#[cfg(not(feature = "edges"))]
+#[cfg(not(feature = "crash-points"))]
 #[inline]
-fn on_behalf_of(_: Option<TenantId>, _: Edge) {}
+fn act(_: Option<TenantId>, _: CrashPoint) {}
 
-#[cfg(feature = "edges")]
-use armed::on_behalf_of;
+#[cfg(feature = "crash-points")]
+use armed::act;
 
-#[cfg(feature = "edges")]
+#[cfg(feature = "crash-points")]
 mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -153,40 +131,41 @@ mod armed {
 
     use rustix::process::{Signal, getpid, kill_process};
 
-    use super::Edge;
+    use super::CrashPoint;
     use crate::ids::TenantId;
 
-    /// How long whoever passed the edge on which its process was stopped goes no further, once it goes on: what was
-    /// asked of the process meanwhile comes first.
-    const STOPPED: Duration = Duration::from_millis(100);
+    /// How long the thread that stopped its process waits once the process continues, so that signals sent meanwhile
+    /// take effect first.
+    const AFTER_STOP: Duration = Duration::from_millis(100);
 
-    /// What happens on an edge.
+    /// What happens at a crash point.
     struct Order {
-        edge: Edge,
+        point: CrashPoint,
         signal: Signal,
         nth: u32,
         tenant: Option<TenantId>,
-        passed: AtomicU32,
+        times_reached: AtomicU32,
     }
 
-    pub(super) fn on_behalf_of(tenant: Option<TenantId>, edge: Edge) {
+    pub(super) fn act(tenant: Option<TenantId>, point: CrashPoint) {
         static ORDERS: OnceLock<Vec<Order>> = OnceLock::new();
         for order in ORDERS.get_or_init(orders) {
-            let is_meant = order.edge == edge && (order.tenant.is_none() || order.tenant == tenant);
-            if is_meant && order.passed.fetch_add(1, Ordering::Relaxed) + 1 == order.nth {
+            let matches = order.point == point && (order.tenant.is_none() || order.tenant == tenant);
+            if matches && order.times_reached.fetch_add(1, Ordering::Relaxed) + 1 == order.nth {
                 let _ = kill_process(getpid(), order.signal);
-                // A stop takes hold of one thread after the other.
-                std::thread::sleep(STOPPED);
+                // A stop reaches one thread after the other.
+                std::thread::sleep(AFTER_STOP);
             }
         }
     }
 
     fn orders() -> Vec<Order> {
-        let text = std::env::var("ROLLCALL_EDGE").unwrap_or_default();
+        let text = std::env::var("ROLLCALL_CRASH_POINT").unwrap_or_default();
         let orders = text.split(',').filter(|order| !order.is_empty()).map(|text| {
             order(text).unwrap_or_else(|| {
                 eprintln!(
-                    "ROLLCALL_EDGE={text}: write EDGE:kill:NTH or EDGE:stop:NTH, and :TENANT behind it"
+                    "ROLLCALL_CRASH_POINT={text}: write CRASH_POINT:kill:NTH or CRASH_POINT:stop:NTH, optionally \
+                     followed by :TENANT"
                 );
                 std::process::abort()
             })
@@ -198,7 +177,7 @@ mod armed {
         let mut parts = text.split(':');
         let name = parts.next()?;
         Some(Order {
-            edge: *Edge::ALL.iter().find(|edge| edge.name() == name)?,
+            point: *CrashPoint::ALL.iter().find(|point| point.name() == name)?,
             signal: match parts.next()? {
                 "kill" => Signal::KILL,
                 "stop" => Signal::STOP,
@@ -206,7 +185,7 @@ mod armed {
             },
             nth: parts.next()?.parse().ok()?,
             tenant: parts.next().map(str::parse).transpose().ok()?,
-            passed: AtomicU32::new(0),
+            times_reached: AtomicU32::new(0),
         })
     }
 }

@@ -1,16 +1,18 @@
-//! The identifiers, a type each, so that a user's id is never taken for a tenant's.
+//! The identifiers. Each has a type of its own, so that a user's id cannot be passed as a tenant's.
 //!
-//! All are version 7 UUIDs: they grow with time, so new rows land side by side in their index.
+//! All are version 7 UUIDs: they grow with time, so new rows are adjacent in their index.
 
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::BytesMut;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types;
 use serde::{Deserialize, Serialize};
+use tokio_postgres::types::{IsNull, Type, to_sql_checked};
 use uuid::Uuid;
 
 macro_rules! id {
@@ -25,7 +27,7 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new one, greater than every one generated before it in this process.
+            /// A new id, greater than all ids generated before it in this process.
             pub fn generate() -> Self {
                 Self(Uuid::now_v7())
             }
@@ -35,7 +37,6 @@ macro_rules! id {
                 self.0.as_bytes()
             }
 
-            /// The UUID itself, for arrays bound to a statement.
             pub fn as_uuid(self) -> Uuid {
                 self.0
             }
@@ -72,6 +73,35 @@ macro_rules! id {
                 <Uuid as ToSql<sql_types::Uuid, Pg>>::to_sql(&self.0, out)
             }
         }
+
+        impl<'a> tokio_postgres::types::FromSql<'a> for $name {
+            fn from_sql(
+                sql_type: &Type,
+                raw: &'a [u8],
+            ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+                <Uuid as tokio_postgres::types::FromSql>::from_sql(sql_type, raw).map(Self)
+            }
+
+            fn accepts(sql_type: &Type) -> bool {
+                <Uuid as tokio_postgres::types::FromSql>::accepts(sql_type)
+            }
+        }
+
+        impl tokio_postgres::types::ToSql for $name {
+            fn to_sql(
+                &self,
+                sql_type: &Type,
+                out: &mut BytesMut,
+            ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+                tokio_postgres::types::ToSql::to_sql(&self.0, sql_type, out)
+            }
+
+            fn accepts(sql_type: &Type) -> bool {
+                <Uuid as tokio_postgres::types::ToSql>::accepts(sql_type)
+            }
+
+            to_sql_checked!();
+        }
     };
 }
 
@@ -88,6 +118,6 @@ id! {
     GroupId
 }
 id! {
-    /// An import: one accepted upload and what became of it.
+    /// An import: one accepted upload and its result.
     ImportId
 }

@@ -1,1 +1,6 @@
+//! The service's key, and what is sealed and digested with keys derived from it.
+
+pub mod key;
+
+pub mod row_digest;
 pub mod upload_stream;

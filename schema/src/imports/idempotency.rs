@@ -1,75 +1,64 @@
-//! `Idempotency-Key`: an upload that is sent again under its key is the import that it was.
+//! `Idempotency-Key`: an upload sent again under the same key is the same import.
 
-use diesel::prelude::*;
-use diesel::sql_types;
-use diesel_async::RunQueryDsl;
+use super::model::Endpoint;
+use crate::ids::{ImportId, TenantId};
+use crate::postgres::client::Session;
+use crate::uploads::StoredUpload;
 
-use super::Submission;
-use crate::database::Connection;
-use crate::ids::ImportId;
-use crate::statement::statement;
+/// Bytes of a key, at most. A UUID has 36.
+const MAX_KEY_BYTES: usize = 255;
 
-/// Bytes of a key. A UUID has 36.
-const LONGEST: usize = 255;
+const FIND_BY_KEY: &str = include_str!("sql/find_by_key.sql");
+const FORGET_EXPIRED_KEYS: &str = include_str!("sql/forget_expired_keys.sql");
 
-/// What a client calls an upload, so that it may send it again without knowing what became of it. One of a tenant's keys
-/// stands for the same import for a day.
+pub(crate) const STATEMENTS: &[(&str, &str)] =
+    &[("find_by_key", FIND_BY_KEY), ("forget_expired_keys", FORGET_EXPIRED_KEYS)];
+
+/// A client's name for an upload, so that it may send the upload again if it does not know whether the first one arrived.
+/// For a day, a tenant's key stands for the same import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// Reads a key as the header has it; `None` for one that is empty, longer than 255 bytes or not of visible ASCII
-    /// characters. Quotes around it, which the header's draft standard demands and few clients send, are not part of it.
+    /// Parses the header; `None` if the key is empty, longer than 255 bytes or contains anything but visible ASCII
+    /// characters. Quotes around it, which the header's draft standard demands and few clients send, are removed.
     pub fn parse(header: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(header).ok()?.trim();
         let key = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-        let good = (1..=LONGEST).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-        good.then(|| Self(key.to_owned()))
+        let valid =
+            (1..=MAX_KEY_BYTES).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        valid.then(|| Self(key.to_owned()))
     }
 
-    /// The key.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The import that a key stands for.
-#[derive(QueryableByName)]
-pub(super) struct Known {
-    #[diesel(sql_type = sql_types::Uuid)]
+/// The import of a key.
+pub(super) struct KnownImport {
     pub import: ImportId,
-    /// Whether the same file was posted to the same address, to be read in the same way.
-    #[diesel(sql_type = sql_types::Bool)]
+    /// Whether the same file was posted to the same endpoint with the same charset.
     pub same_upload: bool,
 }
 
-/// The import that stands under the key of a submission.
+/// The import that was submitted under a key, compared with an upload that came under the same key.
 pub(super) async fn find(
-    conn: &mut Connection,
-    submission: &Submission,
+    session: &Session,
+    tenant: TenantId,
     key: &IdempotencyKey,
-) -> QueryResult<Known> {
-    statement(
-        "select imports.id as import, (imports.endpoint = $3 and imports.upload_sha256 = $4
-                                    and imports.charset is not distinct from $5) as same_upload
-           from idempotency_keys join imports
-             on imports.tenant_id = idempotency_keys.tenant_id and imports.id = idempotency_keys.import_id
-          where idempotency_keys.tenant_id = $1 and idempotency_keys.key = $2",
-    )
-    .bind::<sql_types::Uuid, _>(submission.tenant)
-    .bind::<sql_types::Text, _>(key.as_str())
-    .bind::<sql_types::Text, _>(submission.endpoint.as_str())
-    .bind::<sql_types::Binary, _>(submission.stored.sha256.as_slice())
-    .bind::<sql_types::Nullable<sql_types::Text>, _>(submission.charset.as_deref())
-    .get_result(conn)
-    .await
+    endpoint: Endpoint,
+    upload: &StoredUpload,
+    charset: Option<&str>,
+) -> Result<KnownImport, tokio_postgres::Error> {
+    let sha256 = upload.sha256.as_slice();
+    let row = session.query_one(FIND_BY_KEY, &[&tenant, &key.as_str(), &endpoint, &sha256, &charset]).await?;
+    Ok(KnownImport { import: row.try_get(0)?, same_upload: row.try_get(1)? })
 }
 
-/// Forgets the keys that stand for nothing any more; returns how many.
-pub async fn forget_expired(conn: &mut Connection) -> QueryResult<usize> {
-    statement("delete from idempotency_keys where created_at < now() - interval '24 hours'")
-        .execute(conn)
-        .await
+/// Deletes expired keys; returns how many.
+pub async fn forget_expired(session: &Session) -> Result<u64, tokio_postgres::Error> {
+    session.execute(FORGET_EXPIRED_KEYS, &[]).await
 }
 
 #[cfg(test)]

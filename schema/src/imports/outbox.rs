@@ -1,16 +1,16 @@
-//! The outbox: which wake-ups are to be published stands in the imports' own rows, committed with them; publishing one
-//! is sending it, and keeping that it was confirmed.
+//! The outbox: publishes the wake-ups that the imports' rows say are due, and records that they were confirmed.
 //!
-//! Nothing depends on a publish having worked. What was not published, or not known to be, is still due.
+//! Nothing depends on a publish having worked: what was not published, or not recorded as published, is still due.
 
 use std::sync::Arc;
 
-use crate::broker::{Broker, BrokerError};
-use crate::database::{Database, DatabaseError};
+use super::wake_ups::{self, DueWakeUp};
 use crate::ids::TenantId;
-use crate::import::{self, DueWakeUp};
+use crate::postgres::error::DatabaseError;
+use crate::postgres::pool::Database;
+use crate::rabbitmq::connection::{Broker, BrokerError};
 
-/// The way from the imports' rows to the queues.
+/// The way from the imports' rows to the queues. Cheap to clone.
 #[derive(Clone)]
 pub struct Outbox {
     database: Database,
@@ -20,12 +20,18 @@ pub struct Outbox {
 /// Why a message was not published. It stays due.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// The database did not say what is due, or did not keep that it was published.
-    #[error("the database could not be asked for what is to be published")]
+    /// The database did not say what is due, or did not record that it was published.
+    #[error("the outbox could not be read or updated")]
     Database(#[from] DatabaseError),
-    /// RabbitMQ did not take it.
-    #[error("RabbitMQ did not take a message")]
+    /// RabbitMQ did not accept it.
+    #[error("a message could not be published")]
     Broker(#[from] BrokerError),
+}
+
+impl From<tokio_postgres::Error> for PublishError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 impl From<diesel::result::Error> for PublishError {
@@ -35,28 +41,27 @@ impl From<diesel::result::Error> for PublishError {
 }
 
 impl Outbox {
-    /// A way from the one to the other.
     pub fn new(database: Database, broker: Arc<Broker>) -> Self {
         Self { database, broker }
     }
 
-    /// Where it leads to.
     pub fn broker(&self) -> &Broker {
         &self.broker
     }
 
-    /// Publishes a wake-up and keeps that it was confirmed.
+    /// Publishes a wake-up and records that it was confirmed.
     pub async fn publish(&self, due: &DueWakeUp) -> Result<(), PublishError> {
-        self.broker.publish(due.lane, &due.wake_up).await?;
-        let mut conn = self.database.connection().await?;
-        Ok(import::record_woken(&mut conn, due.wake_up.tenant, due.wake_up.import, due.attempts).await?)
+        let DueWakeUp { lane, wake_up, attempts } = due;
+        self.broker.publish_wake_up(*lane, wake_up).await?;
+        let session = self.database.session().await?;
+        Ok(wake_ups::mark_published(&session, wake_up.tenant, wake_up.import, *attempts).await?)
     }
 
-    /// Wakes the head of a tenant's line, when another import of the tenant has ended.
+    /// Publishes the wake-up of the next import in a tenant's line, after another import of the tenant has ended.
     pub async fn wake_next(&self, tenant: TenantId) -> Result<(), PublishError> {
         let next = {
-            let mut conn = self.database.connection().await?;
-            import::next_in_line(&mut conn, tenant).await?
+            let session = self.database.session().await?;
+            wake_ups::next_in_line(&session, tenant).await?
         };
         match next {
             Some(next) => self.publish(&next).await,
@@ -64,16 +69,16 @@ impl Outbox {
         }
     }
 
-    /// Puts the wake-ups of imports that were given up among the dead letters, `limit` at most.
+    /// Publishes the wake-ups of abandoned imports as dead letters, `limit` at most.
     pub async fn publish_dead_letters(&self, limit: i64) -> Result<(), PublishError> {
         let due = {
-            let mut conn = self.database.connection().await?;
-            import::due_dead_letters(&mut conn, limit).await?
+            let session = self.database.session().await?;
+            wake_ups::due_dead_letters(&session, limit).await?
         };
-        for dead in due {
-            self.broker.publish_dead_letter(&dead).await?;
+        for wake_up in due {
+            self.broker.publish_dead_letter(&wake_up).await?;
             let mut conn = self.database.connection().await?;
-            import::record_dead_letter(&mut conn, dead.tenant, dead.import).await?;
+            wake_ups::mark_dead_lettered(&mut conn, wake_up.tenant, wake_up.import).await?;
         }
         Ok(())
     }

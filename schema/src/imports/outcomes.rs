@@ -1,72 +1,20 @@
-//! What became of each row: counted, packed chunk by chunk, and stored.
-
-use std::ops::AddAssign;
+//! The outcomes of the rows, packed and stored chunk by chunk.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use crate::database::Connection;
+use super::lease::Lease;
+use super::model::{signed, unsigned};
+use super::tally::{Outcome, Tally};
 use crate::ids::{ImportId, TenantId};
-use crate::import::Lease;
-use crate::session::Session;
-use crate::tables::chunk_outcomes;
+use crate::postgres::client::Session;
+use crate::postgres::pool::Connection;
+use crate::postgres::tables::chunk_outcomes;
 
-/// What became of one row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The row made a user.
-    Created,
-    /// The row found its user, whether or not it changed anything.
-    Updated,
-    /// The row has problems and changed nothing.
-    Failed,
-}
+/// The statement of [`store_in_txn`], to be [prepared](Session::prepare) when it is pipelined.
+pub const STORE_OUTCOMES: &str = include_str!("sql/store_outcomes.sql");
 
-impl Outcome {
-    fn bits(self) -> u8 {
-        match self {
-            Self::Created => 0,
-            Self::Updated => 1,
-            Self::Failed => 2,
-        }
-    }
-
-    fn from_bits(bits: u8) -> Self {
-        match bits & 0b11 {
-            0 => Self::Created,
-            1 => Self::Updated,
-            _ => Self::Failed,
-        }
-    }
-}
-
-/// How many rows had which outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Rows that made a user.
-    pub created: u64,
-    /// Rows that found their user.
-    pub updated: u64,
-    /// Rows that failed.
-    pub failed: u64,
-}
-
-impl Tally {
-    /// All rows counted.
-    pub fn rows(self) -> u64 {
-        self.created + self.updated + self.failed
-    }
-}
-
-impl AddAssign<Outcome> for Tally {
-    fn add_assign(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Created => self.created += 1,
-            Outcome::Updated => self.updated += 1,
-            Outcome::Failed => self.failed += 1,
-        }
-    }
-}
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[("store_outcomes", STORE_OUTCOMES)];
 
 /// The outcomes of a chunk: consecutive rows of one import.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,44 +27,42 @@ pub struct ChunkOutcomes {
 }
 
 impl ChunkOutcomes {
-    /// No outcome yet; the first will be that of row `first_row`, counted from 1.
+    /// Empty. The first outcome will be that of row `first_row`, counted from 1.
     pub fn starting_at(first_row: u64) -> Self {
         Self { first_row, rows: 0, packed: Vec::new(), problems: Vec::new(), tally: Tally::default() }
     }
 
-    /// The next row succeeded, or failed with these problems.
+    /// Adds the next row: its outcome, or the text of its problems if it failed.
     pub fn push(&mut self, outcome: Result<Outcome, String>) {
         let outcome = outcome.unwrap_or_else(|problems| {
             self.problems.push(problems);
             Outcome::Failed
         });
-        let place = (self.rows % 4) * 2;
-        if place == 0 {
+        let shift = (self.rows % 4) * 2;
+        if shift == 0 {
             self.packed.push(0);
         }
         if let Some(last) = self.packed.last_mut() {
-            *last |= outcome.bits() << place;
+            *last |= outcome.bits() << shift;
         }
         self.rows += 1;
         self.tally += outcome;
     }
 
-    /// How many rows had which outcome.
     pub fn tally(&self) -> Tally {
         self.tally
     }
 
-    /// Whether there is no outcome in it.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
 
-    /// The row behind the last.
+    /// The number of the row after the last.
     pub fn next_row(&self) -> u64 {
         self.first_row + u64::from(self.rows)
     }
 
-    /// Each row's number and outcome; a failed row's with its problems.
+    /// Each row's number with its outcome, or with the text of its problems if it failed.
     pub fn iter(&self) -> impl Iterator<Item = (u64, Result<Outcome, &str>)> {
         let mut problems = self.problems.iter();
         (0..self.rows).map(move |index| {
@@ -130,7 +76,7 @@ impl ChunkOutcomes {
     }
 }
 
-/// Stores a chunk's outcomes, in the chunk's transaction, if there are any.
+/// Stores a chunk's outcomes in the chunk's transaction.
 pub async fn store_in_txn(
     txn: &Session,
     lease: &Lease,
@@ -140,11 +86,11 @@ pub async fn store_in_txn(
         return Ok(());
     }
     txn.execute(
-        STORE,
+        STORE_OUTCOMES,
         &[
-            &lease.tenant.as_uuid(),
-            &lease.import.as_uuid(),
-            &i64::try_from(chunk.first_row).unwrap_or(i64::MAX),
+            &lease.tenant,
+            &lease.import,
+            &signed(chunk.first_row),
             &i32::try_from(chunk.rows).unwrap_or(i32::MAX),
             &chunk.packed,
             &chunk.problems,
@@ -154,13 +100,8 @@ pub async fn store_in_txn(
     Ok(())
 }
 
-/// The statement of [`store_in_txn`].
-pub const STORE: &str =
-    "insert into chunk_outcomes (tenant_id, import_id, first_row, rows, outcomes, problems)
-                         values ($1, $2, $3, $4, $5, $6)";
-
-/// The stored chunk that begins at `first_row` or behind it. One chunk at a time: whoever reads an import of ten
-/// million rows holds some thousand of them.
+/// The first stored chunk that begins at `first_row` or later. One chunk at a time, so that reading an import of ten million
+/// rows takes the memory of some thousand.
 pub async fn load(
     conn: &mut Connection,
     tenant: TenantId,
@@ -170,7 +111,7 @@ pub async fn load(
     let row: Option<(i64, i32, Vec<u8>, Vec<String>)> = chunk_outcomes::table
         .filter(chunk_outcomes::tenant_id.eq(tenant))
         .filter(chunk_outcomes::import_id.eq(import))
-        .filter(chunk_outcomes::first_row.ge(i64::try_from(first_row).unwrap_or(i64::MAX)))
+        .filter(chunk_outcomes::first_row.ge(signed(first_row)))
         .order(chunk_outcomes::first_row)
         .select((
             chunk_outcomes::first_row,
@@ -183,7 +124,7 @@ pub async fn load(
         .optional()?;
     Ok(row.map(|(first_row, rows, packed, problems)| {
         let mut chunk = ChunkOutcomes {
-            first_row: u64::try_from(first_row).unwrap_or(0),
+            first_row: unsigned(first_row),
             rows: u32::try_from(rows).unwrap_or(0),
             packed,
             problems,

@@ -1,16 +1,18 @@
-//! The one writer of results: turns stored outcomes into the JSON that the client reads, streaming.
+//! The only writer of results (invariant 8): turns stored outcomes into the JSON that the client reads, streaming.
 //!
-//! The waiting POST and the poll both call [`stream`], so what they answer is the same to the byte.
+//! The waiting POST and the poll both call [`stream`], so their answers are the same to the byte.
 
 use std::fmt::Write as _;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 
-use crate::database::{Database, DatabaseError};
+use super::model::{Ending, Import};
+use super::outcomes::{self, ChunkOutcomes};
+use super::tally::{Outcome, Tally};
 use crate::ids::{ImportId, TenantId};
-use crate::import::{Ending, Import};
-use crate::outcome::{self, ChunkOutcomes, Outcome, Tally};
+use crate::postgres::error::DatabaseError;
+use crate::postgres::pool::Database;
 
 /// `3 users processed. 1 user created. 1 user updated. 1 user failed.`
 pub fn summary(tally: Tally) -> String {
@@ -29,21 +31,21 @@ pub fn failure(summary: &str) -> String {
     format!(r#"{{"success":false,"summary":{}}}"#, json_string(summary))
 }
 
-/// The text as a JSON string: UTF-8 as it is, only what JSON demands escaped.
+/// The text as a JSON string: UTF-8 unescaped, only what JSON requires escaped.
 fn json_string(text: &str) -> String {
     serde_json::to_string(text).expect("a string can always be written as JSON")
 }
 
-/// The result of a finished import, piece by piece; holds one chunk's outcomes at a time, and a connection only
-/// while it loads the next.
+/// The result of a finished import, piece by piece. Holds one chunk's outcomes at a time, and a connection only while it
+/// loads the next.
 pub fn stream(
     database: Database,
     tenant: TenantId,
     import: &Import,
 ) -> impl Stream<Item = Result<Bytes, DatabaseError>> + Send + use<> {
     let start = match &import.ending {
-        Some(Ending::Refused(why) | Ending::Abandoned(why) | Ending::Cancelled(why)) => {
-            Step::Whole(failure(why))
+        Some(Ending::Refused(sentence) | Ending::Abandoned(sentence) | Ending::Cancelled(sentence)) => {
+            Step::Whole(failure(sentence))
         }
         Some(Ending::Imported) | None if import.tally.failed == 0 => {
             Step::Whole(format!(r#"{{"success":true,"summary":{}}}"#, json_string(&summary(import.tally))))
@@ -90,10 +92,10 @@ async fn load(
     from: u64,
 ) -> Result<Option<ChunkOutcomes>, DatabaseError> {
     let mut conn = database.connection().await?;
-    Ok(outcome::load(&mut conn, tenant, import, from).await?)
+    Ok(outcomes::load(&mut conn, tenant, import, from).await?)
 }
 
-/// A chunk's part of `details`, with the comma that joins it to what stands before.
+/// A chunk's part of `details`, starting with the comma that joins it to the part before.
 fn details(chunk: &ChunkOutcomes) -> String {
     let mut out = String::with_capacity(chunk.tally().rows().try_into().unwrap_or(0) * 26);
     for (row, outcome) in chunk.iter() {
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_is_a_user_and_every_other_number_is_users() {
+    fn only_one_is_singular() {
         assert_eq!(
             summary(Tally { created: 1, updated: 1, failed: 1 }),
             "3 users processed. 1 user created. 1 user updated. 1 user failed."
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn details_read_as_the_contract_writes_them() {
+    fn details_are_written_as_in_the_contract() {
         let email = "Field (emailAddress) is not a well-formed email address. ";
         let mut chunk = ChunkOutcomes::starting_at(1);
         chunk.push(Ok(Outcome::Updated));

@@ -1,4 +1,4 @@
-//! Passwords: hashed with Argon2id on a bounded number of threads, waiting under seal until then.
+//! Argon2id on a bounded number of threads.
 
 use std::sync::mpsc::{Receiver, RecvError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,37 +8,36 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use crate::ids::TenantId;
-use crate::seal::fill_random;
+use crate::crypto::key::fill_random;
 
-/// Memory of one hash, in KiB. With [`PASSES`] one of the settings that OWASP's password storage cheat sheet
-/// names as its minimum; the one with less memory and more passes keeps an API that checks logins small.
+/// Memory of one hash, in KiB. Together with [`PASSES`] one of the minimum settings in OWASP's password storage cheat
+/// sheet; the one with less memory and more passes keeps an API that checks logins small.
 const MEMORY_KIB: u32 = 12 * 1024;
 /// Passes over the memory.
 const PASSES: u32 = 3;
-/// Checks that may wait for a thread before further ones are told to come back.
-const WAITING: usize = 256;
-/// The niceness of threads that hash only when nobody else wants the processor: the highest there is.
+/// Checks that may wait for a thread. Further ones are rejected.
+const QUEUE_LENGTH: usize = 256;
+/// The niceness of background threads: the highest, which only gets the processor when nothing else wants it.
 #[cfg(target_os = "linux")]
-const NICEST: i32 = 19;
+const MAX_NICENESS: i32 = 19;
 
 fn argon2() -> Argon2<'static> {
     let params = Params::new(MEMORY_KIB, PASSES, 1, None).expect("the parameters are within Argon2's bounds");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
-/// Hashes a password on this thread. Slow by intent: some tens of milliseconds.
+/// Hashes a password on this thread. Slow by design: some tens of milliseconds.
 pub fn hash(password: &[u8]) -> String {
     Hasher::default().hash(password)
 }
 
-/// Whether the password is the one hashed, on this thread.
+/// Whether the password has this hash. Runs on this thread.
 pub fn verify(password: &[u8], hash: &str) -> bool {
     Hasher::default().verify(password, hash)
 }
 
-/// A hash's memory, used again for the next one: to ask for megabytes with each hash breaks the allocator's arenas
-/// into pieces that are never given back.
+/// Computes hashes, reusing the memory: allocating megabytes for each hash fragments the allocator's arenas, which then
+/// never shrink.
 #[derive(Default)]
 struct Hasher {
     memory: Vec<Block>,
@@ -51,7 +50,7 @@ impl Hasher {
         fill_random(&mut salt);
         let output = self
             .output(&argon2, password, &salt)
-            .expect("Argon2 takes a password of any length that fits in memory");
+            .expect("Argon2 accepts a password of any length that fits in memory");
         let hash = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
@@ -86,15 +85,10 @@ impl Hasher {
     }
 }
 
-/// Whom a sealed password or a fingerprint belongs to: a user, by tenant and username key, which never change.
-pub fn owner(tenant: TenantId, username_key: &str) -> Vec<u8> {
-    [tenant.as_bytes().as_slice(), username_key.as_bytes()].concat()
-}
-
-/// Bounds how many hashes are computed at once: each costs a core and its memory, so an unbounded number
-/// would let anybody with wrong passwords stop the service.
+/// Bounds how many hashes are computed at once. Each takes a core and its memory: without a bound, a flood of wrong
+/// passwords would stop the service.
 ///
-/// The threads are its own, and each keeps its memory: the pool never holds more than one hash's memory per thread.
+/// The pool has threads of its own, each of which keeps the memory of one hash.
 #[derive(Clone)]
 pub struct HashingPool {
     queue: SyncSender<Work>,
@@ -102,7 +96,7 @@ pub struct HashingPool {
 
 type Work = Box<dyn FnOnce(&mut Hasher) + Send>;
 
-/// Too many checks are waiting already.
+/// The queue of checks is full.
 #[derive(Debug, thiserror::Error)]
 #[error("too many logins are being checked at once")]
 pub struct Overloaded;
@@ -110,23 +104,22 @@ pub struct Overloaded;
 impl HashingPool {
     /// At most `threads` hashes at once. The threads end when the last clone of the pool is gone.
     pub fn new(threads: usize) -> Self {
-        Self::with_threads(threads, WAITING, || ())
+        Self::with_threads(threads, QUEUE_LENGTH, || ())
     }
 
-    /// The same for hashes that nobody waits for: its threads run when nobody else wants the processor, and `waiting`
-    /// hashes may wait for one.
-    pub fn in_background(threads: usize, waiting: usize) -> Self {
-        Self::with_threads(threads, waiting, give_way)
+    /// A pool whose threads only run when nothing else wants the processor. At most `queue_length` hashes wait.
+    pub fn in_background(threads: usize, queue_length: usize) -> Self {
+        Self::with_threads(threads, queue_length, lower_priority)
     }
 
-    /// Each thread begins with `begin`.
-    fn with_threads(threads: usize, waiting: usize, begin: fn()) -> Self {
-        let (queue, waiting) = sync_channel::<Work>(waiting);
+    /// Each thread calls `start` first.
+    fn with_threads(threads: usize, queue_length: usize, start: fn()) -> Self {
+        let (queue, waiting) = sync_channel::<Work>(queue_length);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..threads {
             let waiting = Arc::clone(&waiting);
             std::thread::spawn(move || {
-                begin();
+                start();
                 let mut hasher = Hasher::default();
                 while let Ok(work) = next(&waiting) {
                     work(&mut hasher);
@@ -136,18 +129,17 @@ impl HashingPool {
         Self { queue }
     }
 
-    /// Hashes a password.
     pub async fn hash(&self, password: Zeroizing<Vec<u8>>) -> Result<String, Overloaded> {
         self.run(move |hasher| hasher.hash(&password)).await
     }
 
-    /// Whether the password is the one hashed.
+    /// Whether the password has this hash.
     pub async fn verify(&self, password: Zeroizing<Vec<u8>>, hash: String) -> Result<bool, Overloaded> {
         self.run(move |hasher| hasher.verify(&password, &hash)).await
     }
 
-    /// Spends the time of a check, so that an unknown account takes as long to refuse as a known one.
-    pub async fn verify_nothing(&self, password: Zeroizing<Vec<u8>>) -> Result<(), Overloaded> {
+    /// Takes as long as a check, so that an unknown account is refused no faster than a known one.
+    pub async fn dummy_verify(&self, password: Zeroizing<Vec<u8>>) -> Result<(), Overloaded> {
         self.run(move |hasher| {
             hasher.hash(&password);
         })
@@ -160,7 +152,7 @@ impl HashingPool {
     ) -> Result<T, Overloaded> {
         let (reply, done) = oneshot::channel();
         let work = move |hasher: &mut Hasher| {
-            // A client that hung up while its check was waiting is not checked.
+            // Skipped if the client disconnected while the check was waiting.
             if !reply.is_closed() {
                 let _ = reply.send(work(hasher));
             }
@@ -170,17 +162,20 @@ impl HashingPool {
     }
 }
 
-/// Gives this thread the lowest priority. Only Linux has priorities of threads; elsewhere this would be the whole
-/// process's.
-fn give_way() {
+/// Gives this thread the lowest priority. Only Linux has priorities for threads; elsewhere the call would affect the whole
+/// process.
+fn lower_priority() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICEST) {
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), MAX_NICENESS) {
         let error = &error as &dyn std::error::Error;
-        tracing::warn!(error, "passwords are hashed at the imports' priority");
+        tracing::warn!(
+            error,
+            "the priority of a hashing thread could not be lowered; it competes with imports"
+        );
     }
 }
 
-/// The next work that waits; the lock is let go before it begins.
+/// The next work in the queue. The lock is released before the work starts.
 fn next(waiting: &Mutex<Receiver<Work>>) -> Result<Work, RecvError> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner).recv()
 }
@@ -190,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_knows_its_password() {
+    fn a_hash_verifies_only_its_password() {
         let hash = hash(b"swordfish");
         assert!(hash.starts_with("$argon2id$v=19$m=12288,t=3,p=1$"), "{hash}");
         assert!(verify(b"swordfish", &hash));

@@ -1,149 +1,117 @@
-//! Sessions: connections to Postgres without diesel between, for the one transaction that the service's speed hangs on.
-//! They can what diesel's cannot: COPY, and statements sent one behind the other without waiting for answers.
+//! Sessions: tokio-postgres connections for hand-written SQL. They can do what diesel's cannot: COPY, and pipelining,
+//! which sends statements one after another without waiting for each answer.
 //!
-//! Statements that are to be sent so are polled together, by [`futures_util::future::try_join`] and its kin, and leave in
-//! the order in which they are given there. What writes is [prepared](Session::prepare) before: the round trip that
-//! preparing takes would let the next one pass.
+//! Statements to be pipelined are polled together, by [`futures_util::future::try_join`] and its kin, and are sent in the
+//! order in which they are given there. A statement that writes is [prepared](Session::prepare) first: the round trip
+//! that preparing takes would let the next statement overtake it.
 
-use std::collections::HashMap;
-use std::mem;
 use std::ops::Deref;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
+use deadpool_postgres::{Object, Pool, Runtime};
 use futures_util::future::try_join_all;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, CopyInSink, Error, Row, Statement};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_postgres::{CopyInSink, Error, Row, Statement};
 
-use crate::database::{CONNECT_LIMIT, DatabaseAddress, DatabaseError};
+use super::address::{CONNECT_TIMEOUT, DatabaseAddress};
+use super::error::DatabaseError;
 
 /// The values of a statement's `$1`, `$2`, ….
 pub type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// A pool of sessions.
+/// A pool of sessions. Cheap to clone.
 #[derive(Clone)]
-pub struct Sessions(Pool<Connector>);
+pub struct SessionPool(Pool);
 
-impl Sessions {
-    /// Prepares a pool of at most `sessions`; connects when first asked.
-    pub fn new(address: DatabaseAddress, sessions: usize) -> Self {
-        let pool = Pool::builder(Connector(address))
+impl SessionPool {
+    /// Prepares a pool of at most `sessions`. Connects on first use.
+    pub fn new(address: &DatabaseAddress, sessions: usize) -> Self {
+        let pool = Pool::builder(address.session_manager())
             .max_size(sessions)
-            .wait_timeout(Some(CONNECT_LIMIT))
-            .create_timeout(Some(CONNECT_LIMIT))
-            .runtime(deadpool::Runtime::Tokio1)
+            .wait_timeout(Some(CONNECT_TIMEOUT))
+            .create_timeout(Some(CONNECT_TIMEOUT))
+            .runtime(Runtime::Tokio1)
             .build()
-            .expect("a pool with time-outs has been given its runtime");
+            .expect("a pool with timeouts has its runtime");
         Self(pool)
     }
 
-    /// A session for one transaction, which is yet to [begin](Transaction::begin).
+    pub async fn session(&self) -> Result<Session, DatabaseError> {
+        Ok(Session(self.0.get().await?))
+    }
+
+    /// A session for one transaction, which has yet to [begin](Transaction::begin).
     pub async fn transaction(&self) -> Result<Transaction, DatabaseError> {
-        Ok(Transaction(Some(self.0.get().await?)))
+        Ok(Transaction(Some(self.session().await?)))
     }
 }
 
-/// Why no session could be had.
-pub type SessionError = PoolError<Error>;
-
-/// Makes the pool's sessions.
-struct Connector(DatabaseAddress);
-
-impl Manager for Connector {
-    type Type = Session;
-    type Error = Error;
-
-    async fn create(&self) -> Result<Session, Error> {
-        let (client, connection) = self.0.open().await?;
-        let connection = AbortOnDropHandle::new(tokio::spawn(connection));
-        Ok(Session { client, prepared: Mutex::default(), _connection: connection })
-    }
-
-    /// A connection that the server closed is noticed by the driver: asking would cost every small import a round trip.
-    async fn recycle(&self, session: &mut Session, _: &Metrics) -> RecycleResult<Error> {
-        if session.client.is_closed() {
-            return Err(RecycleError::message("the connection was closed"));
-        }
-        Ok(())
-    }
-}
-
-/// One connection to Postgres, and the statements that the server has prepared on it.
-pub struct Session {
-    client: Client,
-    prepared: Mutex<HashMap<&'static str, Statement>>,
-    /// What moves the bytes. How it ends, each statement under way is told. Its own end closes the connection at once,
-    /// whatever the server is busy with.
-    _connection: AbortOnDropHandle<Result<(), Error>>,
-}
+/// One connection to Postgres. Each statement is prepared once per connection; dropping the session returns it to its
+/// pool.
+pub struct Session(Object);
 
 impl Session {
-    /// Runs a statement and returns the number of rows that it touched.
+    /// Runs a statement and returns the number of rows it affected.
     pub async fn execute(&self, sql: &'static str, values: Values<'_>) -> Result<u64, Error> {
-        self.client.execute(&self.statement(sql).await?, values).await
+        self.0.execute(&self.statement(sql).await?, values).await
     }
 
-    /// Runs a statement and returns its rows.
     pub async fn query(&self, sql: &'static str, values: Values<'_>) -> Result<Vec<Row>, Error> {
-        self.client.query(&self.statement(sql).await?, values).await
+        self.0.query(&self.statement(sql).await?, values).await
+    }
+
+    /// Runs a statement that returns one row or none.
+    pub async fn query_opt(&self, sql: &'static str, values: Values<'_>) -> Result<Option<Row>, Error> {
+        self.0.query_opt(&self.statement(sql).await?, values).await
     }
 
     /// Runs a statement that returns exactly one row.
     pub async fn query_one(&self, sql: &'static str, values: Values<'_>) -> Result<Row, Error> {
-        self.client.query_one(&self.statement(sql).await?, values).await
+        self.0.query_one(&self.statement(sql).await?, values).await
     }
 
-    /// Begins a `copy … from stdin`. It fails if the sink is dropped before it was finished.
+    /// Starts a `copy … from stdin`. It fails if the sink is dropped before it is finished.
     pub async fn copy_in(&self, sql: &'static str) -> Result<CopyInSink<Bytes>, Error> {
-        self.client.copy_in(&self.statement(sql).await?).await
+        self.0.copy_in(&self.statement(sql).await?).await
     }
 
-    /// Has the server prepare these statements, if it has not yet: one round trip at most.
+    /// Runs commands that take no values.
+    pub async fn batch_execute(&self, sql: &str) -> Result<(), Error> {
+        self.0.batch_execute(sql).await
+    }
+
+    /// Prepares the statements that the server does not have yet, in at most one round trip.
     pub async fn prepare(&self, statements: &[&'static str]) -> Result<(), Error> {
         try_join_all(statements.iter().map(|sql| self.statement(sql))).await?;
         Ok(())
     }
 
-    /// The prepared statement, at once if the server has it.
     async fn statement(&self, sql: &'static str) -> Result<Statement, Error> {
-        let prepared = self.prepared().get(sql).cloned();
-        if let Some(statement) = prepared {
-            return Ok(statement);
-        }
-        let statement = self.client.prepare(sql).await?;
-        self.prepared().insert(sql, statement.clone());
-        Ok(statement)
-    }
-
-    fn prepared(&self) -> MutexGuard<'_, HashMap<&'static str, Statement>> {
-        // Whole between any two statements, whatever panicked.
-        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.prepare_cached(sql).await
     }
 }
 
-/// A session in one transaction. Dropped before its end, the connection is closed, and the transaction with it.
-pub struct Transaction(Option<Object<Connector>>);
+/// A session in one transaction. If it is dropped before its end, its connection is closed at once, and the server rolls
+/// the transaction back.
+pub struct Transaction(Option<Session>);
 
 impl Transaction {
-    /// Begins it. To be awaited, together with nothing but statements that read, before anything is written.
+    /// Begins the transaction. May be pipelined with statements that only read; must be awaited before anything is
+    /// written.
     pub async fn begin(&self) -> Result<(), Error> {
-        self.client.batch_execute("begin").await
+        self.batch_execute("begin").await
     }
 
-    /// Commits it.
     pub async fn commit(self) -> Result<(), Error> {
         self.end("commit").await
     }
 
-    /// Takes back what it did.
     pub async fn roll_back(self) -> Result<(), Error> {
         self.end("rollback").await
     }
 
-    async fn end(mut self, how: &str) -> Result<(), Error> {
-        self.client.batch_execute(how).await?;
+    async fn end(mut self, command: &str) -> Result<(), Error> {
+        self.batch_execute(command).await?;
         // Back to the pool.
         drop(self.0.take());
         Ok(())
@@ -154,14 +122,15 @@ impl Deref for Transaction {
     type Target = Session;
 
     fn deref(&self) -> &Session {
-        self.0.as_ref().expect("a session is with its transaction until the end")
+        self.0.as_ref().expect("the session is there until the transaction ends")
     }
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        if let Some(session) = mem::take(&mut self.0) {
-            drop(Object::take(session));
+        if let Some(Session(object)) = self.0.take() {
+            // Out of the pool: dropping the client aborts its connection, whatever the server is busy with.
+            drop(Object::take(object));
         }
     }
 }

@@ -1,3 +1,14 @@
-pub mod pool;
+//! Postgres: every way to the server.
+//!
+//! Tables are read and written with diesel's query builder on a [`pool::Connection`]. SQL that is written by hand runs on
+//! a [`client::Session`], and stands in a `.sql` file beside the function that runs it.
+
+pub mod address;
+mod tls;
+
 pub mod client;
+pub mod error;
+pub mod pool;
+
+pub mod migrate;
 pub mod tables;

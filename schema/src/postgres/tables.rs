@@ -1,6 +1,5 @@
-//! The tables as diesel knows them. Their meaning stands beside their columns in `migrations/`. Columns and
-//! tables that only hand-written SQL touches (the lease's holder, the presentation groups) are left out.
-#![allow(missing_docs, reason = "diesel's macro makes items whose meaning the migrations document")]
+//! The tables as diesel knows them. The README describes their columns; a test compares them with the database. Columns and
+//! tables that only hand-written SQL uses (the lease's holder, the presentation groups) are left out.
 
 diesel::table! {
     tenants (id) {
@@ -8,7 +7,7 @@ diesel::table! {
         name -> Text,
         password_policy -> Text,
         upload_limit_bytes -> BigInt,
-        last_place -> BigInt,
+        last_position -> BigInt,
         created_at -> Timestamptz,
     }
 }
@@ -59,7 +58,7 @@ diesel::table! {
         password_hash -> Nullable<Text>,
         password_sealed -> Nullable<Binary>,
         password_fingerprint -> Nullable<Binary>,
-        applied_row -> Nullable<Uuid>,
+        row_digest -> Nullable<Uuid>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
     }
@@ -85,34 +84,33 @@ diesel::table! {
     imports (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
-        place -> BigInt,
+        queue_position -> BigInt,
         endpoint -> Text,
         kind -> Nullable<Text>,
-        lane -> Text,
         state -> Text,
         upload_bytes -> BigInt,
-        upload_sha256 -> Binary,
-        charset -> Nullable<Text>,
-        submitted_by -> Uuid,
         submitted_as -> Text,
         submitted_at -> Timestamptz,
         traceparent -> Nullable<Text>,
-        tracestate -> Nullable<Text>,
         attempt -> Integer,
         failures -> Integer,
         lease_until -> Nullable<Timestamptz>,
+        not_before -> Timestamptz,
+        publish_count -> Integer,
+        published_at -> Nullable<Timestamptz>,
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
         created -> BigInt,
         updated -> BigInt,
         failed -> BigInt,
-        rows_done -> BigInt,
         rows_total -> Nullable<BigInt>,
         encoding -> Nullable<Text>,
         delimiter -> Nullable<Text>,
         ignored_columns -> Array<Text>,
         failure -> Nullable<Text>,
         failure_kind -> Nullable<Text>,
+        upload_deleted_at -> Nullable<Timestamptz>,
+        dead_lettered_at -> Nullable<Timestamptz>,
     }
 }
 

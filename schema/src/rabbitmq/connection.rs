@@ -1,35 +1,24 @@
-//! RabbitMQ: one connection for a process, made again whenever it is lost, and publishing that is believed
-//! only when the broker has confirmed it and a queue has it.
-//!
-//! What is published is a wake-up or a hashing turn; "message" means either.
+//! RabbitMQ: one connection per process, replaced when it is lost, and publishing that counts as done only when the
+//! broker has confirmed the message and a queue has it.
 
 use std::time::Duration;
 
-use lapin::options::{
-    BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
-};
-use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::uri::AMQPUri;
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::config::ConfigError;
-use crate::edge::{self, Edge};
-use crate::hashing::Turn;
-use crate::wake_up::{Lane, Topology, WakeUp};
+use super::messages::{HashBatchRequest, Message, WakeUp};
+use super::topology::Topology;
+use crate::crash_point;
+use crate::lane::Lane;
+use crate::settings::error::SettingError;
 
-/// How long the broker may take to connect, to confirm, to answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// Timeout for connecting, for a confirmation, and for every other answer of the broker.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a consumer that is sent nothing may be believed to be one. The broker does not always say that a queue was
-/// deleted, least of all when another of the same name is declared at once, which then has no consumer.
-pub const CONSUMER_BELIEVED: Duration = Duration::from_secs(20);
-
-/// Dead letters that are kept.
-const DEAD_LETTERS_KEPT: i32 = 10_000;
-
-/// Where RabbitMQ is, and under which names it keeps the wake-ups.
+/// Where RabbitMQ is, and the names it is used under.
 #[derive(Clone)]
 pub struct BrokerAddress {
     uri: AMQPUri,
@@ -37,10 +26,9 @@ pub struct BrokerAddress {
 }
 
 impl BrokerAddress {
-    /// Parses the URL.
-    pub fn parse(url: &str, topology: Topology) -> Result<Self, ConfigError> {
+    pub fn parse(url: &str, topology: Topology) -> Result<Self, SettingError> {
         url.parse().map(|uri| Self { uri, topology }).map_err(|error: String| {
-            ConfigError::new(
+            SettingError::new(
                 "AMQP_URL",
                 format!("cannot be used ({error}); write amqp://USER:PASSWORD@HOST:PORT/%2f"),
             )
@@ -48,105 +36,81 @@ impl BrokerAddress {
     }
 }
 
-/// Why RabbitMQ could not be used. All of these may pass.
+/// Why RabbitMQ could not be used. Every one of these may be temporary.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// The connection or a request on it failed.
-    #[error("RabbitMQ could not be used")]
+    /// The connection failed, or a request on it.
+    #[error("RabbitMQ failed")]
     Protocol(#[from] lapin::Error),
-    /// No answer came in time.
-    #[error("RabbitMQ did not answer within {} s", ANSWER_LIMIT.as_secs())]
-    Silent,
-    /// The broker ended a consumer: its queue was deleted, or the connection was lost.
-    #[error("RabbitMQ sends no more messages")]
-    ConsumerEnded,
-    /// The broker did not take the message, or no queue has it.
-    #[error("RabbitMQ did not take the message into a queue")]
-    NotTaken,
+    #[error("RabbitMQ did not answer within {} s (timeout)", ANSWER_TIMEOUT.as_secs())]
+    Timeout,
+    /// The broker cancelled a consumer because its queue was deleted, or the connection was lost.
+    #[error("RabbitMQ cancelled the consumer")]
+    ConsumerCancelled,
+    /// The broker rejected the message, or no queue is bound for it.
+    #[error("RabbitMQ did not accept the message into a queue")]
+    NotQueued,
 }
 
 /// A process's way to RabbitMQ.
 pub struct Broker {
     address: BrokerAddress,
-    /// The name that the management page shows.
+    /// The connection's name on RabbitMQ's management page.
     name: String,
     connection: Mutex<Option<Connection>>,
     publisher: Mutex<Option<Channel>>,
 }
 
 impl Broker {
-    /// Prepares the way; connects when first asked.
+    /// Connects on first use.
     pub fn new(address: BrokerAddress, name: impl Into<String>) -> Self {
         Self { address, name: name.into(), connection: Mutex::default(), publisher: Mutex::default() }
     }
 
-    /// The queue of a lane.
-    pub fn queue(&self, lane: Lane) -> String {
-        self.address.topology.queue(lane)
+    pub fn topology(&self) -> &Topology {
+        &self.address.topology
     }
 
-    /// The queue of the hashing turns.
-    pub fn passwords(&self) -> String {
-        self.address.topology.passwords()
-    }
-
-    /// The exchange that everything is published to.
-    pub fn exchange(&self) -> String {
-        self.address.topology.exchange()
-    }
-
-    /// A new channel, on a new connection if there is none or it was lost, with every queue declared.
+    /// A new channel, with every queue declared. Reconnects if there is no connection or it was lost.
     pub async fn channel(&self) -> Result<Channel, BrokerError> {
         let mut connection = self.connection.lock().await;
         if let Some(open) = connection.as_ref().filter(|connection| connection.status().connected())
-            && let Ok(Ok(channel)) = timeout(ANSWER_LIMIT, open.create_channel()).await
+            && let Ok(Ok(channel)) = timeout(ANSWER_TIMEOUT, open.create_channel()).await
         {
             return Ok(channel);
         }
         let properties = ConnectionProperties::default().with_connection_name(self.name.clone().into());
-        let fresh = answered(Connection::connect_uri(self.address.uri.clone(), properties)).await?;
-        let channel = answered(fresh.create_channel()).await?;
-        answered(declare(&channel, &self.address.topology)).await?;
-        *connection = Some(fresh);
+        let new = with_timeout(Connection::connect_uri(self.address.uri.clone(), properties)).await?;
+        let channel = with_timeout(new.create_channel()).await?;
+        with_timeout(self.topology().declare(&channel)).await?;
+        *connection = Some(new);
         Ok(channel)
     }
 
-    /// Whether the broker can be reached now.
+    /// Fails unless the broker can be reached now.
     pub async fn check(&self) -> Result<(), BrokerError> {
         let channel = self.channel().await?;
-        answered(channel.close(200, "checked".into())).await
+        with_timeout(channel.close(200, "checked".into())).await
     }
 
     /// Publishes a wake-up. `Ok` means that a queue has it, on disk.
-    pub async fn publish(&self, lane: Lane, wake_up: &WakeUp) -> Result<(), BrokerError> {
-        let edges = [Edge::BeforeWakeUpPublish, Edge::AfterWakeUpPublish, Edge::AfterWakeUpConfirm];
-        self.send(Message::wake_up(self.exchange(), lane.as_str(), wake_up, edges)).await
+    pub async fn publish_wake_up(&self, lane: Lane, wake_up: &WakeUp) -> Result<(), BrokerError> {
+        self.publish(Message::wake_up(self.topology(), lane, wake_up)).await
     }
 
-    /// Publishes a hashing turn. `Ok` means that the queue has it, on disk, behind those that wait there.
-    pub async fn publish_turn(&self, turn: &Turn) -> Result<(), BrokerError> {
-        self.send(Message {
-            exchange: self.exchange(),
-            routing_key: Topology::PASSWORDS,
-            kind: "rollcall.hashing-turn.v1",
-            id: turn.tenant.to_string(),
-            headers: turn.trace.headers(),
-            body: turn.body(),
-            edges: [Edge::BeforeTurnPublish, Edge::AfterTurnPublish, Edge::AfterTurnConfirm],
-        })
-        .await
+    /// Publishes a hash batch request. `Ok` means that the queue has it, on disk, after the requests that wait there.
+    pub async fn publish_hash_batch_request(&self, request: &HashBatchRequest) -> Result<(), BrokerError> {
+        self.publish(Message::hash_batch_request(self.topology(), request)).await
     }
 
-    /// Puts a wake-up among the dead letters: its import was given up. `Ok` means that it is there, on disk.
+    /// Publishes the wake-up of an abandoned import as a dead letter. `Ok` means that it is there, on disk.
     pub async fn publish_dead_letter(&self, wake_up: &WakeUp) -> Result<(), BrokerError> {
-        let edges =
-            [Edge::BeforeDeadLetterPublish, Edge::AfterDeadLetterPublish, Edge::AfterDeadLetterConfirm];
-        self.send(Message::wake_up(self.address.topology.dead_letters(), "", wake_up, edges)).await
+        self.publish(Message::dead_letter(self.topology(), wake_up)).await
     }
 
-    async fn send(&self, message: Message) -> Result<(), BrokerError> {
+    async fn publish(&self, message: Message) -> Result<(), BrokerError> {
         let mut publisher = self.publisher.lock().await;
-        // A channel that was lost since it was last used says so only when it is used: hence a second try.
+        // A channel that was lost since its last use reports that only when it is used: hence a second try.
         if let Some(channel) = publisher.as_ref()
             && publish_on(channel, &message).await.is_ok()
         {
@@ -154,48 +118,20 @@ impl Broker {
         }
         *publisher = None;
         let channel = self.channel().await?;
-        answered(channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        // Declared again even on a connection that lasted: somebody may have deleted a queue under it.
-        answered(declare(&channel, &self.address.topology)).await?;
+        with_timeout(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        // Declared again even on a connection that survived: a queue may have been deleted meanwhile.
+        with_timeout(self.topology().declare(&channel)).await?;
         publish_on(&channel, &message).await?;
         *publisher = Some(channel);
         Ok(())
     }
 }
 
-/// A message on its way out.
-struct Message {
-    exchange: String,
-    routing_key: &'static str,
-    /// What it is and in which version, for who looks into a queue.
-    kind: &'static str,
-    /// The id of what it speaks of.
-    id: String,
-    headers: FieldTable,
-    body: Vec<u8>,
-    /// Before it is published, behind that, and when it is confirmed.
-    edges: [Edge; 3],
-}
-
-impl Message {
-    fn wake_up(exchange: String, routing_key: &'static str, wake_up: &WakeUp, edges: [Edge; 3]) -> Self {
-        Self {
-            exchange,
-            routing_key,
-            kind: "rollcall.wake-up.v1",
-            id: wake_up.import.to_string(),
-            headers: wake_up.trace.headers(),
-            body: wake_up.body(),
-            edges,
-        }
-    }
-}
-
-/// The answer to a request, if it comes in time.
-pub async fn answered<T>(request: impl Future<Output = lapin::Result<T>>) -> Result<T, BrokerError> {
-    match timeout(ANSWER_LIMIT, request).await {
+/// The answer to a request, if it arrives within the timeout.
+pub async fn with_timeout<T>(request: impl Future<Output = lapin::Result<T>>) -> Result<T, BrokerError> {
+    match timeout(ANSWER_TIMEOUT, request).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(BrokerError::Silent),
+        Err(_) => Err(BrokerError::Timeout),
     }
 }
 
@@ -206,9 +142,9 @@ async fn publish_on(channel: &Channel, message: &Message) -> Result<(), BrokerEr
         .with_message_id(message.id.as_str().into())
         .with_delivery_mode(2)
         .with_headers(message.headers.clone());
-    let [before, published, confirmed] = message.edges;
-    edge::pass(before);
-    let confirmation = answered(async {
+    let [before, published, confirmed] = message.crash_points;
+    crash_point::reached(before);
+    let confirmation = with_timeout(async {
         let confirm = channel
             .basic_publish(
                 message.exchange.as_str().into(),
@@ -218,68 +154,16 @@ async fn publish_on(channel: &Channel, message: &Message) -> Result<(), BrokerEr
                 properties,
             )
             .await?;
-        edge::pass(published);
+        crash_point::reached(published);
         confirm.await
     })
     .await?;
-    edge::pass(confirmed);
+    crash_point::reached(confirmed);
     match confirmation {
         Confirmation::Ack(None) => Ok(()),
-        // Acknowledged with the message inside: it was routable to no queue.
+        // An acknowledgement that returns the message: no queue is bound for it.
         Confirmation::Ack(Some(_)) | Confirmation::Nack(_) | Confirmation::NotRequested => {
-            Err(BrokerError::NotTaken)
+            Err(BrokerError::NotQueued)
         }
     }
-}
-
-/// Declares the exchanges and the queues. Declaring what is there already changes nothing.
-async fn declare(channel: &Channel, topology: &Topology) -> lapin::Result<()> {
-    let (exchange, dead_letters) = (topology.exchange(), topology.dead_letters());
-    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    let kept = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel
-        .exchange_declare(exchange.as_str().into(), ExchangeKind::Direct, durable, FieldTable::default())
-        .await?;
-    channel
-        .exchange_declare(dead_letters.as_str().into(), ExchangeKind::Fanout, durable, FieldTable::default())
-        .await?;
-    let mut bounded = quorum();
-    // Kept to be looked at; the oldest go when nobody does.
-    bounded.insert("x-max-length".into(), AMQPValue::LongInt(DEAD_LETTERS_KEPT));
-    channel.queue_declare(dead_letters.as_str().into(), kept, bounded).await?;
-    channel
-        .queue_bind(
-            dead_letters.as_str().into(),
-            dead_letters.as_str().into(),
-            "".into(),
-            QueueBindOptions::default(),
-            FieldTable::default(),
-        )
-        .await?;
-    for (queue, routing_key) in topology.routes() {
-        let mut arguments = quorum();
-        arguments.insert("x-dead-letter-exchange".into(), text(&dead_letters));
-        channel.queue_declare(queue.as_str().into(), kept, arguments).await?;
-        channel
-            .queue_bind(
-                queue.into(),
-                exchange.as_str().into(),
-                routing_key.into(),
-                QueueBindOptions::default(),
-                FieldTable::default(),
-            )
-            .await?;
-    }
-    Ok(())
-}
-
-/// Quorum queues survive the loss of a node, and are what RabbitMQ 4 replicates.
-fn quorum() -> FieldTable {
-    let mut arguments = FieldTable::default();
-    arguments.insert(ShortString::from("x-queue-type"), text("quorum"));
-    arguments
-}
-
-fn text(value: &str) -> AMQPValue {
-    AMQPValue::LongString(LongString::from(value))
 }

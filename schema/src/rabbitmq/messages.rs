@@ -1,107 +1,129 @@
-//! The wake-up: a message that says "look at this import", and the queues it travels through.
+//! The messages: a wake-up says "look at this import", a hash batch request "hash some of this tenant's passwords".
 //!
-//! It is neither the job nor its lock. Lost, late or delivered twice, it changes nothing but the time.
+//! A message is neither the job nor its lock. If it is lost, late or delivered twice, only time is lost (invariant 1). It
+//! carries ids and its trace context, never a part of a roster.
 
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use serde::{Deserialize, Serialize};
 
+use super::topology::Topology;
+use crate::crash_point::CrashPoint;
 use crate::ids::{ImportId, TenantId};
+use crate::lane::Lane;
 use crate::telemetry::TraceContext;
 
-/// The names of the exchanges and queues, all behind one prefix, so that several installations can share a broker.
-#[derive(Debug, Clone)]
-pub struct Topology {
-    prefix: String,
-}
-
-impl Topology {
-    /// The prefix unless another is configured.
-    pub const DEFAULT_PREFIX: &str = "rollcall";
-    /// What routes a hashing turn.
-    pub const PASSWORDS: &str = "passwords";
-
-    /// The names behind `prefix`.
-    pub fn new(prefix: impl Into<String>) -> Self {
-        Self { prefix: prefix.into() }
-    }
-
-    /// The exchange that wake-ups are published to, by the lane's name as routing key, and hashing turns.
-    pub fn exchange(&self) -> String {
-        format!("{}.wake-ups", self.prefix)
-    }
-
-    /// The exchange, and the queue behind it, for messages that no worker could make sense of, and for the wake-ups of
-    /// imports that were given up.
-    pub fn dead_letters(&self) -> String {
-        format!("{}.dead", self.prefix)
-    }
-
-    /// The queue of a lane.
-    pub fn queue(&self, lane: Lane) -> String {
-        format!("{}.imports.{}", self.prefix, lane.as_str())
-    }
-
-    /// The queue of the hashing turns: see [`crate::hashing`].
-    pub fn passwords(&self) -> String {
-        format!("{}.{}", self.prefix, Self::PASSWORDS)
-    }
-
-    /// Every queue that is worked, and the routing key that leads to it.
-    pub fn routes(&self) -> impl Iterator<Item = (String, &'static str)> {
-        let lanes = Lane::ALL.into_iter().map(|lane| (self.queue(lane), lane.as_str()));
-        lanes.chain([(self.passwords(), Self::PASSWORDS)])
-    }
-}
-
-/// Which queue an import waits in: small ones have one of their own, so that a school never waits behind a
-/// district.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Lane {
-    /// For files up to the configured size.
-    Small,
-    /// For all others.
-    Bulk,
-}
-
-impl Lane {
-    /// Every lane there is.
-    pub const ALL: [Self; 2] = [Self::Small, Self::Bulk];
-
-    /// The name that is stored and that routes.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Small => "small",
-            Self::Bulk => "bulk",
-        }
-    }
-
-    /// Parses [`Self::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|lane| lane.as_str() == text)
-    }
-}
-
-/// "Look at this import." Carries ids only; nothing of the roster is ever in a message.
+/// "Look at this import."
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WakeUp {
-    /// Whose import.
     pub tenant: TenantId,
-    /// Which import.
     pub import: ImportId,
-    /// The trace it belongs to; travels in the headers.
+    /// The trace of the request that submitted the import. Travels in the headers.
     #[serde(skip)]
     pub trace: TraceContext,
 }
 
 impl WakeUp {
-    /// The message's body.
-    pub fn body(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("two ids can always be written as JSON")
-    }
-
     /// Reads a message; `None` if it is not a wake-up.
     pub fn read(body: &[u8], headers: Option<&FieldTable>) -> Option<Self> {
         let wake_up: Self = serde_json::from_slice(body).ok()?;
-        Some(Self { trace: TraceContext::read(headers), ..wake_up })
+        Some(Self { trace: read_trace(headers), ..wake_up })
     }
+
+    fn to_message(&self, exchange: String, routing_key: &'static str, crash_points: CrashPoints) -> Message {
+        Message {
+            exchange,
+            routing_key,
+            kind: "rollcall.wake-up.v1",
+            id: self.import.to_string(),
+            headers: trace_headers(&self.trace),
+            body: serde_json::to_vec(self).expect("two ids can always be written as JSON"),
+            crash_points,
+        }
+    }
+}
+
+/// "Some of this tenant's waiting passwords may be hashed now." See [`crate::passwords::queue`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HashBatchRequest {
+    pub tenant: TenantId,
+    /// The trace of the import that sealed the passwords, if an import requests it. Travels in the headers.
+    #[serde(skip)]
+    pub trace: TraceContext,
+}
+
+impl HashBatchRequest {
+    /// Reads a message; `None` if it is not a hash batch request.
+    pub fn read(body: &[u8], headers: Option<&FieldTable>) -> Option<Self> {
+        let request: Self = serde_json::from_slice(body).ok()?;
+        Some(Self { trace: read_trace(headers), ..request })
+    }
+}
+
+/// A message to be published.
+pub(super) struct Message {
+    pub exchange: String,
+    pub routing_key: &'static str,
+    /// What the message is, and in which version, for people who look into a queue.
+    pub kind: &'static str,
+    /// The id of the import or tenant that it is about.
+    pub id: String,
+    pub headers: FieldTable,
+    pub body: Vec<u8>,
+    pub crash_points: CrashPoints,
+}
+
+/// Before the message is published, after that, and once it is confirmed.
+type CrashPoints = [CrashPoint; 3];
+
+impl Message {
+    pub fn wake_up(topology: &Topology, lane: Lane, wake_up: &WakeUp) -> Self {
+        let crash_points =
+            [CrashPoint::BeforeWakeUpPublish, CrashPoint::AfterWakeUpPublish, CrashPoint::AfterWakeUpConfirm];
+        wake_up.to_message(topology.exchange(), lane.as_str(), crash_points)
+    }
+
+    /// The wake-up of an abandoned import, for the dead letters.
+    pub fn dead_letter(topology: &Topology, wake_up: &WakeUp) -> Self {
+        let crash_points = [
+            CrashPoint::BeforeDeadLetterPublish,
+            CrashPoint::AfterDeadLetterPublish,
+            CrashPoint::AfterDeadLetterConfirm,
+        ];
+        wake_up.to_message(topology.dead_letters(), "", crash_points)
+    }
+
+    pub fn hash_batch_request(topology: &Topology, request: &HashBatchRequest) -> Self {
+        Self {
+            exchange: topology.exchange(),
+            routing_key: Topology::PASSWORDS,
+            kind: "rollcall.hash-batch-request.v1",
+            id: request.tenant.to_string(),
+            headers: trace_headers(&request.trace),
+            body: serde_json::to_vec(request).expect("an id can always be written as JSON"),
+            crash_points: [
+                CrashPoint::BeforeHashRequestPublish,
+                CrashPoint::AfterHashRequestPublish,
+                CrashPoint::AfterHashRequestConfirm,
+            ],
+        }
+    }
+}
+
+fn trace_headers(trace: &TraceContext) -> FieldTable {
+    let mut headers = FieldTable::default();
+    for (name, value) in [("traceparent", &trace.traceparent), ("tracestate", &trace.tracestate)] {
+        if let Some(value) = value {
+            headers.insert(ShortString::from(name), AMQPValue::LongString(LongString::from(value.as_str())));
+        }
+    }
+    headers
+}
+
+fn read_trace(headers: Option<&FieldTable>) -> TraceContext {
+    let header = |name: &str| match headers?.inner().get(name)? {
+        AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok().map(str::to_owned),
+        AMQPValue::ShortString(text) => Some(text.as_str().to_owned()),
+        _ => None,
+    };
+    TraceContext { traceparent: header("traceparent"), tracestate: header("tracestate") }
 }

@@ -1,2 +1,6 @@
-pub mod connection;
+//! RabbitMQ: AMQP and nothing else.
+
 pub mod messages;
+pub mod topology;
+
+pub mod connection;

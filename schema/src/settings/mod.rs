@@ -1,5 +1,8 @@
-//! The settings that all processes share, as command-line arguments that are also environment variables, so
-//! that `--help` is their documentation. A secret may be given as a file by the variable with `_FILE` behind.
+//! The settings that processes share: command-line arguments that are also environment variables, so that `--help`
+//! documents both. A secret `NAME` may be read from the file that `NAME_FILE` names.
+
+pub mod error;
+pub mod renamed;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,76 +10,61 @@ use std::time::Duration;
 use clap::Args;
 use url::Url;
 
-use crate::broker::BrokerAddress;
-use crate::database::DatabaseAddress;
-use crate::seal::ServiceKey;
-use crate::upload::UploadStore;
-use crate::wake_up::Topology;
+use self::error::SettingError;
+use crate::crypto::key::ServiceKey;
+use crate::postgres::address::DatabaseAddress;
+use crate::rabbitmq::connection::BrokerAddress;
+use crate::rabbitmq::topology::Topology;
+use crate::uploads::UploadStore;
 
-/// A setting that is missing or wrong. Its Display is a sentence that names the mend.
-#[derive(Debug, thiserror::Error)]
-#[error("{setting} {problem}")]
-pub struct ConfigError {
-    setting: &'static str,
-    problem: String,
-}
-
-impl ConfigError {
-    /// The setting's name and what is wrong with it, continuing the sentence that the name begins.
-    pub fn new(setting: &'static str, problem: impl Into<String>) -> Self {
-        Self { setting, problem: problem.into() }
-    }
-}
-
-/// A secret given by value or by the file that holds it.
+/// A secret, given as a value or as the file that contains it.
 fn secret(
     setting: &'static str,
     value: Option<&String>,
     file: Option<&PathBuf>,
     example: &str,
-) -> Result<String, ConfigError> {
+) -> Result<String, SettingError> {
     match (value, file) {
         (Some(_), Some(_)) => {
-            Err(ConfigError::new(setting, format!("and {setting}_FILE are both set: set one of them")))
+            Err(SettingError::new(setting, format!("and {setting}_FILE are both set: set one of them")))
         }
         (Some(value), None) => Ok(value.clone()),
         (None, Some(file)) => {
             std::fs::read_to_string(file).map(|text| text.trim().to_owned()).map_err(|error| {
-                ConfigError::new(setting, format!("cannot be read from {}: {error}", file.display()))
+                SettingError::new(setting, format!("cannot be read from {}: {error}", file.display()))
             })
         }
-        (None, None) => Err(ConfigError::new(setting, format!("is not set: {example}"))),
+        (None, None) => Err(SettingError::new(setting, format!("is not set: {example}"))),
     }
 }
 
-/// Where Postgres is.
+/// The address of Postgres.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Postgres")]
 pub struct DatabaseSettings {
     /// URL of the Postgres database (15 or later): `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with
-    /// `?sslmode=disable|prefer|require|verify-full` and `&sslrootcert=FILE` as libpq knows them.
+    /// `?sslmode=disable|prefer|require|verify-full` and `&sslrootcert=FILE` as in libpq.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
 
-    /// File that holds the database URL, instead of `DATABASE_URL`.
+    /// File that contains the database URL, instead of `DATABASE_URL`.
     #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE")]
     pub database_url_file: Option<PathBuf>,
 }
 
 impl DatabaseSettings {
-    /// The address, checked.
-    pub fn address(&self) -> Result<DatabaseAddress, ConfigError> {
+    pub fn address(&self) -> Result<DatabaseAddress, SettingError> {
         let url = secret(
             "DATABASE_URL",
             self.database_url.as_ref(),
             self.database_url_file.as_ref(),
-            "set it to postgres://USER:PASSWORD@HOST:PORT/DATABASE, or DATABASE_URL_FILE to a file that holds it",
+            "set it to postgres://USER:PASSWORD@HOST:PORT/DATABASE, or set DATABASE_URL_FILE to a file that contains it",
         )?;
         DatabaseAddress::parse(&url)
     }
 }
 
-/// Where RabbitMQ is.
+/// The address of RabbitMQ.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "RabbitMQ")]
 pub struct BrokerSettings {
@@ -84,23 +72,22 @@ pub struct BrokerSettings {
     #[arg(long, env = "AMQP_URL", hide_env_values = true, value_name = "URL")]
     pub amqp_url: Option<String>,
 
-    /// File that holds the RabbitMQ URL, instead of `AMQP_URL`.
+    /// File that contains the RabbitMQ URL, instead of `AMQP_URL`.
     #[arg(long, env = "AMQP_URL_FILE", value_name = "FILE")]
     pub amqp_url_file: Option<PathBuf>,
 
-    /// What the names of the exchanges and queues begin with. Installations that share a broker need one each.
+    /// Prefix of the names of exchanges and queues. Installations that share a broker need one each.
     #[arg(long, env = "ROLLCALL_QUEUE_PREFIX", default_value = Topology::DEFAULT_PREFIX, value_name = "NAME")]
     pub queue_prefix: String,
 }
 
 impl BrokerSettings {
-    /// The address, checked.
-    pub fn address(&self) -> Result<BrokerAddress, ConfigError> {
+    pub fn address(&self) -> Result<BrokerAddress, SettingError> {
         let url = secret(
             "AMQP_URL",
             self.amqp_url.as_ref(),
             self.amqp_url_file.as_ref(),
-            "set it to amqp://USER:PASSWORD@HOST:PORT/%2f, or AMQP_URL_FILE to a file that holds it",
+            "set it to amqp://USER:PASSWORD@HOST:PORT/%2f, or set AMQP_URL_FILE to a file that contains it",
         )?;
         BrokerAddress::parse(&url, Topology::new(&self.queue_prefix))
     }
@@ -110,62 +97,64 @@ impl BrokerSettings {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Secrets")]
 pub struct KeySettings {
-    /// The service's key: 64 hexadecimal digits, the same for every process. It seals uploads and waiting
-    /// passwords; whoever loses it loses both. Make one with `openssl rand -hex 32`.
+    /// The service's key: 64 hexadecimal digits, the same for every process. It seals uploads and waiting passwords:
+    /// without it both are lost. Create one with `openssl rand -hex 32`.
     #[arg(long, env = "ROLLCALL_KEY", hide_env_values = true, value_name = "HEX")]
     pub key: Option<String>,
 
-    /// File that holds the key, instead of `ROLLCALL_KEY`.
+    /// File that contains the key, instead of `ROLLCALL_KEY`.
     #[arg(long, env = "ROLLCALL_KEY_FILE", value_name = "FILE")]
     pub key_file: Option<PathBuf>,
 }
 
 impl KeySettings {
-    /// The key, checked.
-    pub fn key(&self) -> Result<ServiceKey, ConfigError> {
-        let example = "make a key with `openssl rand -hex 32` and give it as ROLLCALL_KEY, or its file as ROLLCALL_KEY_FILE";
+    pub fn key(&self) -> Result<ServiceKey, SettingError> {
+        let example = "create a key with `openssl rand -hex 32` and set ROLLCALL_KEY to it, or ROLLCALL_KEY_FILE to its file";
         let text = secret("ROLLCALL_KEY", self.key.as_ref(), self.key_file.as_ref(), example)?;
         ServiceKey::from_hex(&text).ok_or_else(|| {
-            ConfigError::new("ROLLCALL_KEY", format!("is not 64 hexadecimal digits: {example}"))
+            SettingError::new("ROLLCALL_KEY", format!("is not 64 hexadecimal digits: {example}"))
         })
     }
 }
 
-/// Where uploads are kept.
+/// Where uploads are stored.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Uploads")]
 pub struct UploadSettings {
-    /// Folder that keeps the sealed uploads, shared by the API and every worker; a path or a file:// URL.
+    /// Folder of the sealed uploads, shared by the API and every worker: a path or a file:// URL.
     #[arg(long, env = "ROLLCALL_UPLOADS", value_name = "FOLDER")]
     pub uploads: Option<String>,
 }
 
 impl UploadSettings {
-    /// The store, its folder made and found usable.
-    pub fn store(&self, key: ServiceKey) -> Result<UploadStore, ConfigError> {
+    /// The store. Creates its folder if necessary.
+    pub fn store(&self, key: ServiceKey) -> Result<UploadStore, SettingError> {
         let setting = "ROLLCALL_UPLOADS";
-        let place = self.uploads.as_ref().ok_or_else(|| {
-            ConfigError::new(setting, "is not set: name a folder that the API and every worker can write to")
+        let location = self.uploads.as_ref().ok_or_else(|| {
+            SettingError::new(
+                setting,
+                "is not set: set it to a folder that the API and every worker can write to",
+            )
         })?;
-        let folder = match Url::parse(place) {
+        let folder = match Url::parse(location) {
             Ok(url) if url.scheme() == "file" => url.to_file_path().map_err(|()| {
-                ConfigError::new(setting, "is not a local file:// URL: write file:///FOLDER")
+                SettingError::new(setting, "is not a local file:// URL: write file:///FOLDER")
             })?,
-            Ok(url) if place.contains("://") => {
-                return Err(ConfigError::new(
+            Ok(url) if location.contains("://") => {
+                return Err(SettingError::new(
                     setting,
                     format!(
-                        "names a store of kind {}, which this build does not have: name a folder",
+                        "names a store of kind {}, which this build does not support: name a folder",
                         url.scheme()
                     ),
                 ));
             }
-            _ => PathBuf::from(place),
+            _ => PathBuf::from(location),
         };
         UploadStore::in_folder(&folder, key).map_err(|error| {
-            let why =
+            let source =
                 std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
-            ConfigError::new(setting, format!("cannot be used: {error}{why}"))
+            SettingError::new(setting, format!("cannot be used: {error}{source}"))
         })
     }
 }

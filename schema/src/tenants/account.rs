@@ -1,19 +1,23 @@
-//! Accounts: users as the login sees them, and the first administrator that an operator makes.
+//! Accounts: users as the login sees them, and the administrators that an operator adds.
 
 use diesel::prelude::*;
-use diesel::sql_types;
 use diesel_async::{AsyncConnection as _, RunQueryDsl};
 
-use crate::database::Connection;
+use super::group;
 use crate::ids::{GroupId, TenantId, UserId};
-use crate::statement::statement;
-use crate::tables::{system_group_members, system_groups, users};
+use crate::postgres::client::Session;
+use crate::postgres::pool::Connection;
+use crate::postgres::tables::{system_group_members, system_groups, users};
 
-/// The system group that a first administrator is put into.
+/// The system group for administrators, created if the tenant has no group that grants administration.
 pub const ADMINISTRATORS: &str = "Administrators";
 
-/// The key that a username is found by: its letters in lower case, one by one, so that the result does not
-/// depend on what stands around a letter.
+const STORE_HASH: &str = include_str!("sql/store_hash.sql");
+
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[("store_hash", STORE_HASH)];
+
+/// The key that a username is found by: its letters in lower case, converted one by one, so that the result does not depend
+/// on the letters around.
 pub fn username_key(username: &str) -> String {
     username.chars().flat_map(char::to_lowercase).collect()
 }
@@ -21,23 +25,19 @@ pub fn username_key(username: &str) -> String {
 /// A user as the login sees it.
 #[derive(Debug, Clone, Queryable)]
 pub struct Account {
-    /// The user.
     pub id: UserId,
-    /// The username as it is written.
     pub username: String,
-    /// What the username is found by.
     pub username_key: String,
-    /// Whether the user may log in at all.
+    /// A disabled user cannot log in.
     pub enabled: bool,
-    /// The password's hash; `None` for a user without a local login, or while the password waits under seal.
+    /// `None` for a user without a local login, or while the first password waits under seal.
     pub password_hash: Option<String>,
-    /// The password under seal, waiting to be hashed.
+    /// A password that waits under seal to be hashed. Newer than the hash.
     pub password_sealed: Option<Vec<u8>>,
-    /// Whether the user is in a system group that grants system administration.
+    /// Member of a system group that grants system administration.
     pub is_administrator: bool,
 }
 
-/// The account of this name.
 pub async fn find(conn: &mut Connection, tenant: TenantId, username: &str) -> QueryResult<Option<Account>> {
     let granting = system_group_members::table
         .inner_join(
@@ -65,49 +65,37 @@ pub async fn find(conn: &mut Connection, tenant: TenantId, username: &str) -> Qu
         .optional()
 }
 
-/// Stores the hash of a password that waited under this seal, where a login came before the hashing.
-/// Nothing happens if another password has taken its place meanwhile, or if somebody else is writing to the user: a
-/// login is not to wait for that one's transaction.
+/// Replaces the seal of a waiting password by its hash, when a login came before the hashing queue.
+///
+/// Does nothing if the password was replaced meanwhile, or if another transaction is writing the user: a login must not
+/// wait for it.
 pub async fn store_hash(
-    conn: &mut Connection,
+    session: &Session,
     tenant: TenantId,
     user: UserId,
     sealed: &[u8],
     hash: &str,
-) -> QueryResult<bool> {
-    let stored = statement(
-        "update users
-            set password_hash = $4, password_sealed = null
-          where (tenant_id, id) in (select tenant_id, id from users
-                                     where tenant_id = $1 and id = $2 and password_sealed = $3
-                                       for update skip locked)",
-    )
-    .bind::<sql_types::Uuid, _>(tenant)
-    .bind::<sql_types::Uuid, _>(user)
-    .bind::<sql_types::Binary, _>(sealed)
-    .bind::<sql_types::Text, _>(hash)
-    .execute(conn)
-    .await?;
-    Ok(stored == 1)
+) -> Result<(), tokio_postgres::Error> {
+    session.execute(STORE_HASH, &[&tenant, &user, &sealed, &hash]).await?;
+    Ok(())
 }
 
-/// What became of [`add_administrator`].
+/// The outcome of [`add_administrator`].
 #[derive(Debug, PartialEq, Eq)]
-pub enum Added {
-    /// The user was made, with the password given.
+pub enum AddedAdministrator {
+    /// The user was created.
     Created,
-    /// The user was there: the password was set and the administration granted.
+    /// The user existed: the password was set and administration granted.
     Updated,
 }
 
-/// Makes a user an administrator who can log in with this password hash; creates the user (as staff) if there
-/// is none of this name.
+/// Makes a user an administrator with this password. Creates the user (as staff) if it does not exist.
 pub async fn add_administrator(
     conn: &mut Connection,
     tenant: TenantId,
     username: &str,
     password_hash: &str,
-) -> QueryResult<Added> {
+) -> QueryResult<AddedAdministrator> {
     conn.transaction(async |conn| {
         let existing = find(conn, tenant, username).await?;
         let is_administrator = existing.as_ref().is_some_and(|account| account.is_administrator);
@@ -121,7 +109,7 @@ pub async fn add_administrator(
                 ))
                 .execute(conn)
                 .await?;
-            (account.id, Added::Updated)
+            (account.id, AddedAdministrator::Updated)
         } else {
             let user = UserId::generate();
             diesel::insert_into(users::table)
@@ -136,7 +124,7 @@ pub async fn add_administrator(
                 ))
                 .execute(conn)
                 .await?;
-            (user, Added::Created)
+            (user, AddedAdministrator::Created)
         };
         if !is_administrator {
             let group = granting_group(conn, tenant).await?;
@@ -155,7 +143,7 @@ pub async fn add_administrator(
     .await
 }
 
-/// A system group that grants administration; made if the tenant has none.
+/// A system group that grants administration. Created if the tenant has none.
 async fn granting_group(conn: &mut Connection, tenant: TenantId) -> QueryResult<GroupId> {
     let found = system_groups::table
         .filter(system_groups::tenant_id.eq(tenant))
@@ -168,9 +156,9 @@ async fn granting_group(conn: &mut Connection, tenant: TenantId) -> QueryResult<
     if let Some(group) = found {
         return Ok(group);
     }
-    // A group of the usual name that grants nothing is not given powers behind its owner's back.
+    // An existing group of that name that grants nothing is not silently given powers.
     let mut name = ADMINISTRATORS.to_owned();
-    while !crate::group::add_system_group(conn, tenant, &name, true).await? {
+    while !group::add_system_group(conn, tenant, &name, true).await? {
         name.push_str(" (Rollcall)");
     }
     system_groups::table

@@ -1,14 +1,14 @@
-//! Library groups and system groups, which the operator defines and imports only fill.
+//! Library groups and system groups. The operator defines them; imports only add members.
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde::Serialize;
 
-use crate::database::Connection;
 use crate::ids::{GroupId, TenantId};
-use crate::tables::{library_groups, system_groups};
+use crate::postgres::pool::Connection;
+use crate::postgres::tables::{library_groups, system_groups};
 
-/// Which of the two kinds of group an operator defines.
+/// The kinds of group that an operator defines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GroupKind {
@@ -21,9 +21,8 @@ pub enum GroupKind {
 /// A group that an operator defined.
 #[derive(Debug, Clone, Serialize)]
 pub struct Group {
-    /// Its kind.
     pub kind: GroupKind,
-    /// Its name, by which a file refers to it, exactly.
+    /// Files refer to the group by exactly this name.
     pub name: String,
     /// Whether its members are system administrators.
     pub grants_administration: bool,
@@ -44,7 +43,7 @@ pub async fn add_library_group(conn: &mut Connection, tenant: TenantId, name: &s
     Ok(added == 1)
 }
 
-/// Defines a system group. Returns whether it is new; one that is there keeps what it grants.
+/// Defines a system group. Returns whether it is new; an existing group keeps what it grants.
 pub async fn add_system_group(
     conn: &mut Connection,
     tenant: TenantId,

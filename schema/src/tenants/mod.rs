@@ -1,3 +1,6 @@
-pub mod tenant;
-pub mod account;
+//! Tenants, the groups that their operators define, and the accounts that may import.
+
 pub mod group;
+pub mod tenant;
+
+pub mod account;

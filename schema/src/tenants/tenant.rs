@@ -1,89 +1,65 @@
-//! Tenants: how a request finds its own, and the settings each has.
+//! Tenants: their settings, and how a request finds its tenant.
 
 use diesel::prelude::*;
 use diesel::result::DatabaseErrorKind;
 use diesel_async::{AsyncConnection as _, RunQueryDsl};
 use serde::Serialize;
 
-use crate::database::Connection;
 use crate::ids::{ImportId, TenantId};
-use crate::tables::{imports, tenant_hosts, tenants};
+use crate::postgres::pool::Connection;
+use crate::postgres::tables::{imports, tenant_hosts, tenants};
+use crate::stored_words::stored_words;
 
-/// The largest upload that a tenant may send unless it is told otherwise: 2 GiB.
+/// The default limit of a tenant's uploads: 2 GiB.
 pub const DEFAULT_UPLOAD_LIMIT_BYTES: i64 = 2 * 1024 * 1024 * 1024;
 
 /// A tenant and its settings.
 #[derive(Debug, Clone, Serialize)]
 pub struct Tenant {
-    /// Its id.
     pub id: TenantId,
     /// The name that clients give as `tenantId`, in lower case.
     pub name: String,
     /// The host names whose requests are for this tenant.
     pub hosts: Vec<String>,
-    /// When an import sets a password that its file gives.
     pub password_policy: PasswordPolicy,
     /// The largest upload in bytes.
     pub upload_limit_bytes: i64,
 }
 
-/// When an import sets a password that its file gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PasswordPolicy {
-    /// When it differs from the one that the last import applied to the user: the default.
-    WhenChanged,
-    /// With every row that gives one.
-    Always,
-    /// Only when the user is created.
-    OnCreate,
-}
-
-impl PasswordPolicy {
-    /// The name that is stored.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::WhenChanged => "when-changed",
-            Self::Always => "always",
-            Self::OnCreate => "on-create",
-        }
-    }
-
-    /// Parses [`Self::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::WhenChanged, Self::Always, Self::OnCreate].into_iter().find(|policy| policy.as_str() == text)
+stored_words! {
+    /// When an import applies the password that its file contains.
+    pub enum PasswordPolicy ("password policy") {
+        /// When it differs from the password that the last import applied to the user: the default.
+        WhenChanged = "when-changed",
+        /// With every row that contains one.
+        Always = "always",
+        /// Only when the user is created.
+        OnCreate = "on-create",
     }
 }
 
 /// A tenant as a request finds it.
 #[derive(Debug, Clone, Queryable)]
 pub struct FoundTenant {
-    /// Its id.
     pub id: TenantId,
-    /// Its name.
     pub name: String,
     /// The largest upload in bytes.
     pub upload_limit_bytes: i64,
 }
 
-/// What is wrong with a tenant that somebody wants to add or change.
+/// Why a tenant could not be added or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum TenantError {
-    /// The name is taken.
-    #[error("there is a tenant named {0} already")]
+    #[error("a tenant named {0} already exists")]
     NameTaken(String),
-    /// A host name belongs to another tenant.
     #[error("the host name {0} belongs to another tenant")]
     HostTaken(String),
-    /// The name cannot be a tenant's.
     #[error(
-        "{0:?} cannot be a tenant's name: use 1 to 63 letters, digits, dots, dashes and underscores, and no UUID"
+        "{0:?} cannot be a tenant's name: use 1 to 63 letters, digits, dots, dashes and underscores, but not a UUID"
     )]
     BadName(String),
-    /// There is no such tenant.
-    #[error("there is no tenant named {0}; `rollcall tenant list` shows them")]
+    #[error("no tenant is named {0}; `rollcall tenant list` shows all tenants")]
     Unknown(String),
-    /// The database failed.
     #[error("the database failed")]
     Database(#[from] diesel::result::Error),
 }
@@ -91,8 +67,8 @@ pub enum TenantError {
 const COLUMNS: (tenants::id, tenants::name, tenants::upload_limit_bytes) =
     (tenants::id, tenants::name, tenants::upload_limit_bytes);
 
-/// The tenant of a request: the one named (by name or id) where one is named, else the one whose host name the
-/// request used, else the only one there is.
+/// The tenant of a request: the one named (by name or id) if the request names one, else the one with the request's host
+/// name, else the only tenant there is.
 pub async fn resolve(
     conn: &mut Connection,
     named: Option<&str>,
@@ -125,13 +101,11 @@ pub async fn resolve(
     Ok(any.pop().filter(|_| any.is_empty()))
 }
 
-/// The tenant of an import.
 pub async fn of_import(conn: &mut Connection, import: ImportId) -> QueryResult<Option<FoundTenant>> {
     let of_import = imports::table.filter(imports::id.eq(import)).select(imports::tenant_id);
     tenants::table.filter(tenants::id.eq_any(of_import)).select(COLUMNS).first(conn).await.optional()
 }
 
-/// Adds a tenant.
 pub async fn add(
     conn: &mut Connection,
     name: &str,
@@ -141,7 +115,7 @@ pub async fn add(
 ) -> Result<TenantId, TenantError> {
     let name = name.to_lowercase();
     let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    // A name that reads as an id could never be found by it.
+    // A name that parses as an id could never be found by name.
     if name.is_empty() || name.len() > 63 || !name.chars().all(fits) || name.parse::<TenantId>().is_ok() {
         return Err(TenantError::BadName(name));
     }
@@ -151,40 +125,41 @@ pub async fn add(
             .values((
                 tenants::id.eq(id),
                 tenants::name.eq(&name),
-                tenants::password_policy.eq(password_policy.as_str()),
+                tenants::password_policy.eq(password_policy),
                 tenants::upload_limit_bytes.eq(upload_limit_bytes),
             ))
             .execute(conn)
             .await
-            .map_err(|error| taken(error, || TenantError::NameTaken(name.clone())))?;
+            .map_err(|error| if_taken(error, || TenantError::NameTaken(name.clone())))?;
         add_hosts(conn, id, hosts).await
     })
     .await?;
     Ok(id)
 }
 
-/// What an operator changes of a tenant. What is empty stays as it is.
+/// Changes to a tenant. Empty fields leave it as it is.
 #[derive(Debug, Clone, Default)]
-pub struct Change {
-    /// Host names to take away.
+pub struct TenantUpdate {
     pub remove_hosts: Vec<String>,
-    /// Host names to give.
     pub add_hosts: Vec<String>,
-    /// When imports set passwords.
     pub password_policy: Option<PasswordPolicy>,
     /// The largest upload in bytes.
     pub upload_limit_bytes: Option<i64>,
 }
 
-/// Changes a tenant: everything that was asked, or nothing if a part of it is refused.
-pub async fn change(conn: &mut Connection, tenant: TenantId, change: &Change) -> Result<(), TenantError> {
+/// Applies all changes, or none if one of them fails.
+pub async fn update(
+    conn: &mut Connection,
+    tenant: TenantId,
+    update: &TenantUpdate,
+) -> Result<(), TenantError> {
     conn.transaction(async |conn| {
-        remove_hosts(conn, tenant, &change.remove_hosts).await?;
-        add_hosts(conn, tenant, &change.add_hosts).await?;
-        if let Some(policy) = change.password_policy {
+        remove_hosts(conn, tenant, &update.remove_hosts).await?;
+        add_hosts(conn, tenant, &update.add_hosts).await?;
+        if let Some(policy) = update.password_policy {
             set_password_policy(conn, tenant, policy).await?;
         }
-        if let Some(bytes) = change.upload_limit_bytes {
+        if let Some(bytes) = update.upload_limit_bytes {
             set_upload_limit(conn, tenant, bytes).await?;
         }
         Ok(())
@@ -192,7 +167,7 @@ pub async fn change(conn: &mut Connection, tenant: TenantId, change: &Change) ->
     .await
 }
 
-/// Gives a tenant further host names. One that it has already is fine.
+/// Adds host names to a tenant. Those that it already has are skipped.
 pub async fn add_hosts(conn: &mut Connection, tenant: TenantId, hosts: &[String]) -> Result<(), TenantError> {
     for host in hosts {
         let host = host.trim_end_matches('.').to_lowercase();
@@ -202,19 +177,19 @@ pub async fn add_hosts(conn: &mut Connection, tenant: TenantId, hosts: &[String]
             .do_nothing()
             .execute(conn)
             .await
-            .map_err(|error| taken(error, || TenantError::HostTaken(host.clone())))?;
+            .map_err(|error| if_taken(error, || TenantError::HostTaken(host.clone())))?;
     }
     Ok(())
 }
 
-fn taken(error: diesel::result::Error, name: impl FnOnce() -> TenantError) -> TenantError {
+/// `taken` for a unique violation; any other error is the database's.
+fn if_taken(error: diesel::result::Error, taken: impl FnOnce() -> TenantError) -> TenantError {
     match error {
-        diesel::result::Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => name(),
+        diesel::result::Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => taken(),
         other => TenantError::Database(other),
     }
 }
 
-/// Takes host names from a tenant.
 pub async fn remove_hosts(conn: &mut Connection, tenant: TenantId, hosts: &[String]) -> QueryResult<()> {
     let hosts: Vec<String> = hosts.iter().map(|host| host.trim_end_matches('.').to_lowercase()).collect();
     diesel::delete(
@@ -227,20 +202,18 @@ pub async fn remove_hosts(conn: &mut Connection, tenant: TenantId, hosts: &[Stri
     Ok(())
 }
 
-/// Sets when imports set passwords.
 pub async fn set_password_policy(
     conn: &mut Connection,
     tenant: TenantId,
     policy: PasswordPolicy,
 ) -> QueryResult<()> {
     diesel::update(tenants::table.find(tenant))
-        .set(tenants::password_policy.eq(policy.as_str()))
+        .set(tenants::password_policy.eq(policy))
         .execute(conn)
         .await?;
     Ok(())
 }
 
-/// Sets the largest upload.
 pub async fn set_upload_limit(conn: &mut Connection, tenant: TenantId, bytes: i64) -> QueryResult<()> {
     diesel::update(tenants::table.find(tenant))
         .set(tenants::upload_limit_bytes.eq(bytes))
@@ -249,14 +222,13 @@ pub async fn set_upload_limit(conn: &mut Connection, tenant: TenantId, bytes: i6
     Ok(())
 }
 
-/// The tenant of this name.
 pub async fn by_name(conn: &mut Connection, name: &str) -> Result<FoundTenant, TenantError> {
     resolve(conn, Some(name), None).await?.ok_or_else(|| TenantError::Unknown(name.to_owned()))
 }
 
-/// Every tenant, by name. For the operator.
+/// Every tenant, ordered by name.
 pub async fn list(conn: &mut Connection) -> QueryResult<Vec<Tenant>> {
-    let rows: Vec<(TenantId, String, String, i64)> = tenants::table
+    let rows: Vec<(TenantId, String, PasswordPolicy, i64)> = tenants::table
         .select((tenants::id, tenants::name, tenants::password_policy, tenants::upload_limit_bytes))
         .order(tenants::name)
         .load(conn)
@@ -264,11 +236,11 @@ pub async fn list(conn: &mut Connection) -> QueryResult<Vec<Tenant>> {
     let hosts: Vec<(TenantId, String)> = tenant_hosts::table.order(tenant_hosts::host).load(conn).await?;
     Ok(rows
         .into_iter()
-        .map(|(id, name, policy, upload_limit_bytes)| Tenant {
+        .map(|(id, name, password_policy, upload_limit_bytes)| Tenant {
             id,
             name,
             hosts: hosts.iter().filter(|(tenant, _)| *tenant == id).map(|(_, host)| host.clone()).collect(),
-            password_policy: PasswordPolicy::parse(&policy).unwrap_or(PasswordPolicy::WhenChanged),
+            password_policy,
             upload_limit_bytes,
         })
         .collect())

@@ -1,4 +1,5 @@
-//! The uploads at rest: written once, sealed and hashed on the way, durable before the import is accepted.
+//! Uploads at rest. Each is written once, sealed and hashed as it arrives, and durable before its import is accepted
+//! (invariant 2).
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -14,32 +15,28 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::io::{StreamReader, SyncIoBridge};
 use uuid::Uuid;
 
-use crate::edge::{self, Edge};
+use crate::crash_point::{self, CrashPoint};
+use crate::crypto::key::ServiceKey;
+use crate::crypto::upload_stream::{UploadOpener, UploadSealer};
 use crate::ids::{ImportId, TenantId};
-use crate::seal::{ServiceKey, UploadOpener, UploadSealer};
 
-/// Bytes held before they are handed to the store: what one upload under way costs in memory, a few times.
-const PART: usize = 256 * 1024;
-/// Parts that may be on their way to the store at once.
-const PARTS_UNDER_WAY: usize = 2;
+/// Bytes collected before they are handed to the store. One upload in progress takes a small multiple of this in memory.
+const PART_BYTES: usize = 256 * 1024;
+/// Parts that may be in transit to the store at once.
+const PARTS_IN_TRANSIT: usize = 2;
 
-/// Why an upload could not be stored or read. All of these may pass.
+/// Why an upload could not be stored or read. Every one of these may be temporary.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
-    /// The store refused or cannot be reached: the disk is full, say.
+    /// The store failed or is unreachable: the disk may be full.
     #[error("the upload store failed")]
     Store(#[from] object_store::Error),
     /// The upload's folder cannot be used.
     #[error("the upload folder {path} cannot be used")]
-    Folder {
-        /// The folder that was configured.
-        path: String,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    Folder { path: String, source: io::Error },
 }
 
-/// Where sealed uploads are kept.
+/// The store of sealed uploads. Cheap to clone.
 #[derive(Clone)]
 pub struct UploadStore {
     store: Arc<dyn ObjectStore>,
@@ -47,9 +44,9 @@ pub struct UploadStore {
     key: ServiceKey,
 }
 
-/// What was stored.
+/// What an upload was when it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredUpload {
     /// Bytes of the file as the client sent it.
     pub bytes: u64,
     /// SHA-256 of the file as the client sent it.
@@ -57,31 +54,31 @@ pub struct Stored {
 }
 
 impl UploadStore {
-    /// A store in a local folder, which is made if it is missing.
+    /// A store in a local folder, which is created if it does not exist.
     pub fn in_folder(folder: &Path, key: ServiceKey) -> Result<Self, UploadError> {
         let failed = |source| UploadError::Folder { path: folder.display().to_string(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
         let folder = folder.canonicalize().map_err(failed)?;
-        // Without fsync an upload that was answered for could vanish with the power.
+        // Without fsync an accepted upload could be lost in a power failure.
         let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true);
         Ok(Self { store: Arc::new(store), folder, key })
     }
 
-    /// Whether the store takes an upload now: it is given one, which is then removed.
+    /// Fails unless the store accepts an upload now: stores one and deletes it.
     pub async fn check(&self) -> Result<(), UploadError> {
-        // Of no tenant, so that nobody takes it for an upload whose import is missing.
+        // It belongs to no tenant, so the janitor does not treat it as an orphaned upload.
         let probe = path(Uuid::nil().into(), ImportId::generate());
         self.store.put(&probe, Bytes::from_static(b"probe").into()).await?;
         self.store.delete(&probe).await?;
         Ok(())
     }
 
-    /// Begins to store an upload.
+    /// Starts to store an upload.
     pub fn begin(&self, tenant: TenantId, import: ImportId) -> UploadWriter {
         UploadWriter {
             store: Arc::clone(&self.store),
             path: path(tenant, import),
-            sealer: self.key.upload_sealer(&context(tenant, import)),
+            sealer: UploadSealer::new(&self.key, &context(tenant, import)),
             hash: Sha256::new(),
             bytes: 0,
             pending: Vec::new(),
@@ -100,11 +97,10 @@ impl UploadStore {
             GetResultPayload::File(file, _) => Box::new(file),
             GetResultPayload::Stream(stream) => Box::new(SyncIoBridge::new(StreamReader::new(stream))),
         };
-        let opened: UploadOpener<_> = self.key.upload_opener(&context(tenant, import), sealed);
-        Ok(opened)
+        Ok(UploadOpener::new(&self.key, &context(tenant, import), sealed))
     }
 
-    /// Deletes an upload; one that is not there is as good as deleted.
+    /// Deletes an upload, if it exists.
     pub async fn delete(&self, tenant: TenantId, import: ImportId) -> Result<(), UploadError> {
         match self.store.delete(&path(tenant, import)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -112,7 +108,7 @@ impl UploadStore {
         }
     }
 
-    /// The complete uploads that were stored longer than `age` ago.
+    /// The complete uploads that are older than `age`.
     pub fn older_than(
         &self,
         age: Duration,
@@ -124,21 +120,21 @@ impl UploadStore {
         })
     }
 
-    /// Deletes what is left of uploads that broke off and to which nothing was added for `age`: their API died. Returns
-    /// how many there were.
-    pub async fn delete_half(&self, age: Duration) -> Result<usize, UploadError> {
+    /// Deletes incomplete uploads that have not grown for `age`: the API that received them died. Returns how many.
+    pub async fn delete_incomplete(&self, age: Duration) -> Result<usize, UploadError> {
         let folder = self.folder.clone();
-        let swept = tokio::task::spawn_blocking(move || {
-            sweep(&folder, SystemTime::now() - age)
+        let deleted = tokio::task::spawn_blocking(move || {
+            delete_incomplete_files(&folder, SystemTime::now() - age)
                 .map_err(|source| UploadError::Folder { path: folder.display().to_string(), source })
         });
-        swept.await.expect("the sweep does not panic and is not cancelled")
+        deleted.await.expect("the deletion does not panic and is not cancelled")
     }
 }
 
-/// Deletes the files that an upload is written to before it has its name, and that nobody has written to since `before`.
-fn sweep(folder: &Path, before: SystemTime) -> io::Result<usize> {
-    let mut swept = 0;
+/// Deletes the files that uploads are written to before they get their names, if they have not been modified since
+/// `before`.
+fn delete_incomplete_files(folder: &Path, before: SystemTime) -> io::Result<usize> {
+    let mut deleted = 0;
     for tenant in std::fs::read_dir(folder)? {
         let tenant = tenant?;
         if !tenant.file_type()?.is_dir() {
@@ -146,18 +142,18 @@ fn sweep(folder: &Path, before: SystemTime) -> io::Result<usize> {
         }
         for file in std::fs::read_dir(tenant.path())? {
             let file = file?;
-            // The store's own mark of a file that is not complete.
-            let is_half = file.file_name().to_string_lossy().contains('#');
-            // What is gone meanwhile has got its name, or another worker was faster.
-            if is_half
+            // How the store marks an incomplete file.
+            let is_incomplete = file.file_name().to_string_lossy().contains('#');
+            // A file that has disappeared was completed, or another worker deleted it.
+            if is_incomplete
                 && file.metadata().and_then(|meta| meta.modified()).is_ok_and(|written| written < before)
                 && std::fs::remove_file(file.path()).is_ok()
             {
-                swept += 1;
+                deleted += 1;
             }
         }
     }
-    Ok(swept)
+    Ok(deleted)
 }
 
 /// The reverse of [`path`].
@@ -179,16 +175,16 @@ fn context(tenant: TenantId, import: ImportId) -> [u8; 32] {
     context
 }
 
-/// An upload on its way into the store. One that is neither finished nor aborted is never seen by a reader.
+/// An upload in progress. Readers never see it until it is finished.
 pub struct UploadWriter {
     store: Arc<dyn ObjectStore>,
     path: ObjectPath,
     sealer: UploadSealer,
     hash: Sha256,
     bytes: u64,
-    /// Sealed bytes, less than a part.
+    /// Sealed bytes that do not fill a part yet.
     pending: Vec<u8>,
-    /// Opened when the first part is full: a small upload is one plain write.
+    /// Opened when the first part is full: a small upload is a single write.
     parts: Option<WriteMultipart>,
 }
 
@@ -198,13 +194,13 @@ impl UploadWriter {
         self.bytes
     }
 
-    /// Takes the next bytes of the file; waits while the store is behind.
+    /// Adds the next bytes of the file. Waits while the store cannot keep up.
     pub async fn write(&mut self, plain: &[u8]) -> Result<(), UploadError> {
         self.bytes += plain.len() as u64;
         self.hash.update(plain);
         self.sealer.write(plain);
         self.pending.append(&mut self.sealer.take_sealed());
-        if self.pending.len() >= PART {
+        if self.pending.len() >= PART_BYTES {
             let part = std::mem::take(&mut self.pending);
             self.put(part).await?;
         }
@@ -214,21 +210,21 @@ impl UploadWriter {
     async fn put(&mut self, part: Vec<u8>) -> Result<(), UploadError> {
         if self.parts.is_none() {
             let upload = self.store.put_multipart(&self.path).await?;
-            self.parts = Some(WriteMultipart::new_with_chunk_size(upload, PART));
+            self.parts = Some(WriteMultipart::new_with_chunk_size(upload, PART_BYTES));
         }
         if let Some(parts) = &mut self.parts {
-            parts.wait_for_capacity(PARTS_UNDER_WAY).await?;
+            parts.wait_for_capacity(PARTS_IN_TRANSIT).await?;
             parts.put(Bytes::from(part));
-            edge::pass(Edge::BetweenUploadParts);
+            crash_point::reached(CrashPoint::BetweenUploadParts);
         }
         Ok(())
     }
 
     /// Makes the upload durable.
-    pub async fn finish(self) -> Result<Stored, UploadError> {
+    pub async fn finish(self) -> Result<StoredUpload, UploadError> {
         let mut last = self.pending;
         last.append(&mut self.sealer.finish());
-        edge::pass(Edge::BeforeUploadFinish);
+        crash_point::reached(CrashPoint::BeforeUploadFinish);
         match self.parts {
             Some(mut parts) => {
                 parts.put(Bytes::from(last));
@@ -238,16 +234,16 @@ impl UploadWriter {
                 self.store.put(&self.path, last.into()).await?;
             }
         }
-        edge::pass(Edge::AfterUploadFinish);
-        Ok(Stored { bytes: self.bytes, sha256: self.hash.finalize().into() })
+        crash_point::reached(CrashPoint::AfterUploadFinish);
+        Ok(StoredUpload { bytes: self.bytes, sha256: self.hash.finalize().into() })
     }
 
-    /// Throws away what was stored so far.
+    /// Discards the upload.
     pub async fn abort(self) {
         if let Some(parts) = self.parts
             && let Err(error) = parts.abort().await
         {
-            tracing::warn!(error = %error, "a half upload could not be removed and stays in the store");
+            tracing::warn!(error = %error, "an incomplete upload could not be deleted; the janitor will delete it later");
         }
     }
 }

@@ -1,0 +1,27 @@
+-- $1 tenant, $2 import, $3 endpoint, $4 lane, $5 bytes, $6 SHA-256, $7 charset, $8 user, $9 username,
+-- $10 traceparent, $11 tracestate, $12 idempotency key or null
+--
+-- The lock on the tenant's row lasts until the commit, so queue positions follow the order of commits: the head of a line
+-- is never overtaken by an import that got an earlier position and commits later. The key is taken before the tenant's
+-- row: a second request with the same key waits for the first and then takes no position.
+with new_key as (
+    insert into idempotency_keys as kept (tenant_id, key, import_id)
+    select $1::uuid, $12::text, $2::uuid where $12 is not null
+    on conflict (tenant_id, key) do update
+       set import_id = excluded.import_id, created_at = now()
+     where kept.created_at < now() - interval '24 hours'
+    returning key
+),
+line as (
+    update tenants
+       set last_position = last_position + 1
+     where id = $1 and ($12 is null or exists (select from new_key))
+    returning last_position
+)
+insert into imports (tenant_id, id, queue_position, endpoint, lane, upload_bytes, upload_sha256, charset,
+                     submitted_by, submitted_as, traceparent, tracestate)
+select $1, $2, line.last_position, $3::text, $4::text, $5::bigint, $6::bytea, $7::text,
+       $8::uuid, $9::text, $10::text, $11::text
+  from line
+-- Without this import: a statement does not see what it inserts.
+returning not exists (select from line_heads where tenant_id = $1) as is_head

@@ -1,0 +1,105 @@
+//! Submitting: an accepted upload becomes an import at the end of its tenant's line.
+
+use super::idempotency::{self, IdempotencyKey};
+use super::model::{Endpoint, signed};
+use crate::crash_point::{self, CrashPoint};
+use crate::ids::{ImportId, TenantId, UserId};
+use crate::lane::Lane;
+use crate::postgres::client::Session;
+use crate::telemetry::TraceContext;
+use crate::uploads::StoredUpload;
+
+const SUBMIT: &str = include_str!("sql/submit.sql");
+const IS_HEAD: &str = include_str!("sql/is_head.sql");
+
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[("submit", SUBMIT), ("is_head", IS_HEAD)];
+
+/// An accepted upload.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The upload is stored under this id.
+    pub id: ImportId,
+    pub tenant: TenantId,
+    pub endpoint: Endpoint,
+    pub lane: Lane,
+    pub upload: StoredUpload,
+    /// The `charset` that the client declared.
+    pub charset: Option<String>,
+    pub submitted_by: UserId,
+    /// The sender's username, kept in case the user is deleted.
+    pub submitted_as: String,
+    /// The trace of the request.
+    pub trace: TraceContext,
+    pub key: Option<IdempotencyKey>,
+}
+
+/// The outcome of submitting an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    /// It is a new import in its tenant's line.
+    Queued {
+        /// Whether it is the head of the line, whose wake-up is to be published now.
+        is_head: bool,
+    },
+    /// The same upload came before under the same key, as this import.
+    Duplicate(ImportId),
+    /// A different upload came before under the same key. This one is no import.
+    KeyConflict,
+}
+
+/// Why an upload could not be submitted.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    #[error("the tenant was deleted")]
+    TenantDeleted,
+    #[error("a statement failed in the database")]
+    Database(#[from] tokio_postgres::Error),
+}
+
+/// Puts an upload at the end of its tenant's line, once for each idempotency key.
+pub async fn submit(session: &Session, submission: &Submission) -> Result<Submitted, SubmitError> {
+    crash_point::reached_for(submission.tenant, CrashPoint::BeforeSubmitCommit);
+    let inserted = session
+        .query_opt(
+            SUBMIT,
+            &[
+                &submission.tenant,
+                &submission.id,
+                &submission.endpoint,
+                &submission.lane,
+                &signed(submission.upload.bytes),
+                &submission.upload.sha256.as_slice(),
+                &submission.charset,
+                &submission.submitted_by,
+                &submission.submitted_as,
+                &submission.trace.traceparent,
+                &submission.trace.tracestate,
+                &submission.key.as_ref().map(IdempotencyKey::as_str),
+            ],
+        )
+        .await?;
+    crash_point::reached_for(submission.tenant, CrashPoint::AfterSubmitCommit);
+    match (inserted, &submission.key) {
+        (Some(row), _) => {
+            // If another import finished while this one waited for the lock, it gets one wake-up too many.
+            if row.try_get(0)? {
+                return Ok(Submitted::Queued { is_head: true });
+            }
+        }
+        (None, Some(key)) => {
+            let Submission { tenant, endpoint, upload, charset, .. } = submission;
+            let known =
+                idempotency::find(session, *tenant, key, *endpoint, upload, charset.as_deref()).await?;
+            return Ok(if known.same_upload {
+                Submitted::Duplicate(known.import)
+            } else {
+                Submitted::KeyConflict
+            });
+        }
+        (None, None) => return Err(SubmitError::TenantDeleted),
+    }
+    // Asked again after the commit: the worker that finishes the import before this one looks for the next one after its
+    // own commit, so at least one of the two sees the other.
+    let is_head = session.query_one(IS_HEAD, &[&submission.tenant, &submission.id]).await?.try_get(0)?;
+    Ok(Submitted::Queued { is_head })
+}

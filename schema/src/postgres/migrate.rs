@@ -1,0 +1,93 @@
+//! Migrations: compiled into every binary, run by `rollcall migrate`, and required by the processes that start.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use diesel::migration::{Migration, MigrationSource as _};
+use diesel::pg::Pg;
+use diesel_async::{AsyncMigrationHarness, SimpleAsyncConnection as _};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use tokio_postgres::error::SqlState;
+
+use super::error::DatabaseError;
+use super::pool::Database;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// The versions of the migrations that were applied.
+const APPLIED_MIGRATIONS: &str = include_str!("sql/applied_migrations.sql");
+
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[("applied_migrations", APPLIED_MIGRATIONS)];
+
+/// How long a starting process waits for the database.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+const START_RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Why a process cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database does not answer.
+    #[error("the database did not answer within {} s: start it, or correct DATABASE_URL", START_TIMEOUT.as_secs())]
+    Unreachable(#[source] DatabaseError),
+    /// The database lacks tables.
+    #[error("the database lacks this version's tables: run `rollcall migrate`")]
+    NotMigrated,
+}
+
+impl Database {
+    /// Brings the tables up to date and returns the names of the migrations that were run.
+    ///
+    /// Safe to run from several processes at once: the second waits for the first and finds nothing to do.
+    pub async fn migrate(&self) -> Result<Vec<String>, DatabaseError> {
+        let mut connection = self.connect().await?;
+        // A migration may take long, and others wait for it.
+        connection.batch_execute("set lock_timeout = 0").await?;
+        // Held by the session, so that it spans the transactions of the migrations.
+        connection
+            .batch_execute("select pg_advisory_lock(hashtextextended('rollcall migrations', 0))")
+            .await?;
+        tokio::task::spawn_blocking(move || {
+            let mut harness = AsyncMigrationHarness::new(connection);
+            harness
+                .run_pending_migrations(MIGRATIONS)
+                .map(|versions| versions.iter().map(ToString::to_string).collect())
+                .map_err(|error| DatabaseError::Migration(error.to_string()))
+        })
+        .await
+        .expect("migrations do not panic and are not cancelled")
+    }
+
+    /// Whether the database has this binary's tables. Only reads: a process needs no right to create tables.
+    pub async fn is_migrated(&self) -> Result<bool, DatabaseError> {
+        let session = self.session().await?;
+        let applied = match session.query(APPLIED_MIGRATIONS, &[]).await {
+            Ok(rows) => rows,
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let applied: HashSet<String> = applied.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let known: Vec<Box<dyn Migration<Pg>>> =
+            MIGRATIONS.migrations().map_err(|error| DatabaseError::Migration(error.to_string()))?;
+        Ok(known.iter().all(|migration| applied.contains(&migration.name().version().to_string())))
+    }
+
+    /// Waits until the database answers, for half a minute at most, and checks that it has this binary's tables: what a
+    /// process does before it starts to work.
+    pub async fn wait_until_migrated(&self) -> Result<(), StartError> {
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            match self.is_migrated().await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(StartError::NotMigrated),
+                Err(error) if Instant::now() >= deadline => return Err(StartError::Unreachable(error)),
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the database does not answer yet; retrying"
+                    );
+                }
+            }
+            tokio::time::sleep(START_RETRY_INTERVAL).await;
+        }
+    }
+}

@@ -1,0 +1,1 @@
+select version from __diesel_schema_migrations
