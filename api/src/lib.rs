@@ -16,10 +16,12 @@
 //! | [`login`], [`credentials`], [`verified_logins`], [`failed_logins`] | who may import |
 //! | [`submission`], [`upload`], [`wake_ups`] | taking a file in: stored, submitted, announced |
 //! | [`waiting`], [`reply`] | until the result is there, and telling it |
-//! | [`prefer`], [`parameters`] | headers with a grammar of their own |
-//! | [`answer`] | what is said to the client, and with which status |
+//! | [`http::prefer`], [`http::parameters`] | headers with a grammar of their own |
+//! | [`http::answer`] | what is said to the client, and with which status |
 
 pub mod settings;
+
+pub mod http;
 
 pub mod certificate;
 pub mod connection;
@@ -42,7 +44,3 @@ pub mod wake_ups;
 pub mod reply;
 pub mod waiting;
 
-pub mod parameters;
-pub mod prefer;
-
-pub mod answer;

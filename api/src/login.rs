@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tracing::{Instrument as _, Span};
 use zeroize::Zeroizing;
 
-use crate::answer::Refusal;
+use crate::http::answer::Refusal;
 use crate::credentials::{self, Credentials};
 use crate::failed_logins::{Attempt, ClientAddress};
 use crate::state::App;

@@ -15,7 +15,7 @@ use rollcall_schema::result;
 use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::answer::{Answer, json_body};
+use crate::http::answer::{Answer, json_body};
 use crate::state::App;
 use crate::waiting::{self, Waited};
 

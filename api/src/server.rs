@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::access;
-use crate::answer::Refusal;
+use crate::http::answer::Refusal;
 use crate::certificate::Certificate;
 use crate::connection::LingeringAcceptor;
 use crate::drain;

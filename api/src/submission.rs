@@ -13,7 +13,7 @@ use rollcall_schema::telemetry::TraceContext;
 use rollcall_schema::wake_up::{Lane, WakeUp};
 use tracing::Instrument as _;
 
-use crate::answer::Refusal;
+use crate::http::answer::Refusal;
 use crate::login::Administrator;
 use crate::state::App;
 use crate::upload::{Form, FormLimits};

@@ -16,8 +16,8 @@ use multer::{Field, Multipart};
 use rollcall_schema::upload::{Stored, UploadWriter};
 use tokio::time::{Instant, Sleep};
 
-use crate::answer::Refusal;
-use crate::parameters::parameter;
+use crate::http::answer::Refusal;
+use crate::http::parameters::parameter;
 
 /// Bytes that may stand before the file: other fields of the form, or a boundary that never comes.
 const BEFORE_FILE: u64 = 1024 * 1024;

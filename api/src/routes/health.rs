@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::answer::{Answer, json_body};
+use crate::http::answer::{Answer, json_body};
 use crate::state::App;
 
 /// How long a finding is told again: anybody may ask, and each finding costs a write to the store.

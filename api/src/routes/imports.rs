@@ -10,9 +10,9 @@ use rollcall_schema::ids::{ImportId, TenantId};
 use rollcall_schema::import::{Ending, Endpoint};
 use tokio::time::Instant;
 
-use crate::answer::{Answer, Refusal};
+use crate::http::answer::{Answer, Refusal};
 use crate::login::Administrator;
-use crate::prefer::{PREFERENCE_APPLIED, Preference};
+use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
 use crate::reply;
 use crate::state::App;
 use crate::submission::{self, Taken};

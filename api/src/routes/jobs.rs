@@ -15,9 +15,9 @@ use rollcall_schema::{outcome, result};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::answer::{Answer, Refusal, json_body};
+use crate::http::answer::{Answer, Refusal, json_body};
 use crate::login::Administrator;
-use crate::prefer::{PREFERENCE_APPLIED, Preference};
+use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
 use crate::reply;
 use crate::state::App;
 use crate::waiting::{self, Waited};

@@ -7,7 +7,7 @@ pub mod jobs;
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 
-use crate::answer::{Answer, Refusal};
+use crate::http::answer::{Answer, Refusal};
 use crate::state::App;
 
 /// The methods of what is read.

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::parameters::{name_and_value, split_unquoted};
+use crate::http::parameters::{name_and_value, split_unquoted};
 
 /// The request's header.
 const PREFER: HeaderName = HeaderName::from_static("prefer");
