@@ -13,7 +13,7 @@
 //! | [`state`] | what every request shares |
 //! | [`drain`], [`access`] | what surrounds each request: its unread rest, its span and log line |
 //! | [`routes`] | the resources, a file each |
-//! | [`login`], [`credentials`], [`verified_logins`], [`failed_logins`] | who may import |
+//! | [`auth::login`], [`auth::credentials`], [`auth::login_cache`], [`auth::throttle`] | who may import |
 //! | [`submission`], [`upload`], [`wake_ups`] | taking a file in: stored, submitted, announced |
 //! | [`waiting`], [`reply`] | until the result is there, and telling it |
 //! | [`http::prefer`], [`http::parameters`] | headers with a grammar of their own |
@@ -32,10 +32,7 @@ pub mod access;
 pub mod drain;
 pub mod routes;
 
-pub mod credentials;
-pub mod failed_logins;
-pub mod login;
-pub mod verified_logins;
+pub mod auth;
 
 pub mod submission;
 pub mod upload;

@@ -13,11 +13,11 @@ use rollcall_schema::upload::UploadStore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::failed_logins::{FailedLogins, FailureLimits};
-use crate::login::Turns;
+use crate::auth::throttle::{FailedLogins, FailureLimits};
+use crate::auth::login::Turns;
 use crate::routes::health::Checked;
 use crate::settings::{LimitSettings, Settings};
-use crate::verified_logins::VerifiedLogins;
+use crate::auth::login_cache::VerifiedLogins;
 use crate::waiting::Waiting;
 use crate::wake_ups::WakeUps;
 

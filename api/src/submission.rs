@@ -14,7 +14,7 @@ use rollcall_schema::wake_up::{Lane, WakeUp};
 use tracing::Instrument as _;
 
 use crate::http::answer::Refusal;
-use crate::login::Administrator;
+use crate::auth::login::Administrator;
 use crate::state::App;
 use crate::upload::{Form, FormLimits};
 use crate::waiting;

@@ -17,7 +17,7 @@ use rollcall_schema::import::Ending;
 use rollcall_schema::result;
 use serde::Serialize;
 
-use crate::failed_logins::Blocked;
+use crate::auth::throttle::Blocked;
 
 /// What a request is answered when nothing stands in its way.
 pub enum Answer {

@@ -11,7 +11,7 @@ use rollcall_schema::import::{Ending, Endpoint};
 use tokio::time::Instant;
 
 use crate::http::answer::{Answer, Refusal};
-use crate::login::Administrator;
+use crate::auth::login::Administrator;
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
 use crate::reply;
 use crate::state::App;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::http::answer::{Answer, Refusal, json_body};
-use crate::login::Administrator;
+use crate::auth::login::Administrator;
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
 use crate::reply;
 use crate::state::App;

@@ -22,8 +22,8 @@ use tracing::{Instrument as _, Span};
 use zeroize::Zeroizing;
 
 use crate::http::answer::Refusal;
-use crate::credentials::{self, Credentials};
-use crate::failed_logins::{Attempt, ClientAddress};
+use crate::auth::credentials::{self, Credentials};
+use crate::auth::throttle::{Attempt, ClientAddress};
 use crate::state::App;
 
 /// Somebody who has proved to be a system administrator of the tenant that the request is for.
