@@ -14,8 +14,8 @@
 //! | [`drain`], [`access`] | what surrounds each request: its unread rest, its span and log line |
 //! | [`routes`] | the resources, a file each |
 //! | [`auth::login`], [`auth::credentials`], [`auth::login_cache`], [`auth::throttle`] | who may import |
-//! | [`submission`], [`upload`], [`wake_ups`] | taking a file in: stored, submitted, announced |
-//! | [`waiting`], [`reply`] | until the result is there, and telling it |
+//! | [`imports::accept`], [`imports::upload`], [`imports::publish`] | taking a file in: stored, submitted, announced |
+//! | [`imports::completion`], [`imports::response`] | until the result is there, and telling it |
 //! | [`http::prefer`], [`http::parameters`] | headers with a grammar of their own |
 //! | [`http::answer`] | what is said to the client, and with which status |
 
@@ -34,10 +34,4 @@ pub mod routes;
 
 pub mod auth;
 
-pub mod submission;
-pub mod upload;
-pub mod wake_ups;
-
-pub mod reply;
-pub mod waiting;
-
+pub mod imports;

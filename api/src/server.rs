@@ -23,14 +23,14 @@ use tokio::time::{sleep, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::access;
-use crate::http::answer::Refusal;
 use crate::certificate::Certificate;
 use crate::connection::LingeringAcceptor;
 use crate::drain;
+use crate::http::answer::Refusal;
+use crate::imports::completion;
 use crate::routes::routes;
 use crate::settings::Settings;
 use crate::state::App;
-use crate::waiting;
 
 /// How long a client may take to send a request's head, and to begin the next request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
@@ -74,7 +74,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     let address = listener.local_addr()?;
 
     let handle = Handle::new();
-    tokio::spawn(waiting::listen(app.clone()));
+    tokio::spawn(completion::listen(app.clone()));
     tokio::spawn(stop_when_told(app.clone(), handle.clone(), settings.server.shutdown_limit));
     let server = axum_server::from_tcp(listener)?.handle(handle.clone());
     tracing::info!(%address, tls = certificate.is_some(), "listening");

@@ -13,13 +13,13 @@ use rollcall_schema::upload::UploadStore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::throttle::{FailedLogins, FailureLimits};
 use crate::auth::login::Turns;
+use crate::auth::login_cache::VerifiedLogins;
+use crate::auth::throttle::{FailedLogins, FailureLimits};
+use crate::imports::completion::Waiting;
+use crate::imports::publish::WakeUps;
 use crate::routes::health::Checked;
 use crate::settings::{LimitSettings, Settings};
-use crate::auth::login_cache::VerifiedLogins;
-use crate::waiting::Waiting;
-use crate::wake_ups::WakeUps;
 
 /// What every request shares. Cheap to clone.
 #[derive(Clone)]

@@ -21,9 +21,9 @@ use tokio::time::timeout;
 use tracing::{Instrument as _, Span};
 use zeroize::Zeroizing;
 
-use crate::http::answer::Refusal;
 use crate::auth::credentials::{self, Credentials};
 use crate::auth::throttle::{Attempt, ClientAddress};
+use crate::http::answer::Refusal;
 use crate::state::App;
 
 /// Somebody who has proved to be a system administrator of the tenant that the request is for.

@@ -10,13 +10,13 @@ use rollcall_schema::ids::{ImportId, TenantId};
 use rollcall_schema::import::{Ending, Endpoint};
 use tokio::time::Instant;
 
-use crate::http::answer::{Answer, Refusal};
 use crate::auth::login::Administrator;
+use crate::http::answer::{Answer, Refusal};
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
-use crate::reply;
+use crate::imports::accept::{self, Taken};
+use crate::imports::completion::{self, Waited};
+use crate::imports::response;
 use crate::state::App;
-use crate::submission::{self, Taken};
-use crate::waiting::{self, Waited};
 
 /// `POST /api/import/users`
 pub async fn users(
@@ -44,7 +44,7 @@ async fn import(
 ) -> Result<Response, Refusal> {
     let preference = Preference::read(request.headers());
     let tenant = administrator.tenant.id;
-    let taken = submission::take_in(&app, administrator, endpoint, request).await?;
+    let taken = accept::take_in(&app, administrator, endpoint, request).await?;
     let answer = answer(&app, tenant, taken, preference).await;
     Ok((headers(taken.import, preference), answer).into_response())
 }
@@ -60,22 +60,22 @@ async fn answer(
         None => app.limits.heartbeat_after,
         Some(Preference::Wait(seconds)) => Duration::from_secs(seconds),
         // Not even a look: it was just put into line, and that is the answer.
-        Some(Preference::RespondAsync) if !before => return Ok(reply::accepted(id, None)),
+        Some(Preference::RespondAsync) if !before => return Ok(response::accepted(id, None)),
         Some(Preference::RespondAsync) => {
-            let import = waiting::look(&app.database, tenant, id).await?;
-            return Ok(reply::accepted(id, import.as_ref()));
+            let import = completion::look(&app.database, tenant, id).await?;
+            return Ok(response::accepted(id, import.as_ref()));
         }
     };
-    match waiting::wait(app, tenant, id, Some(Instant::now() + patience)).await {
+    match completion::wait(app, tenant, id, Some(Instant::now() + patience)).await {
         Waited::Finished(import) => {
-            let body = reply::result(app, tenant, &import).await;
+            let body = response::result(app, tenant, &import).await;
             // Whatever is finished has an ending.
             Ok(Answer::Outcome(import.ending.unwrap_or(Ending::Imported), body))
         }
         Waited::Pending(_) if preference.is_none() && !app.closing.is_cancelled() => {
-            Ok(Answer::Heartbeats(reply::heartbeats(app, tenant, id)))
+            Ok(Answer::Heartbeats(response::heartbeats(app, tenant, id)))
         }
-        Waited::Pending(import) => Ok(reply::accepted(id, import.as_deref())),
+        Waited::Pending(import) => Ok(response::accepted(id, import.as_deref())),
         Waited::Gone => Err(Refusal::NoSuchImport),
     }
 }

@@ -15,13 +15,13 @@ use rollcall_schema::{outcome, result};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::http::answer::{Answer, Refusal, json_body};
 use crate::auth::login::Administrator;
+use crate::http::answer::{Answer, Refusal, json_body};
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
-use crate::reply;
+use crate::imports::completion::{self, Waited};
+use crate::imports::publish;
+use crate::imports::response;
 use crate::state::App;
-use crate::waiting::{self, Waited};
-use crate::wake_ups;
 
 /// Imports in a page unless the client says how many.
 const PAGE: i64 = 50;
@@ -43,7 +43,7 @@ pub async fn show(
         }
         // A poll is answered at once as it is.
         Some(Preference::RespondAsync) | None => {
-            let import = waiting::look(&app.database, administrator.tenant.id, id).await?;
+            let import = completion::look(&app.database, administrator.tenant.id, id).await?;
             Ok(answer(&app, &administrator, import).await.into_response())
         }
     }
@@ -55,22 +55,22 @@ async fn wait(
     id: ImportId,
     patience: Duration,
 ) -> Result<Answer, Refusal> {
-    let import = match waiting::wait(app, administrator.tenant.id, id, Some(Instant::now() + patience)).await
-    {
-        Waited::Finished(import) | Waited::Pending(Some(import)) => Some(*import),
-        Waited::Pending(None) => {
-            return Err(Refusal::Unavailable("the database never answered meanwhile".into()));
-        }
-        Waited::Gone => None,
-    };
+    let import =
+        match completion::wait(app, administrator.tenant.id, id, Some(Instant::now() + patience)).await {
+            Waited::Finished(import) | Waited::Pending(Some(import)) => Some(*import),
+            Waited::Pending(None) => {
+                return Err(Refusal::Unavailable("the database never answered meanwhile".into()));
+            }
+            Waited::Gone => None,
+        };
     answer(app, administrator, import).await
 }
 
 async fn answer(app: &App, administrator: &Administrator, import: Option<Import>) -> Result<Answer, Refusal> {
     let import = import.ok_or(Refusal::NoSuchImport)?;
     match import.ending {
-        None => Ok(reply::progress(&import)),
-        Some(_) => Ok(Answer::Result(reply::result(app, administrator.tenant.id, &import).await)),
+        None => Ok(response::progress(&import)),
+        Some(_) => Ok(Answer::Result(response::result(app, administrator.tenant.id, &import).await)),
     }
 }
 
@@ -90,8 +90,8 @@ pub async fn cancel(
     match cancelled {
         Cancelled::Yes(import) => {
             tracing::info!(import = %id, by = %administrator.username, "an import was cancelled");
-            wake_ups::wake_next(&app, tenant);
-            Ok(Answer::Result(reply::result(&app, tenant, &import).await))
+            publish::wake_next(&app, tenant);
+            Ok(Answer::Result(response::result(&app, tenant, &import).await))
         }
         Cancelled::TooLate(_) => Err(Refusal::Ended),
         Cancelled::Unknown => Err(Refusal::NoSuchImport),

@@ -16,8 +16,8 @@ use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::http::answer::{Answer, json_body};
+use crate::imports::completion::{self, Waited};
 use crate::state::App;
-use crate::waiting::{self, Waited};
 
 /// The result of a finished import. One with details is told piece by piece: it may be larger than the memory.
 pub async fn result(app: &App, tenant: TenantId, import: &Import) -> Body {
@@ -60,7 +60,7 @@ struct CutOff;
 /// text are part of the grammar, and keep the connection from being dropped as idle.
 pub fn heartbeats(app: &App, tenant: TenantId, import: ImportId) -> Body {
     let shared = app.clone();
-    let finished = Box::pin(async move { waiting::wait(&shared, tenant, import, None).await });
+    let finished = Box::pin(async move { completion::wait(&shared, tenant, import, None).await });
     let mut beats = interval(app.limits.heartbeat_every);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let app = app.clone();

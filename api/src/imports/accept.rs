@@ -13,12 +13,12 @@ use rollcall_schema::telemetry::TraceContext;
 use rollcall_schema::wake_up::{Lane, WakeUp};
 use tracing::Instrument as _;
 
-use crate::http::answer::Refusal;
 use crate::auth::login::Administrator;
+use crate::http::answer::Refusal;
+use crate::imports::completion;
+use crate::imports::publish;
+use crate::imports::upload::{Form, FormLimits};
 use crate::state::App;
-use crate::upload::{Form, FormLimits};
-use crate::waiting;
-use crate::wake_ups;
 
 /// The header by which a client may send an upload again without importing it twice.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -111,7 +111,7 @@ async fn store_and_submit(app: App, administrator: Administrator, upload: Upload
             );
             if is_head {
                 let wake_up = WakeUp { tenant: tenant.id, import: id, trace: submission.trace };
-                wake_ups::publish(&app, DueWakeUp { lane: submission.lane, wake_up, attempts: 0 });
+                publish::publish(&app, DueWakeUp { lane: submission.lane, wake_up, attempts: 0 });
             }
             Ok(Taken { import: id, before: false })
         }
@@ -157,7 +157,7 @@ async fn submit(app: &App, submission: &Submission) -> Result<Submitted, NotSubm
         Err(error) => DatabaseError::from(error),
     };
     drop(conn);
-    match waiting::look(&app.database, submission.tenant, submission.id).await {
+    match completion::look(&app.database, submission.tenant, submission.id).await {
         // Whether it is the head is not known: a wake-up too many changes nothing.
         Ok(Some(_)) => Ok(Submitted::InLine { is_head: true }),
         // A connection that was lost may have left a statement behind that waits for a lock, and commits yet.
