@@ -11,7 +11,7 @@
 //! | [`settings`] | what can be set |
 //! | [`server`], [`certificate`], [`connection`] | the process, TLS, how connections begin and end |
 //! | [`state`] | what every request shares |
-//! | [`drain`], [`access`] | what surrounds each request: its unread rest, its span and log line |
+//! | [`middleware::drain_body`], [`middleware::request_log`] | what surrounds each request: its unread rest, its span and log line |
 //! | [`routes`] | the resources, a file each |
 //! | [`auth::login`], [`auth::credentials`], [`auth::login_cache`], [`auth::throttle`] | who may import |
 //! | [`imports::accept`], [`imports::upload`], [`imports::publish`] | taking a file in: stored, submitted, announced |
@@ -28,8 +28,7 @@ pub mod connection;
 pub mod server;
 pub mod state;
 
-pub mod access;
-pub mod drain;
+pub mod middleware;
 pub mod routes;
 
 pub mod auth;

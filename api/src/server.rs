@@ -22,12 +22,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::access;
 use crate::certificate::Certificate;
 use crate::connection::LingeringAcceptor;
-use crate::drain;
 use crate::http::answer::Refusal;
 use crate::imports::completion;
+use crate::middleware::drain_body;
+use crate::middleware::request_log;
 use crate::routes::routes;
 use crate::settings::Settings;
 use crate::state::App;
@@ -101,8 +101,8 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
 fn router(app: App) -> Router {
     routes()
         .layer(CatchPanicLayer::custom(Refusal::panicked))
-        .layer(from_fn(access::record))
-        .layer(from_fn_with_state(app.clone(), drain::drain))
+        .layer(from_fn(request_log::record))
+        .layer(from_fn_with_state(app.clone(), drain_body::drain))
         .with_state(app)
 }
 
