@@ -9,7 +9,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`settings`] | what can be set |
-//! | [`server`], [`certificate`], [`connection`] | the process, TLS, how connections begin and end |
+//! | [`server`], [`server::tls`], [`server::lingering_close`] | the process, TLS, how connections begin and end |
 //! | [`state`] | what every request shares |
 //! | [`middleware::drain_body`], [`middleware::request_log`] | what surrounds each request: its unread rest, its span and log line |
 //! | [`routes`] | the resources, a file each |
@@ -23,8 +23,6 @@ pub mod settings;
 
 pub mod http;
 
-pub mod certificate;
-pub mod connection;
 pub mod server;
 pub mod state;
 

@@ -1,5 +1,8 @@
 //! The API's process from start to end.
 
+pub mod lingering_close;
+pub mod tls;
+
 use std::error::Error;
 use std::future::pending;
 use std::net::{SocketAddr, TcpListener};
@@ -22,13 +25,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::certificate::Certificate;
-use crate::connection::LingeringAcceptor;
 use crate::http::answer::Refusal;
 use crate::imports::completion;
 use crate::middleware::drain_body;
 use crate::middleware::request_log;
 use crate::routes::routes;
+use crate::server::lingering_close::LingeringAcceptor;
+use crate::server::tls::Certificate;
 use crate::settings::Settings;
 use crate::state::App;
 
