@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::credentials::{self, Credentials};
 use crate::auth::throttle::{Attempt, ClientAddress};
-use crate::http::answer::Refusal;
+use crate::http::answer::ApiError;
 use crate::state::App;
 
 /// Somebody who has proved to be a system administrator of the tenant that the request is for.
@@ -38,9 +38,9 @@ pub struct Administrator {
 }
 
 impl FromRequestParts<App> for Administrator {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let span = tracing::info_span!("authenticate", otel.kind = "internal");
         let administrator = authenticate(app, parts).instrument(span).await?;
         Span::current().record("rollcall.tenant", &administrator.tenant.name);
@@ -48,8 +48,8 @@ impl FromRequestParts<App> for Administrator {
     }
 }
 
-async fn authenticate(app: &App, parts: &Parts) -> Result<Administrator, Refusal> {
-    let Credentials { username, password } = Credentials::read(parts).ok_or(Refusal::Unauthorised)?;
+async fn authenticate(app: &App, parts: &Parts) -> Result<Administrator, ApiError> {
+    let Credentials { username, password } = Credentials::read(parts).ok_or(ApiError::Unauthorised)?;
     let (tenant, account) = find(app, parts, &username).await?;
     let attempt = Attempt {
         client: client_address(app, parts),
@@ -69,7 +69,7 @@ async fn authenticate(app: &App, parts: &Parts) -> Result<Administrator, Refusal
 
     if !account.is_administrator {
         tracing::info!(tenant = %tenant.name, "refused: the account is no system administrator");
-        return Err(Refusal::NotAdministrator);
+        return Err(ApiError::NotAdministrator);
     }
     Ok(Administrator { tenant: tenant.clone(), user: account.id, username: account.username.clone() })
 }
@@ -117,7 +117,7 @@ async fn prove(
     account: &Account,
     stored: StoredPassword<'_>,
     password: Zeroizing<Vec<u8>>,
-) -> Result<(), Refusal> {
+) -> Result<(), ApiError> {
     let login = app.verified_logins.login(tenant, account.id, stored.bytes(), &password);
     if app.verified_logins.knows(&login, Instant::now()) {
         return Ok(());
@@ -165,7 +165,7 @@ async fn verify(
     account: &Account,
     stored: StoredPassword<'_>,
     given: Zeroizing<Vec<u8>>,
-) -> Result<bool, Refusal> {
+) -> Result<bool, ApiError> {
     match stored {
         StoredPassword::Hash(hash) => app.hashing.verify(given, hash.to_owned()).await.map_err(overloaded),
         StoredPassword::Sealed(sealed) => {
@@ -205,13 +205,13 @@ fn hash_beside(app: &App, tenant: TenantId, user: UserId, sealed: Vec<u8>, given
     app.tasks.spawn(work.in_current_span());
 }
 
-fn failed(app: &App, attempt: &Attempt) -> Refusal {
+fn failed(app: &App, attempt: &Attempt) -> ApiError {
     app.failed_logins.count(attempt, Instant::now());
-    Refusal::Unauthorised
+    ApiError::Unauthorised
 }
 
-fn overloaded(_: Overloaded) -> Refusal {
-    Refusal::Overloaded
+fn overloaded(_: Overloaded) -> ApiError {
+    ApiError::Overloaded
 }
 
 /// The address that failed logins are counted by.
@@ -242,9 +242,9 @@ impl Default for Turns {
 }
 
 impl Turns {
-    async fn take(&self, attempt: &Attempt) -> Result<MutexGuard<'_, ()>, Refusal> {
+    async fn take(&self, attempt: &Attempt) -> Result<MutexGuard<'_, ()>, ApiError> {
         let hash = self.hasher.hash_one((attempt.tenant, &attempt.username_key));
         let turn = &self.turns[usize::from(hash.to_le_bytes()[0]) % self.turns.len()];
-        timeout(TURN_LIMIT, turn.lock()).await.map_err(|_| Refusal::Overloaded)
+        timeout(TURN_LIMIT, turn.lock()).await.map_err(|_| ApiError::Overloaded)
     }
 }

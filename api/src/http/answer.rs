@@ -1,6 +1,6 @@
 //! What a request is answered, and the one place that chooses status codes.
 //!
-//! An [`Answer`] is what a request hears when nothing stood in its way, a [`Refusal`] why it hears nothing else.
+//! An [`Answer`] is what a request hears when nothing stood in its way, a [`ApiError`] why it hears nothing else.
 //! Each refusal is a sentence that names the mend, in the shape of a failed result; what went wrong inside is
 //! logged here, once, and never told.
 
@@ -76,19 +76,19 @@ pub type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why a request is not answered what it asked for.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum ApiError {
     /// No credentials, wrong ones, or those of a disabled account.
     Unauthorised,
     /// The right credentials of somebody who may not import.
     NotAdministrator,
     /// Too many logins failed.
-    TooManyFailures(Blocked),
+    TooManyFailedLogins(Blocked),
     /// The request cannot be understood; the sentence says why and names the mend.
     BadRequest(String),
     /// The file is larger than the tenant may send.
     TooLarge {
         /// The tenant's limit in bytes.
-        limit: u64,
+        limit_bytes: u64,
     },
     /// No byte of the upload came for this long.
     Stalled(Duration),
@@ -97,15 +97,15 @@ pub enum Refusal {
     /// There is more to do than can be done at once.
     Overloaded,
     /// Another upload came under the same idempotency key.
-    KeyOfAnother,
+    KeyConflict,
     /// The import to be cancelled has ended already.
-    Ended,
+    AlreadyEnded,
     /// There is no such import, or it is another tenant's.
-    NoSuchImport,
+    ImportNotFound,
     /// There is nothing at this path.
-    NoSuchPath,
+    PathNotFound,
     /// The path does not know this method; it knows these.
-    NoSuchMethod(&'static str),
+    MethodNotAllowed(&'static str),
     /// A defect.
     Internal(Cause),
 }
@@ -113,19 +113,19 @@ pub enum Refusal {
 /// When to come back while something inside is away.
 const COME_BACK: Duration = Duration::from_secs(10);
 
-impl From<DatabaseError> for Refusal {
+impl From<DatabaseError> for ApiError {
     fn from(error: DatabaseError) -> Self {
         Self::Unavailable(error.into())
     }
 }
 
-impl From<Blocked> for Refusal {
+impl From<Blocked> for ApiError {
     fn from(blocked: Blocked) -> Self {
-        Self::TooManyFailures(blocked)
+        Self::TooManyFailedLogins(blocked)
     }
 }
 
-impl Refusal {
+impl ApiError {
     /// A refusal for what the client's form is like.
     pub fn bad_request(summary: impl Into<String>) -> Self {
         Self::BadRequest(summary.into())
@@ -140,15 +140,15 @@ impl Refusal {
         match self {
             Self::Unauthorised => StatusCode::UNAUTHORIZED,
             Self::NotAdministrator => StatusCode::FORBIDDEN,
-            Self::TooManyFailures(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyFailedLogins(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Stalled(_) => StatusCode::REQUEST_TIMEOUT,
-            Self::KeyOfAnother => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Ended => StatusCode::CONFLICT,
+            Self::KeyConflict => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::AlreadyEnded => StatusCode::CONFLICT,
             Self::Unavailable(_) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NoSuchImport | Self::NoSuchPath => StatusCode::NOT_FOUND,
-            Self::NoSuchMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ImportNotFound | Self::PathNotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -157,31 +157,31 @@ impl Refusal {
         match self {
             // The two are one to whoever guesses: only the status tells them apart.
             Self::Unauthorised | Self::NotAdministrator => "Unauthorised. Check credentials.".to_owned(),
-            Self::TooManyFailures(Blocked(left)) => {
+            Self::TooManyFailedLogins(Blocked(left)) => {
                 format!("Too many failed logins. Check credentials, and try again in {}.", duration(*left))
             }
             Self::BadRequest(summary) => summary.clone(),
-            Self::TooLarge { limit } => format!(
+            Self::TooLarge { limit_bytes } => format!(
                 "The file is larger than {}, the most that may be sent here. Send it in parts, or ask the operator to \
                  raise the limit.",
-                size(*limit)
+                size(*limit_bytes)
             ),
             Self::Stalled(idle) => {
                 format!("The upload stalled: nothing came for {}. Send it again.", duration(*idle))
             }
             Self::Unavailable(_) => "The service cannot do this right now. Try again in a few seconds.".to_owned(),
             Self::Overloaded => "The service has too much to do right now. Try again in a few seconds.".to_owned(),
-            Self::KeyOfAnother => "Another file came under this Idempotency-Key within the last 24 hours. Send each file \
+            Self::KeyConflict => "Another file came under this Idempotency-Key within the last 24 hours. Send each file \
                                    under a key of its own."
                 .to_owned(),
-            Self::Ended => "The import has ended already. GET its address for the result.".to_owned(),
-            Self::NoSuchImport => "There is no such import. Check the address and the tenant.".to_owned(),
-            Self::NoSuchPath => {
+            Self::AlreadyEnded => "The import has ended already. GET its address for the result.".to_owned(),
+            Self::ImportNotFound => "There is no such import. Check the address and the tenant.".to_owned(),
+            Self::PathNotFound => {
                 "There is nothing here. Send users to /api/import/users, group memberships to /api/import/userGroups, \
                  and ask for imports at /api/import/jobs."
                     .to_owned()
             }
-            Self::NoSuchMethod(methods) => format!("This address does not know the method. Use one of {methods}."),
+            Self::MethodNotAllowed(methods) => format!("This address does not know the method. Use one of {methods}."),
             Self::Internal(_) => {
                 "The service failed. Try again; if it fails again, tell the operator the Trace-Id.".to_owned()
             }
@@ -205,7 +205,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
         let response = json(self.status(), Body::from(result::failure(&self.summary())));
@@ -215,11 +215,11 @@ impl IntoResponse for Refusal {
                 WWW_AUTHENTICATE,
                 HeaderValue::from_static("Basic realm=\"Rollcall\", charset=\"UTF-8\""),
             ),
-            Self::TooManyFailures(Blocked(left)) => with(response, RETRY_AFTER, seconds(left)),
+            Self::TooManyFailedLogins(Blocked(left)) => with(response, RETRY_AFTER, seconds(left)),
             Self::Unavailable(_) | Self::Overloaded => with(response, RETRY_AFTER, seconds(COME_BACK)),
             // Whoever stalled is not waited for again.
             Self::Stalled(_) => with(response, CONNECTION, HeaderValue::from_static("close")),
-            Self::NoSuchMethod(methods) => with(response, ALLOW, HeaderValue::from_static(methods)),
+            Self::MethodNotAllowed(methods) => with(response, ALLOW, HeaderValue::from_static(methods)),
             _ => response,
         }
     }
@@ -288,11 +288,11 @@ mod tests {
 
     #[test]
     fn every_refusal_has_the_shape_of_a_failed_result() {
-        let response = Refusal::Unauthorised.into_response();
+        let response = ApiError::Unauthorised.into_response();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         assert!(response.headers()[WWW_AUTHENTICATE].as_bytes().starts_with(b"Basic"));
         assert_eq!(
-            result::failure(&Refusal::NotAdministrator.summary()),
+            result::failure(&ApiError::NotAdministrator.summary()),
             r#"{"success":false,"summary":"Unauthorised. Check credentials."}"#
         );
     }

@@ -14,7 +14,7 @@ use rollcall_schema::wake_up::{Lane, WakeUp};
 use tracing::Instrument as _;
 
 use crate::auth::login::Administrator;
-use crate::http::answer::Refusal;
+use crate::http::answer::ApiError;
 use crate::imports::completion;
 use crate::imports::publish;
 use crate::imports::upload::{Form, FormLimits};
@@ -38,7 +38,7 @@ pub async fn take_in(
     administrator: Administrator,
     endpoint: Endpoint,
     request: Request,
-) -> Result<Taken, Refusal> {
+) -> Result<Taken, ApiError> {
     let limits = FormLimits {
         file: u64::try_from(administrator.tenant.upload_limit_bytes).unwrap_or(0),
         rest: app.limits.drain_bytes,
@@ -49,16 +49,16 @@ pub async fn take_in(
     let form = Form::new(&parts.headers, body, limits)?;
     let upload = Upload { endpoint, key, form, limits };
     let work = store_and_submit(app.clone(), administrator, upload).in_current_span();
-    app.tasks.spawn(work).await.unwrap_or_else(|panicked| Err(Refusal::Internal(panicked.into())))
+    app.tasks.spawn(work).await.unwrap_or_else(|panicked| Err(ApiError::Internal(panicked.into())))
 }
 
 /// What is sent under which key; `None` for an upload without one.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refusal> {
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {
     let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(first) = given.next() else { return Ok(None) };
     let key = IdempotencyKey::parse(first.as_bytes()).filter(|_| given.next().is_none());
     key.map(Some).ok_or_else(|| {
-        Refusal::bad_request(
+        ApiError::bad_request(
             "The Idempotency-Key cannot be used. Send one of 1 to 255 visible ASCII characters without blanks, such as a \
              UUID.",
         )
@@ -73,7 +73,7 @@ struct Upload {
     limits: FormLimits,
 }
 
-async fn store_and_submit(app: App, administrator: Administrator, upload: Upload) -> Result<Taken, Refusal> {
+async fn store_and_submit(app: App, administrator: Administrator, upload: Upload) -> Result<Taken, ApiError> {
     let Upload { endpoint, key, form, limits } = upload;
     let Administrator { tenant, user, username } = administrator;
     let id = ImportId::generate();
@@ -123,7 +123,7 @@ async fn store_and_submit(app: App, administrator: Administrator, upload: Upload
         }
         Ok(Submitted::KeyOfAnother) => {
             remove(&app, tenant.id, id).await;
-            Err(Refusal::KeyOfAnother)
+            Err(ApiError::KeyConflict)
         }
         Err(NotSubmitted { error, certain }) => {
             // An upload too many costs room; an import without its upload would cost the file.

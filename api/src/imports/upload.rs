@@ -16,7 +16,7 @@ use multer::{Field, Multipart};
 use rollcall_schema::upload::{Stored, UploadWriter};
 use tokio::time::{Instant, Sleep};
 
-use crate::http::answer::Refusal;
+use crate::http::answer::ApiError;
 use crate::http::parameters::parameter;
 
 /// Bytes that may stand before the file: other fields of the form, or a boundary that never comes.
@@ -55,18 +55,18 @@ pub struct Received {
 
 impl Form {
     /// Judges a request by its headers.
-    pub fn new(headers: &HeaderMap, body: Body, limits: FormLimits) -> Result<Self, Refusal> {
+    pub fn new(headers: &HeaderMap, body: Body, limits: FormLimits) -> Result<Self, ApiError> {
         let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
         let is_multipart =
             content_type.get(..10).is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"));
         if !is_multipart {
-            return Err(Refusal::bad_request(format!("The request is not a multipart form. {SEND}")));
+            return Err(ApiError::bad_request(format!("The request is not a multipart form. {SEND}")));
         }
         let boundary = parameter(content_type, "boundary")
             .filter(|boundary| (1..=LONGEST_BOUNDARY).contains(&boundary.len()))
             .and_then(|boundary| std::str::from_utf8(boundary).ok())
             .ok_or_else(|| {
-                Refusal::bad_request(format!("The multipart form has no usable boundary. {SEND}"))
+                ApiError::bad_request(format!("The multipart form has no usable boundary. {SEND}"))
             })?
             .to_owned();
         let length: Option<u64> = headers
@@ -74,13 +74,13 @@ impl Form {
             .and_then(|value| value.to_str().ok())
             .and_then(|text| text.parse().ok());
         if length.is_some_and(|length| length > limits.file.saturating_add(FORM)) {
-            return Err(Refusal::TooLarge { limit: limits.file });
+            return Err(ApiError::TooLarge { limit_bytes: limits.file });
         }
         Ok(Self { boundary, body })
     }
 
     /// Reads the form and stores its file. Where that fails, nothing is left in the store.
-    pub async fn store(self, mut writer: UploadWriter, limits: FormLimits) -> Result<Received, Refusal> {
+    pub async fn store(self, mut writer: UploadWriter, limits: FormLimits) -> Result<Received, ApiError> {
         let file_found = Arc::new(AtomicBool::new(false));
         let mut rest = Frames::new(self.body, limits.idle, Arc::clone(&file_found));
         let mut form = Multipart::new(rest.by_ref(), self.boundary);
@@ -94,7 +94,7 @@ impl Form {
         drop(form);
         // Whatever follows is none of ours, yet the client wants to get rid of it before it reads the answer.
         rest.throw_away(limits.rest).await;
-        let stored = writer.finish().await.map_err(|error| Refusal::Unavailable(error.into()))?;
+        let stored = writer.finish().await.map_err(|error| ApiError::Unavailable(error.into()))?;
         Ok(Received { stored, charset })
     }
 }
@@ -107,22 +107,22 @@ async fn copy(
     file_found: &AtomicBool,
     writer: &mut UploadWriter,
     limits: FormLimits,
-) -> Result<Option<String>, Refusal> {
+) -> Result<Option<String>, ApiError> {
     let mut file = loop {
         match form.next_field().await.map_err(|error| refusal(&error))? {
             Some(part) if has_file_name(&part) => break part,
             // Dropped unread: the next turn of the loop skips what is left of it, without keeping it.
             Some(_) => {}
-            None => return Err(Refusal::bad_request(format!("The multipart form has no file. {SEND}"))),
+            None => return Err(ApiError::bad_request(format!("The multipart form has no file. {SEND}"))),
         }
     };
     file_found.store(true, Ordering::Relaxed);
     while let Some(piece) = file.next().await {
         let piece = piece.map_err(|error| refusal(&error))?;
         if writer.bytes() + piece.len() as u64 > limits.file {
-            return Err(Refusal::TooLarge { limit: limits.file });
+            return Err(ApiError::TooLarge { limit_bytes: limits.file });
         }
-        writer.write(&piece).await.map_err(|error| Refusal::Unavailable(error.into()))?;
+        writer.write(&piece).await.map_err(|error| ApiError::Unavailable(error.into()))?;
     }
     Ok(charset(&file))
 }
@@ -144,27 +144,27 @@ fn charset(part: &Field<'_>) -> Option<String> {
 }
 
 /// What the client did wrong, or why no more of its form came.
-fn refusal(error: &multer::Error) -> Refusal {
+fn refusal(error: &multer::Error) -> ApiError {
     if let multer::Error::StreamReadFailed(source) = error
         && let Some(end) = source.downcast_ref::<CutShort>()
     {
         return match end {
-            CutShort::Stalled(idle) => Refusal::Stalled(*idle),
-            CutShort::NoFile => Refusal::bad_request(format!(
+            CutShort::Stalled(idle) => ApiError::Stalled(*idle),
+            CutShort::NoFile => ApiError::bad_request(format!(
                 "The multipart form has no file within its first MiB: its boundary never comes, or too much stands \
                  before the file. {SEND}"
             )),
             // Nobody is there to read it; the log's line shows the status.
-            CutShort::Broken => Refusal::bad_request("The upload broke off. Send it again."),
+            CutShort::Broken => ApiError::bad_request("The upload broke off. Send it again."),
         };
     }
     match error {
         multer::Error::IncompleteFieldData { .. }
         | multer::Error::IncompleteStream
-        | multer::Error::IncompleteHeaders => Refusal::bad_request(format!(
+        | multer::Error::IncompleteHeaders => ApiError::bad_request(format!(
             "The multipart form is cut short: its closing boundary is missing. {SEND}"
         )),
-        _ => Refusal::bad_request(format!("The multipart form is malformed. {SEND}")),
+        _ => ApiError::bad_request(format!("The multipart form is malformed. {SEND}")),
     }
 }
 
@@ -265,7 +265,7 @@ mod tests {
     const LIMITS: FormLimits = FormLimits { file: 1000, rest: 1000, idle: Duration::from_mins(1) };
 
     /// The bytes and charset of the file in a form, sent in pieces of `size`.
-    async fn read(form: &[u8], size: usize) -> Result<(Vec<u8>, Option<String>), Refusal> {
+    async fn read(form: &[u8], size: usize) -> Result<(Vec<u8>, Option<String>), ApiError> {
         let folder = std::env::temp_dir().join(format!("rollcall-upload-{}", ImportId::generate()));
         let key = ServiceKey::from_hex(&"5a".repeat(32)).expect("a key");
         let store = UploadStore::in_folder(&folder, key).expect("a folder");
@@ -313,7 +313,7 @@ mod tests {
         for end in 0..form.len() {
             match read(&form[..end], 5).await {
                 Ok((bytes, _)) => assert!(bytes == b"abc" && end >= boundary, "{end}"),
-                Err(Refusal::BadRequest(_)) => assert!(end < boundary, "{end}"),
+                Err(ApiError::BadRequest(_)) => assert!(end < boundary, "{end}"),
                 Err(other) => panic!("{end}: {other:?}"),
             }
         }
@@ -326,19 +326,22 @@ mod tests {
             format!("--XX\r\nContent-Disposition: form-data; filename=f\r\n\r\n{file}\r\n--XX--\r\n")
         };
         assert_eq!(read(form(1000).as_bytes(), 64).await.expect("fits").0.len(), 1000);
-        assert!(matches!(read(form(1001).as_bytes(), 64).await, Err(Refusal::TooLarge { limit: 1000 })));
+        assert!(matches!(
+            read(form(1001).as_bytes(), 64).await,
+            Err(ApiError::TooLarge { limit_bytes: 1000 })
+        ));
     }
 
     #[tokio::test]
     async fn a_boundary_that_never_comes_is_given_up() {
         let form = vec![b'a'; 3 * 1024 * 1024];
         assert!(
-            matches!(read(&form, 64 * 1024).await, Err(Refusal::BadRequest(summary)) if summary.contains("first MiB"))
+            matches!(read(&form, 64 * 1024).await, Err(ApiError::BadRequest(summary)) if summary.contains("first MiB"))
         );
         let mut form = b"--XX\r\nContent-Disposition: form-data; name=a\r\n\r\n".to_vec();
         form.resize(3 * 1024 * 1024, b'a');
         assert!(
-            matches!(read(&form, 64 * 1024).await, Err(Refusal::BadRequest(summary)) if summary.contains("first MiB"))
+            matches!(read(&form, 64 * 1024).await, Err(ApiError::BadRequest(summary)) if summary.contains("first MiB"))
         );
     }
 
@@ -346,7 +349,7 @@ mod tests {
     async fn a_form_without_a_file_is_refused() {
         let form = b"--XX\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n--XX--\r\n";
         assert!(
-            matches!(read(form, 10).await, Err(Refusal::BadRequest(summary)) if summary.contains("no file"))
+            matches!(read(form, 10).await, Err(ApiError::BadRequest(summary)) if summary.contains("no file"))
         );
     }
 

@@ -11,7 +11,7 @@ use rollcall_schema::import::{Ending, Endpoint};
 use tokio::time::Instant;
 
 use crate::auth::login::Administrator;
-use crate::http::answer::{Answer, Refusal};
+use crate::http::answer::{Answer, ApiError};
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
 use crate::imports::accept::{self, Taken};
 use crate::imports::completion::{self, Waited};
@@ -23,7 +23,7 @@ pub async fn users(
     State(app): State<App>,
     administrator: Administrator,
     request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     import(app, administrator, Endpoint::Users, request).await
 }
 
@@ -32,7 +32,7 @@ pub async fn user_groups(
     State(app): State<App>,
     administrator: Administrator,
     request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     import(app, administrator, Endpoint::UserGroups, request).await
 }
 
@@ -41,7 +41,7 @@ async fn import(
     administrator: Administrator,
     endpoint: Endpoint,
     request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let preference = Preference::read(request.headers());
     let tenant = administrator.tenant.id;
     let taken = accept::take_in(&app, administrator, endpoint, request).await?;
@@ -55,7 +55,7 @@ async fn answer(
     tenant: TenantId,
     Taken { import: id, before }: Taken,
     preference: Option<Preference>,
-) -> Result<Answer, Refusal> {
+) -> Result<Answer, ApiError> {
     let patience = match preference {
         None => app.limits.heartbeat_after,
         Some(Preference::Wait(seconds)) => Duration::from_secs(seconds),
@@ -76,7 +76,7 @@ async fn answer(
             Ok(Answer::Heartbeats(response::heartbeats(app, tenant, id)))
         }
         Waited::Pending(import) => Ok(response::accepted(id, import.as_deref())),
-        Waited::Gone => Err(Refusal::NoSuchImport),
+        Waited::Gone => Err(ApiError::ImportNotFound),
     }
 }
 

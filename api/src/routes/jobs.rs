@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::auth::login::Administrator;
-use crate::http::answer::{Answer, Refusal, json_body};
+use crate::http::answer::{Answer, ApiError, json_body};
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
 use crate::imports::completion::{self, Waited};
 use crate::imports::publish;
@@ -34,8 +34,8 @@ pub async fn show(
     administrator: Administrator,
     id: Result<Path<ImportId>, PathRejection>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
-    let Ok(Path(id)) = id else { return Err(Refusal::NoSuchImport) };
+) -> Result<Response, ApiError> {
+    let Ok(Path(id)) = id else { return Err(ApiError::ImportNotFound) };
     match Preference::read(&headers) {
         Some(preference @ Preference::Wait(seconds)) => {
             let answer = wait(&app, &administrator, id, Duration::from_secs(seconds)).await;
@@ -54,20 +54,24 @@ async fn wait(
     administrator: &Administrator,
     id: ImportId,
     patience: Duration,
-) -> Result<Answer, Refusal> {
+) -> Result<Answer, ApiError> {
     let import =
         match completion::wait(app, administrator.tenant.id, id, Some(Instant::now() + patience)).await {
             Waited::Finished(import) | Waited::Pending(Some(import)) => Some(*import),
             Waited::Pending(None) => {
-                return Err(Refusal::Unavailable("the database never answered meanwhile".into()));
+                return Err(ApiError::Unavailable("the database never answered meanwhile".into()));
             }
             Waited::Gone => None,
         };
     answer(app, administrator, import).await
 }
 
-async fn answer(app: &App, administrator: &Administrator, import: Option<Import>) -> Result<Answer, Refusal> {
-    let import = import.ok_or(Refusal::NoSuchImport)?;
+async fn answer(
+    app: &App,
+    administrator: &Administrator,
+    import: Option<Import>,
+) -> Result<Answer, ApiError> {
+    let import = import.ok_or(ApiError::ImportNotFound)?;
     match import.ending {
         None => Ok(response::progress(&import)),
         Some(_) => Ok(Answer::Result(response::result(app, administrator.tenant.id, &import).await)),
@@ -80,8 +84,8 @@ pub async fn cancel(
     State(app): State<App>,
     administrator: Administrator,
     id: Result<Path<ImportId>, PathRejection>,
-) -> Result<Answer, Refusal> {
-    let Ok(Path(id)) = id else { return Err(Refusal::NoSuchImport) };
+) -> Result<Answer, ApiError> {
+    let Ok(Path(id)) = id else { return Err(ApiError::ImportNotFound) };
     let tenant = administrator.tenant.id;
     let mut conn = app.database.connection().await?;
     let cancelled =
@@ -93,8 +97,8 @@ pub async fn cancel(
             publish::wake_next(&app, tenant);
             Ok(Answer::Result(response::result(&app, tenant, &import).await))
         }
-        Cancelled::TooLate(_) => Err(Refusal::Ended),
-        Cancelled::Unknown => Err(Refusal::NoSuchImport),
+        Cancelled::TooLate(_) => Err(ApiError::AlreadyEnded),
+        Cancelled::Unknown => Err(ApiError::ImportNotFound),
     }
 }
 
@@ -110,9 +114,10 @@ pub async fn list(
     State(app): State<App>,
     administrator: Administrator,
     wanted: Result<Query<Wanted>, QueryRejection>,
-) -> Result<Answer, Refusal> {
-    let Query(wanted) = wanted
-        .map_err(|_| Refusal::bad_request("The query cannot be read. Give limit and cursor once at most."))?;
+) -> Result<Answer, ApiError> {
+    let Query(wanted) = wanted.map_err(|_| {
+        ApiError::bad_request("The query cannot be read. Give limit and cursor once at most.")
+    })?;
     let (limit, before) = wanted.parse()?;
     let mut conn = app.database.connection().await?;
     // One more than wanted tells whether there are more.
@@ -129,19 +134,19 @@ pub async fn list(
 
 impl Wanted {
     /// The page's size and the place it begins behind.
-    fn parse(&self) -> Result<(i64, Option<i64>), Refusal> {
+    fn parse(&self) -> Result<(i64, Option<i64>), ApiError> {
         let limit = match &self.limit {
             None => PAGE,
             Some(text) => {
                 text.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit)).ok_or_else(|| {
-                    Refusal::bad_request(format!("The limit is not a number from 1 to {LARGEST_PAGE}."))
+                    ApiError::bad_request(format!("The limit is not a number from 1 to {LARGEST_PAGE}."))
                 })?
             }
         };
         let before = match self.cursor.as_deref() {
             None | Some("") => None,
             Some(text) => Some(text.parse().ok().filter(|place| *place > 0).ok_or_else(|| {
-                Refusal::bad_request("The cursor is not one that a listing gave as next. Begin without one.")
+                ApiError::bad_request("The cursor is not one that a listing gave as next. Begin without one.")
             })?),
         };
         Ok((limit, before))

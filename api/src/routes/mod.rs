@@ -7,7 +7,7 @@ pub mod jobs;
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 
-use crate::http::answer::{Answer, Refusal};
+use crate::http::answer::{Answer, ApiError};
 use crate::state::App;
 
 /// The methods of what is read.
@@ -26,12 +26,12 @@ pub fn routes() -> Router<App> {
         .route("/api/import/jobs/{id}", resource(READ_OR_CANCEL, get(jobs::show).delete(jobs::cancel)))
         .route("/health", resource(READ, get(health::live)))
         .route("/ready", resource(READ, get(health::ready)))
-        .fallback(async || Refusal::NoSuchPath)
+        .fallback(async || ApiError::PathNotFound)
 }
 
 /// A path that says which methods it knows, when asked and when another is used.
 fn resource(methods: &'static str, handlers: MethodRouter<App>) -> MethodRouter<App> {
     handlers
         .options(async move || Answer::Methods(methods))
-        .fallback(async move || Refusal::NoSuchMethod(methods))
+        .fallback(async move || ApiError::MethodNotAllowed(methods))
 }

@@ -25,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::http::answer::Refusal;
+use crate::http::answer::ApiError;
 use crate::imports::completion;
 use crate::middleware::drain_body;
 use crate::middleware::request_log;
@@ -103,7 +103,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
 /// Every path, with what surrounds all of them. The outermost layer stands last.
 fn router(app: App) -> Router {
     routes()
-        .layer(CatchPanicLayer::custom(Refusal::panicked))
+        .layer(CatchPanicLayer::custom(ApiError::panicked))
         .layer(from_fn(request_log::record))
         .layer(from_fn_with_state(app.clone(), drain_body::drain))
         .with_state(app)
