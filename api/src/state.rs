@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::login::Turns;
 use crate::auth::login_cache::VerifiedLogins;
 use crate::auth::throttle::{FailedLogins, FailureLimits};
-use crate::imports::completion::Waiting;
+use crate::imports::completion::CompletionHub;
 use crate::imports::publish::WakeUps;
 use crate::routes::health::Checked;
 use crate::settings::{LimitSettings, Settings};
@@ -34,7 +34,7 @@ pub struct Shared {
     /// The way to the workers.
     pub wake_ups: WakeUps,
     /// Who waits for which import.
-    pub waiting: Waiting,
+    pub waiting: CompletionHub,
     /// Where passwords are hashed.
     pub hashing: HashingPool,
     /// What opens waiting passwords.
@@ -70,7 +70,7 @@ impl App {
             database,
             passwords: key.password_keys(),
             uploads: settings.uploads.store(key)?,
-            waiting: Waiting::default(),
+            waiting: CompletionHub::default(),
             hashing: HashingPool::new(login.hashing_threads()),
             verified_logins: VerifiedLogins::new(login.memory),
             failed_logins: FailedLogins::new(FailureLimits {

@@ -157,7 +157,7 @@ async fn submit(app: &App, submission: &Submission) -> Result<Submitted, NotSubm
         Err(error) => DatabaseError::from(error),
     };
     drop(conn);
-    match completion::look(&app.database, submission.tenant, submission.id).await {
+    match completion::fetch(&app.database, submission.tenant, submission.id).await {
         // Whether it is the head is not known: a wake-up too many changes nothing.
         Ok(Some(_)) => Ok(Submitted::InLine { is_head: true }),
         // A connection that was lost may have left a statement behind that waits for a lock, and commits yet.

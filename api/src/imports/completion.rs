@@ -29,18 +29,18 @@ const LAST_RETRY: Duration = Duration::from_secs(10);
 
 /// Who waits for which import.
 #[derive(Default)]
-pub struct Waiting {
+pub struct CompletionHub {
     imports: Mutex<HashMap<ImportId, watch::Sender<()>>>,
 }
 
 /// A place among those who wait for an import.
 struct Waiter<'a> {
-    waiting: &'a Waiting,
+    waiting: &'a CompletionHub,
     import: ImportId,
     woken: watch::Receiver<()>,
 }
 
-impl Waiting {
+impl CompletionHub {
     fn join(&self, import: ImportId) -> Waiter<'_> {
         let woken = self.imports().entry(import).or_insert_with(|| watch::channel(()).0).subscribe();
         Waiter { waiting: self, import, woken }
@@ -117,7 +117,7 @@ pub async fn listen(app: App) {
 }
 
 /// What became of waiting for an import.
-pub enum Waited {
+pub enum WaitOutcome {
     /// It is finished.
     Finished(Box<Import>),
     /// The time is up. What was last known of it; nothing if the database could not be asked all the while.
@@ -128,20 +128,22 @@ pub enum Waited {
 
 /// Waits until the import is finished, or until `deadline`, or until the process is about to end. A database that
 /// fails meanwhile is asked again.
-pub async fn wait(app: &App, tenant: TenantId, import: ImportId, deadline: Option<Instant>) -> Waited {
+pub async fn wait(app: &App, tenant: TenantId, import: ImportId, deadline: Option<Instant>) -> WaitOutcome {
     // Before the first look, so that no announcement falls between the two.
     let mut waiter = app.waiting.join(import);
     let mut latest = None;
     let mut retry = FIRST_RETRY;
     loop {
-        let look_again = match look(&app.database, tenant, import).await {
-            Ok(Some(found)) if found.state == State::Finished => return Waited::Finished(Box::new(found)),
+        let look_again = match fetch(&app.database, tenant, import).await {
+            Ok(Some(found)) if found.state == State::Finished => {
+                return WaitOutcome::Finished(Box::new(found));
+            }
             Ok(Some(found)) => {
                 latest = Some(Box::new(found));
                 retry = FIRST_RETRY;
                 LOOK_EVERY
             }
-            Ok(None) => return Waited::Gone,
+            Ok(None) => return WaitOutcome::Gone,
             Err(error) => {
                 let error = &error as &(dyn Error + 'static);
                 tracing::debug!(error, "the import could not be looked at; trying again");
@@ -153,14 +155,14 @@ pub async fn wait(app: &App, tenant: TenantId, import: ImportId, deadline: Optio
         tokio::select! {
             () = waiter.woken() => {}
             () = sleep(look_again) => {}
-            () = passed(deadline) => return Waited::Pending(latest),
-            () = app.closing.cancelled() => return Waited::Pending(latest),
+            () = passed(deadline) => return WaitOutcome::Pending(latest),
+            () = app.closing.cancelled() => return WaitOutcome::Pending(latest),
         }
     }
 }
 
 /// The import as it is now.
-pub async fn look(
+pub async fn fetch(
     database: &Database,
     tenant: TenantId,
     import: ImportId,
@@ -184,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_waiter_hears_of_its_import_only_and_never_misses_it() {
-        let waiting = Waiting::default();
+        let waiting = CompletionHub::default();
         let (one, other) = (ImportId::generate(), ImportId::generate());
         let mut waiter = waiting.join(one);
         waiting.wake(other);
@@ -197,7 +199,7 @@ mod tests {
 
     #[test]
     fn who_leaves_leaves_nothing_behind() {
-        let waiting = Waiting::default();
+        let waiting = CompletionHub::default();
         let import = ImportId::generate();
         let first = waiting.join(import);
         let second = waiting.join(import);

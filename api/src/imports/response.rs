@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::http::answer::{Answer, json_body};
-use crate::imports::completion::{self, Waited};
+use crate::imports::completion::{self, WaitOutcome};
 use crate::state::App;
 
 /// The result of a finished import. One with details is told piece by piece: it may be larger than the memory.
@@ -70,10 +70,10 @@ pub fn heartbeats(app: &App, tenant: TenantId, import: ImportId) -> Body {
             match telling {
                 Telling::Waiting(mut finished, mut beats) => tokio::select! {
                     waited = &mut finished => match waited {
-                        Waited::Finished(import) => {
+                        WaitOutcome::Finished(import) => {
                             next_piece(Box::pin(logged(result::stream(app.database.clone(), tenant, &import)))).await
                         }
-                        Waited::Pending(_) | Waited::Gone => {
+                        WaitOutcome::Pending(_) | WaitOutcome::Gone => {
                             tracing::info!("a waiting client was cut off: the service stops, or the import was removed");
                             Err(CutOff)
                         }
@@ -87,7 +87,7 @@ pub fn heartbeats(app: &App, tenant: TenantId, import: ImportId) -> Body {
 }
 
 enum Telling {
-    Waiting(Pin<Box<dyn Future<Output = Waited> + Send>>, Interval),
+    Waiting(Pin<Box<dyn Future<Output = WaitOutcome> + Send>>, Interval),
     Result(Pieces),
 }
 

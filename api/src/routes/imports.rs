@@ -14,7 +14,7 @@ use crate::auth::login::Administrator;
 use crate::http::answer::{Answer, ApiError};
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
 use crate::imports::accept::{self, Taken};
-use crate::imports::completion::{self, Waited};
+use crate::imports::completion::{self, WaitOutcome};
 use crate::imports::response;
 use crate::state::App;
 
@@ -62,21 +62,21 @@ async fn answer(
         // Not even a look: it was just put into line, and that is the answer.
         Some(Preference::RespondAsync) if !before => return Ok(response::accepted(id, None)),
         Some(Preference::RespondAsync) => {
-            let import = completion::look(&app.database, tenant, id).await?;
+            let import = completion::fetch(&app.database, tenant, id).await?;
             return Ok(response::accepted(id, import.as_ref()));
         }
     };
     match completion::wait(app, tenant, id, Some(Instant::now() + patience)).await {
-        Waited::Finished(import) => {
+        WaitOutcome::Finished(import) => {
             let body = response::result(app, tenant, &import).await;
             // Whatever is finished has an ending.
             Ok(Answer::Outcome(import.ending.unwrap_or(Ending::Imported), body))
         }
-        Waited::Pending(_) if preference.is_none() && !app.closing.is_cancelled() => {
+        WaitOutcome::Pending(_) if preference.is_none() && !app.closing.is_cancelled() => {
             Ok(Answer::Heartbeats(response::heartbeats(app, tenant, id)))
         }
-        Waited::Pending(import) => Ok(response::accepted(id, import.as_deref())),
-        Waited::Gone => Err(ApiError::ImportNotFound),
+        WaitOutcome::Pending(import) => Ok(response::accepted(id, import.as_deref())),
+        WaitOutcome::Gone => Err(ApiError::ImportNotFound),
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::auth::login::Administrator;
 use crate::http::answer::{Answer, ApiError, json_body};
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
-use crate::imports::completion::{self, Waited};
+use crate::imports::completion::{self, WaitOutcome};
 use crate::imports::publish;
 use crate::imports::response;
 use crate::state::App;
@@ -43,7 +43,7 @@ pub async fn show(
         }
         // A poll is answered at once as it is.
         Some(Preference::RespondAsync) | None => {
-            let import = completion::look(&app.database, administrator.tenant.id, id).await?;
+            let import = completion::fetch(&app.database, administrator.tenant.id, id).await?;
             Ok(answer(&app, &administrator, import).await.into_response())
         }
     }
@@ -57,11 +57,11 @@ async fn wait(
 ) -> Result<Answer, ApiError> {
     let import =
         match completion::wait(app, administrator.tenant.id, id, Some(Instant::now() + patience)).await {
-            Waited::Finished(import) | Waited::Pending(Some(import)) => Some(*import),
-            Waited::Pending(None) => {
+            WaitOutcome::Finished(import) | WaitOutcome::Pending(Some(import)) => Some(*import),
+            WaitOutcome::Pending(None) => {
                 return Err(ApiError::Unavailable("the database never answered meanwhile".into()));
             }
-            Waited::Gone => None,
+            WaitOutcome::Gone => None,
         };
     answer(app, administrator, import).await
 }

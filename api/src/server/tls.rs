@@ -42,7 +42,7 @@ impl Certificate {
         let mut complained = None;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            match self.look() {
+            match self.reload_if_changed() {
                 Ok(false) => complained = None,
                 Ok(true) => {
                     complained = None;
@@ -60,7 +60,7 @@ impl Certificate {
     }
 
     /// Whether there was something new, now in use.
-    fn look(&mut self) -> Result<bool, ConfigError> {
+    fn reload_if_changed(&mut self) -> Result<bool, ConfigError> {
         // The contents are compared, not the times: those of a file that was put in another's place may be older.
         let found = read(&self.chain_file, &self.key_file)?;
         if found == self.held {
