@@ -13,7 +13,7 @@ use rollcall_schema::upload::UploadStore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::login::Turns;
+use crate::auth::login::LoginLocks;
 use crate::auth::login_cache::VerifiedLogins;
 use crate::auth::throttle::{FailedLogins, FailureLimits};
 use crate::imports::completion::CompletionHub;
@@ -44,7 +44,7 @@ pub struct Shared {
     /// Logins failed of late.
     pub failed_logins: FailedLogins,
     /// One login of an account at a time.
-    pub turns: Turns,
+    pub login_locks: LoginLocks,
     /// The header that names the client's address, behind a proxy.
     pub client_address_header: Option<HeaderName>,
     /// How much of everything.
@@ -78,7 +78,7 @@ impl App {
                 per_address: login.failed_logins_per_address,
                 window: login.failure_window,
             }),
-            turns: Turns::default(),
+            login_locks: LoginLocks::default(),
             client_address_header: settings.server.client_address_header.clone(),
             limits: settings.limits.clone(),
             checked: Checked::default(),

@@ -60,7 +60,7 @@ async fn authenticate(app: &App, parts: &Parts) -> Result<Administrator, ApiErro
     let known = tenant.zip(account).filter(|(_, account)| account.enabled);
     let stored = known.as_ref().and_then(|(_, account)| StoredPassword::of(account));
     let (Some((tenant, account)), Some(stored)) = (known.as_ref(), stored) else {
-        let _turn = app.turns.take(&attempt).await?;
+        let _lock = app.login_locks.lock(&attempt).await?;
         app.failed_logins.admit(&attempt, Instant::now())?;
         app.hashing.verify_nothing(password).await.map_err(overloaded)?;
         return Err(failed(app, &attempt));
@@ -122,7 +122,7 @@ async fn prove(
     if app.verified_logins.knows(&login, Instant::now()) {
         return Ok(());
     }
-    let _turn = app.turns.take(attempt).await?;
+    let _lock = app.login_locks.lock(attempt).await?;
     // Whoever had the turn before may have settled it, one way or the other.
     if app.verified_logins.knows(&login, Instant::now()) {
         return Ok(());
@@ -225,26 +225,26 @@ fn client_address(app: &App, parts: &Parts) -> ClientAddress {
 }
 
 /// How long an attempt waits for its turn.
-const TURN_LIMIT: Duration = Duration::from_secs(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One attempt at an account at a time: a script that sends many requests at once is hashed once, and a guesser
 /// gets no guess beyond the limit by guessing in parallel.
-pub struct Turns {
+pub struct LoginLocks {
     hasher: RandomState,
     // Accounts share them by their hash: 64 are more than there are threads to hash.
-    turns: [Mutex<()>; 64],
+    locks: [Mutex<()>; 64],
 }
 
-impl Default for Turns {
+impl Default for LoginLocks {
     fn default() -> Self {
-        Self { hasher: RandomState::new(), turns: std::array::from_fn(|_| Mutex::default()) }
+        Self { hasher: RandomState::new(), locks: std::array::from_fn(|_| Mutex::default()) }
     }
 }
 
-impl Turns {
-    async fn take(&self, attempt: &Attempt) -> Result<MutexGuard<'_, ()>, ApiError> {
+impl LoginLocks {
+    async fn lock(&self, attempt: &Attempt) -> Result<MutexGuard<'_, ()>, ApiError> {
         let hash = self.hasher.hash_one((attempt.tenant, &attempt.username_key));
-        let turn = &self.turns[usize::from(hash.to_le_bytes()[0]) % self.turns.len()];
-        timeout(TURN_LIMIT, turn.lock()).await.map_err(|_| ApiError::Overloaded)
+        let lock = &self.locks[usize::from(hash.to_le_bytes()[0]) % self.locks.len()];
+        timeout(LOCK_TIMEOUT, lock.lock()).await.map_err(|_| ApiError::Overloaded)
     }
 }
