@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::login::LoginLocks;
-use crate::auth::login_cache::VerifiedLogins;
-use crate::auth::throttle::{FailedLogins, FailureLimits};
+use crate::auth::login_cache::LoginCache;
+use crate::auth::throttle::{LoginThrottle, ThrottleLimits};
 use crate::imports::completion::CompletionHub;
 use crate::imports::publish::WakeUps;
 use crate::routes::health::Checked;
@@ -40,9 +40,9 @@ pub struct Shared {
     /// What opens waiting passwords.
     pub passwords: PasswordKeys,
     /// Logins verified of late.
-    pub verified_logins: VerifiedLogins,
+    pub login_cache: LoginCache,
     /// Logins failed of late.
-    pub failed_logins: FailedLogins,
+    pub throttle: LoginThrottle,
     /// One login of an account at a time.
     pub login_locks: LoginLocks,
     /// The header that names the client's address, behind a proxy.
@@ -72,8 +72,8 @@ impl App {
             uploads: settings.uploads.store(key)?,
             waiting: CompletionHub::default(),
             hashing: HashingPool::new(login.hashing_threads()),
-            verified_logins: VerifiedLogins::new(login.memory),
-            failed_logins: FailedLogins::new(FailureLimits {
+            login_cache: LoginCache::new(login.memory),
+            throttle: LoginThrottle::new(ThrottleLimits {
                 per_account: login.failed_logins_per_account,
                 per_address: login.failed_logins_per_address,
                 window: login.failure_window,

@@ -56,16 +56,16 @@ async fn authenticate(app: &App, parts: &Parts) -> Result<Administrator, ApiErro
         tenant: tenant.as_ref().map(|tenant| tenant.id),
         username_key: username_key(&username),
     };
-    app.failed_logins.admit(&attempt, Instant::now())?;
+    app.throttle.check(&attempt, Instant::now())?;
     let known = tenant.zip(account).filter(|(_, account)| account.enabled);
     let stored = known.as_ref().and_then(|(_, account)| StoredPassword::of(account));
     let (Some((tenant, account)), Some(stored)) = (known.as_ref(), stored) else {
         let _lock = app.login_locks.lock(&attempt).await?;
-        app.failed_logins.admit(&attempt, Instant::now())?;
+        app.throttle.check(&attempt, Instant::now())?;
         app.hashing.verify_nothing(password).await.map_err(overloaded)?;
         return Err(failed(app, &attempt));
     };
-    prove(app, &attempt, tenant.id, account, stored, password).await?;
+    check_password(app, &attempt, tenant.id, account, stored, password).await?;
 
     if !account.is_administrator {
         tracing::info!(tenant = %tenant.name, "refused: the account is no system administrator");
@@ -110,7 +110,7 @@ async fn find(
 }
 
 /// Whether the password is the account's: remembered, or verified now.
-async fn prove(
+async fn check_password(
     app: &App,
     attempt: &Attempt,
     tenant: TenantId,
@@ -118,21 +118,21 @@ async fn prove(
     stored: StoredPassword<'_>,
     password: Zeroizing<Vec<u8>>,
 ) -> Result<(), ApiError> {
-    let login = app.verified_logins.login(tenant, account.id, stored.bytes(), &password);
-    if app.verified_logins.knows(&login, Instant::now()) {
+    let login = app.login_cache.key(tenant, account.id, stored.bytes(), &password);
+    if app.login_cache.contains(&login, Instant::now()) {
         return Ok(());
     }
     let _lock = app.login_locks.lock(attempt).await?;
     // Whoever had the turn before may have settled it, one way or the other.
-    if app.verified_logins.knows(&login, Instant::now()) {
+    if app.login_cache.contains(&login, Instant::now()) {
         return Ok(());
     }
-    app.failed_logins.admit(attempt, Instant::now())?;
+    app.throttle.check(attempt, Instant::now())?;
     if !verify(app, tenant, account, stored, password).await? {
         return Err(failed(app, attempt));
     }
-    app.verified_logins.remember(login, Instant::now());
-    app.failed_logins.forgive(attempt);
+    app.login_cache.insert(login, Instant::now());
+    app.throttle.reset(attempt);
     Ok(())
 }
 
@@ -176,7 +176,7 @@ async fn verify(
             }
             let right = opened.is_some_and(|opened| opened.ct_eq(&given).into());
             if right {
-                hash_beside(app, tenant, account.id, sealed.to_vec(), given);
+                rehash_in_background(app, tenant, account.id, sealed.to_vec(), given);
             } else {
                 app.hashing.verify_nothing(given).await.map_err(overloaded)?;
             }
@@ -186,7 +186,13 @@ async fn verify(
 }
 
 /// Puts a password's hash in the place of its seal, as the workers' hashing queue would: the login does not wait.
-fn hash_beside(app: &App, tenant: TenantId, user: UserId, sealed: Vec<u8>, given: Zeroizing<Vec<u8>>) {
+fn rehash_in_background(
+    app: &App,
+    tenant: TenantId,
+    user: UserId,
+    sealed: Vec<u8>,
+    given: Zeroizing<Vec<u8>>,
+) {
     let work = {
         let app = app.clone();
         async move {
@@ -206,7 +212,7 @@ fn hash_beside(app: &App, tenant: TenantId, user: UserId, sealed: Vec<u8>, given
 }
 
 fn failed(app: &App, attempt: &Attempt) -> ApiError {
-    app.failed_logins.count(attempt, Instant::now());
+    app.throttle.record_failure(attempt, Instant::now());
     ApiError::Unauthorised
 }
 

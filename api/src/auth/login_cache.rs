@@ -12,10 +12,10 @@ use rollcall_schema::ids::{TenantId, UserId};
 use sha2::Sha256;
 
 /// Logins remembered at most: some hundred KiB.
-const REMEMBERED: usize = 8192;
+const CAPACITY: usize = 8192;
 
 /// The logins verified of late.
-pub struct VerifiedLogins {
+pub struct LoginCache {
     key: [u8; 32],
     memory: Duration,
     ends: Mutex<HashMap<Login, Instant>>,
@@ -25,14 +25,14 @@ pub struct VerifiedLogins {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Login([u8; 32]);
 
-impl VerifiedLogins {
+impl LoginCache {
     /// None yet; each will be remembered for `memory`.
     pub fn new(memory: Duration) -> Self {
         Self { key: rand::random(), memory, ends: Mutex::default() }
     }
 
     /// What a login is remembered by. `stored` is the password's hash or seal.
-    pub fn login(&self, tenant: TenantId, user: UserId, stored: &[u8], password: &[u8]) -> Login {
+    pub fn key(&self, tenant: TenantId, user: UserId, stored: &[u8], password: &[u8]) -> Login {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
         mac.update(tenant.as_bytes());
         mac.update(user.as_bytes());
@@ -44,18 +44,18 @@ impl VerifiedLogins {
     }
 
     /// Whether this login was verified and is remembered.
-    pub fn knows(&self, login: &Login, now: Instant) -> bool {
+    pub fn contains(&self, login: &Login, now: Instant) -> bool {
         self.ends().get(login).is_some_and(|end| *end > now)
     }
 
     /// This login was verified.
-    pub fn remember(&self, login: Login, now: Instant) {
+    pub fn insert(&self, login: Login, now: Instant) {
         let mut ends = self.ends();
-        if ends.len() >= REMEMBERED {
+        if ends.len() >= CAPACITY {
             ends.retain(|_, end| *end > now);
         }
         // Beyond that a login costs its hash each time, and nothing else.
-        if ends.len() < REMEMBERED {
+        if ends.len() < CAPACITY {
             ends.insert(login, now + self.memory);
         }
     }
@@ -73,21 +73,21 @@ mod tests {
     #[test]
     fn a_login_is_known_until_its_time_is_over_or_anything_of_it_changed() {
         let memory = Duration::from_mins(5);
-        let (verified, now) = (VerifiedLogins::new(memory), Instant::now());
+        let (verified, now) = (LoginCache::new(memory), Instant::now());
         let (tenant, user) = (TenantId::generate(), UserId::generate());
-        let login = verified.login(tenant, user, b"hash", b"swordfish");
-        assert!(!verified.knows(&login, now));
-        verified.remember(login, now);
-        assert!(verified.knows(&verified.login(tenant, user, b"hash", b"swordfish"), now));
-        assert!(!verified.knows(&login, now + memory));
+        let login = verified.key(tenant, user, b"hash", b"swordfish");
+        assert!(!verified.contains(&login, now));
+        verified.insert(login, now);
+        assert!(verified.contains(&verified.key(tenant, user, b"hash", b"swordfish"), now));
+        assert!(!verified.contains(&login, now + memory));
         for other in [
-            verified.login(TenantId::generate(), user, b"hash", b"swordfish"),
-            verified.login(tenant, UserId::generate(), b"hash", b"swordfish"),
-            verified.login(tenant, user, b"hash2", b"swordfish"),
-            verified.login(tenant, user, b"hash", b"sword"),
-            verified.login(tenant, user, b"hashs", b"wordfish"),
+            verified.key(TenantId::generate(), user, b"hash", b"swordfish"),
+            verified.key(tenant, UserId::generate(), b"hash", b"swordfish"),
+            verified.key(tenant, user, b"hash2", b"swordfish"),
+            verified.key(tenant, user, b"hash", b"sword"),
+            verified.key(tenant, user, b"hashs", b"wordfish"),
         ] {
-            assert!(!verified.knows(&other, now));
+            assert!(!verified.contains(&other, now));
         }
     }
 }

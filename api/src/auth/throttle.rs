@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rollcall_schema::ids::TenantId;
 
 /// Keys remembered at most, per counter: some hundred KiB.
-const REMEMBERED: usize = 8192;
+const CAPACITY: usize = 8192;
 
 /// Who tries to log in as whom.
 #[derive(Debug, Clone, Hash)]
@@ -47,7 +47,7 @@ pub struct Blocked(pub Duration);
 
 /// How many failed logins are too many.
 #[derive(Debug, Clone, Copy)]
-pub struct FailureLimits {
+pub struct ThrottleLimits {
     /// By one client address for one username of one tenant.
     pub per_account: u32,
     /// By one client address.
@@ -57,8 +57,8 @@ pub struct FailureLimits {
 }
 
 /// The failed logins of late.
-pub struct FailedLogins {
-    limits: FailureLimits,
+pub struct LoginThrottle {
+    limits: ThrottleLimits,
     hasher: RandomState,
     counters: Mutex<Counters>,
 }
@@ -75,14 +75,14 @@ struct Window {
     ends: Instant,
 }
 
-impl FailedLogins {
+impl LoginThrottle {
     /// None yet.
-    pub fn new(limits: FailureLimits) -> Self {
+    pub fn new(limits: ThrottleLimits) -> Self {
         Self { limits, hasher: RandomState::new(), counters: Mutex::default() }
     }
 
     /// Whether the attempt may be checked at all.
-    pub fn admit(&self, attempt: &Attempt, now: Instant) -> Result<(), Blocked> {
+    pub fn check(&self, attempt: &Attempt, now: Instant) -> Result<(), Blocked> {
         let counters = self.counters();
         let blocked = |window: Option<&Window>, limit: u32| {
             let window = window.filter(|window| window.failures >= limit)?;
@@ -95,7 +95,7 @@ impl FailedLogins {
     }
 
     /// The attempt failed.
-    pub fn count(&self, attempt: &Attempt, now: Instant) {
+    pub fn record_failure(&self, attempt: &Attempt, now: Instant) {
         let key = self.hasher.hash_one(attempt);
         let mut counters = self.counters();
         count(&mut counters.accounts, key, now, self.limits.window);
@@ -104,7 +104,7 @@ impl FailedLogins {
 
     /// The attempt succeeded: earlier failures were slips. Those of the address stand, or a guesser could clear
     /// them with an account of its own.
-    pub fn forgive(&self, attempt: &Attempt) {
+    pub fn reset(&self, attempt: &Attempt) {
         let key = self.hasher.hash_one(attempt);
         self.counters().accounts.remove(&key);
     }
@@ -116,9 +116,9 @@ impl FailedLogins {
 }
 
 fn count<K: Hash + Eq + Copy>(windows: &mut HashMap<K, Window>, key: K, now: Instant, length: Duration) {
-    if windows.len() >= REMEMBERED && !windows.contains_key(&key) {
+    if windows.len() >= CAPACITY && !windows.contains_key(&key) {
         windows.retain(|_, window| window.ends > now);
-        if windows.len() >= REMEMBERED
+        if windows.len() >= CAPACITY
             && let Some(oldest) = windows.iter().min_by_key(|(_, window)| window.ends).map(|(key, _)| *key)
         {
             windows.remove(&oldest);
@@ -139,8 +139,8 @@ mod tests {
 
     const WINDOW: Duration = Duration::from_mins(5);
 
-    fn failed_logins() -> FailedLogins {
-        FailedLogins::new(FailureLimits { per_account: 3, per_address: 5, window: WINDOW })
+    fn failed_logins() -> LoginThrottle {
+        LoginThrottle::new(ThrottleLimits { per_account: 3, per_address: 5, window: WINDOW })
     }
 
     fn attempt(last_byte: u8, username: &str) -> Attempt {
@@ -153,26 +153,26 @@ mod tests {
         let (failed, now) = (failed_logins(), Instant::now());
         let jane = attempt(1, "jane");
         for _ in 0..3 {
-            assert_eq!(failed.admit(&jane, now), Ok(()));
-            failed.count(&jane, now);
+            assert_eq!(failed.check(&jane, now), Ok(()));
+            failed.record_failure(&jane, now);
         }
         assert_eq!(
-            failed.admit(&jane, now + Duration::from_secs(100)),
+            failed.check(&jane, now + Duration::from_secs(100)),
             Err(Blocked(Duration::from_secs(200)))
         );
-        assert_eq!(failed.admit(&attempt(1, "john"), now), Ok(()));
-        assert_eq!(failed.admit(&attempt(2, "jane"), now), Ok(()));
-        assert_eq!(failed.admit(&jane, now + WINDOW), Ok(()));
+        assert_eq!(failed.check(&attempt(1, "john"), now), Ok(()));
+        assert_eq!(failed.check(&attempt(2, "jane"), now), Ok(()));
+        assert_eq!(failed.check(&jane, now + WINDOW), Ok(()));
     }
 
     #[test]
     fn an_address_is_blocked_for_every_account() {
         let (failed, now) = (failed_logins(), Instant::now());
         for username in ["a", "b", "c", "d", "e"] {
-            failed.count(&attempt(1, username), now);
+            failed.record_failure(&attempt(1, username), now);
         }
-        assert_eq!(failed.admit(&attempt(1, "jane"), now), Err(Blocked(WINDOW)));
-        assert_eq!(failed.admit(&attempt(2, "jane"), now), Ok(()));
+        assert_eq!(failed.check(&attempt(1, "jane"), now), Err(Blocked(WINDOW)));
+        assert_eq!(failed.check(&attempt(2, "jane"), now), Ok(()));
     }
 
     #[test]
@@ -180,32 +180,32 @@ mod tests {
         let (failed, now) = (failed_logins(), Instant::now());
         let jane = attempt(1, "jane");
         for _ in 0..2 {
-            failed.count(&jane, now);
-            failed.count(&jane, now);
-            failed.forgive(&jane);
-            assert_eq!(failed.admit(&jane, now), Ok(()));
+            failed.record_failure(&jane, now);
+            failed.record_failure(&jane, now);
+            failed.reset(&jane);
+            assert_eq!(failed.check(&jane, now), Ok(()));
         }
-        failed.count(&attempt(1, "john"), now);
-        assert_eq!(failed.admit(&jane, now), Err(Blocked(WINDOW)));
+        failed.record_failure(&attempt(1, "john"), now);
+        assert_eq!(failed.check(&jane, now), Err(Blocked(WINDOW)));
     }
 
     #[test]
     fn failures_of_an_earlier_window_do_not_count() {
         let (failed, now) = (failed_logins(), Instant::now());
         let jane = attempt(1, "jane");
-        failed.count(&jane, now);
-        failed.count(&jane, now);
-        failed.count(&jane, now + WINDOW);
-        assert_eq!(failed.admit(&jane, now + WINDOW), Ok(()));
+        failed.record_failure(&jane, now);
+        failed.record_failure(&jane, now);
+        failed.record_failure(&jane, now + WINDOW);
+        assert_eq!(failed.check(&jane, now + WINDOW), Ok(()));
     }
 
     #[test]
     fn a_flood_of_names_does_not_grow_the_memory() {
         let (failed, now) = (failed_logins(), Instant::now());
-        for name in 0..2 * REMEMBERED {
-            failed.count(&attempt(1, &name.to_string()), now);
+        for name in 0..2 * CAPACITY {
+            failed.record_failure(&attempt(1, &name.to_string()), now);
         }
-        assert_eq!(failed.counters().accounts.len(), REMEMBERED);
+        assert_eq!(failed.counters().accounts.len(), CAPACITY);
     }
 
     #[test]
