@@ -93,7 +93,7 @@ impl Form {
         };
         drop(form);
         // Whatever follows is none of ours, yet the client wants to get rid of it before it reads the answer.
-        rest.throw_away(limits.rest).await;
+        rest.discard(limits.rest).await;
         let stored = writer.finish().await.map_err(|error| ApiError::Unavailable(error.into()))?;
         Ok(Received { stored, charset })
     }
@@ -204,7 +204,7 @@ impl Frames {
         }
     }
 
-    async fn throw_away(&mut self, mut bytes: u64) {
+    async fn discard(&mut self, mut bytes: u64) {
         while let Some(Ok(frame)) = self.next().await {
             let Some(left) = bytes.checked_sub(frame.len() as u64) else { return };
             bytes = left;

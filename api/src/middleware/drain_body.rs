@@ -26,21 +26,21 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The outermost middleware: what the answer left unread of the request is read and thrown away before the answer is
 /// sent, within bounds.
-pub async fn drain(State(app): State<App>, request: Request, next: Next) -> Response {
+pub async fn drain_body(State(app): State<App>, request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
     let expects_continue = expects_continue(request.headers());
-    let rest = Rest::default();
+    let rest = SharedBody::default();
     let request = request.map(|body| rest.lend(body));
     let mut response = next.run(request).await;
     let Some(unread) = rest.take() else { return response };
     let headers = response.headers_mut();
     // A client that was never told to continue sends nothing, and reading would tell it to.
-    let never_invited = expects_continue && !unread.begun;
-    if !never_invited
+    let never_continued = expects_continue && !unread.begun;
+    if !never_continued
         && !headers.contains_key(CONNECTION)
-        && throw_away(unread.body, app.limits.drain_bytes).await
+        && discard(unread.body, app.limits.drain_bytes).await
     {
         return response;
     }
@@ -53,7 +53,7 @@ fn expects_continue(headers: &HeaderMap) -> bool {
 }
 
 /// Whether all of it could be read.
-async fn throw_away(body: Body, mut bytes: u64) -> bool {
+async fn discard(body: Body, mut bytes: u64) -> bool {
     let read = async {
         let mut frames = body.into_data_stream();
         loop {
@@ -71,7 +71,7 @@ async fn throw_away(body: Body, mut bytes: u64) -> bool {
 
 /// What is left of a request's body by whoever it is lent to.
 #[derive(Clone, Default)]
-struct Rest(Arc<Mutex<Option<Unread>>>);
+struct SharedBody(Arc<Mutex<Option<Unread>>>);
 
 struct Unread {
     body: Body,
@@ -79,10 +79,10 @@ struct Unread {
     begun: bool,
 }
 
-impl Rest {
+impl SharedBody {
     fn lend(&self, body: Body) -> Body {
         self.with(|left| *left = Some(Unread { body, begun: false }));
-        Body::new(Loan(self.clone()))
+        Body::new(HandlerBody(self.clone()))
     }
 
     /// What was not read; nothing if all of it was.
@@ -96,9 +96,9 @@ impl Rest {
 }
 
 /// The body as the handler has it. When it is dropped, what it did not read remains.
-struct Loan(Rest);
+struct HandlerBody(SharedBody);
 
-impl http_body::Body for Loan {
+impl http_body::Body for HandlerBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -141,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_not_read_is_left() {
-        let rest = Rest::default();
+        let rest = SharedBody::default();
         let mut loan = rest.lend(body(3)).into_data_stream();
         assert!(loan.next().await.is_some());
         drop(loan);
@@ -152,19 +152,19 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_left_of_what_was_read() {
-        let rest = Rest::default();
+        let rest = SharedBody::default();
         assert_eq!(rest.lend(body(3)).into_data_stream().count().await, 3);
         assert!(rest.take().is_none());
     }
 
     #[tokio::test]
     async fn no_more_is_thrown_away_than_the_limit() {
-        assert!(throw_away(body(3), 15).await);
-        assert!(!throw_away(body(3), 14).await);
+        assert!(discard(body(3), 15).await);
+        assert!(!discard(body(3), 14).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stalls_is_not_waited_for() {
-        assert!(!throw_away(Body::from_stream(stream::pending::<Result<Bytes, axum::Error>>()), 15).await);
+        assert!(!discard(Body::from_stream(stream::pending::<Result<Bytes, axum::Error>>()), 15).await);
     }
 }

@@ -105,7 +105,7 @@ fn router(app: App) -> Router {
     routes()
         .layer(CatchPanicLayer::custom(ApiError::panicked))
         .layer(from_fn(request_log::record))
-        .layer(from_fn_with_state(app.clone(), drain_body::drain))
+        .layer(from_fn_with_state(app.clone(), drain_body::drain_body))
         .with_state(app)
 }
 
