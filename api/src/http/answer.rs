@@ -23,7 +23,7 @@ use crate::auth::throttle::Blocked;
 pub enum Answer {
     /// The result, to the upload that waited for it: the status tells how the import ended.
     Outcome(Ending, Body),
-    /// The result of an upload whose answer began before the end was known.
+    /// The result of an upload whose answer started before the end was known.
     Heartbeats(Body),
     /// The result, to whoever asks for it later.
     Result(Body),

@@ -26,23 +26,23 @@ const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
 const LONGEST_REQUEST_ID: usize = 128;
 
 /// The middleware that gives each request its span, its log line and its headers.
-pub async fn record(request: Request, next: Next) -> Response {
+pub async fn log_request(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let span = server_span(&request, &id);
     trace_context(request.headers()).adopt(&span);
-    let mut exchange = Exchange {
+    let mut log = RequestLog {
         method: request.method().clone(),
         path: request.uri().path().to_owned(),
         span: span.clone(),
-        began: Instant::now(),
+        started: Instant::now(),
         status: None,
         sent_bytes: 0,
-        whole: false,
+        complete: false,
     };
     let (mut response, trace) =
         async { (next.run(request).await, current_trace_id()) }.instrument(span).await;
 
-    exchange.answered(response.status());
+    log.responded(response.status());
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REQUEST_ID, id);
@@ -51,19 +51,19 @@ pub async fn record(request: Request, next: Next) -> Response {
     }
     response.map(|body| {
         // Of the answer to a HEAD nothing but the head is sent.
-        exchange.whole = body.is_end_stream() || exchange.method == Method::HEAD;
-        Body::new(Recorded { body, exchange })
+        log.complete = body.is_end_stream() || log.method == Method::HEAD;
+        Body::new(LoggedBody { body, log })
     })
 }
 
 /// The client's request id, if it is one that can be put into a log; else a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let sane = |id: &&HeaderValue| {
+    let usable = |id: &&HeaderValue| {
         let id = id.as_bytes();
         (1..=LONGEST_REQUEST_ID).contains(&id.len())
             && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:=+/".contains(byte))
     };
-    headers.get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(|| {
+    headers.get(REQUEST_ID).filter(usable).cloned().unwrap_or_else(|| {
         HeaderValue::try_from(Uuid::now_v7().to_string()).expect("an id is hexadecimal digits and dashes")
     })
 }
@@ -119,19 +119,19 @@ fn known_method(method: &Method) -> &'static str {
 }
 
 /// A request and what became of it; logged when it is over, however it ends.
-struct Exchange {
+struct RequestLog {
     method: Method,
     path: String,
     span: Span,
-    began: Instant,
+    started: Instant,
     status: Option<StatusCode>,
     sent_bytes: u64,
     /// Whether all of the answer was handed to the connection.
-    whole: bool,
+    complete: bool,
 }
 
-impl Exchange {
-    fn answered(&mut self, status: StatusCode) {
+impl RequestLog {
+    fn responded(&mut self, status: StatusCode) {
         self.status = Some(status);
         self.span.record("http.response.status_code", status.as_u16());
         if status.is_server_error() {
@@ -140,12 +140,12 @@ impl Exchange {
     }
 }
 
-impl Drop for Exchange {
+impl Drop for RequestLog {
     fn drop(&mut self) {
         let Self { method, path, span, sent_bytes, .. } = self;
-        let milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match self.status {
-            Some(status) if self.whole => {
+            Some(status) if self.complete => {
                 tracing::info!(parent: &*span, status = status.as_u16(), milliseconds, sent_bytes, "{method} {path}");
             }
             Some(status) => tracing::info!(
@@ -160,12 +160,12 @@ impl Drop for Exchange {
 }
 
 /// The answer's body, watched until it ends; the request's span lasts as long.
-struct Recorded {
+struct LoggedBody {
     body: Body,
-    exchange: Exchange,
+    log: RequestLog,
 }
 
-impl http_body::Body for Recorded {
+impl http_body::Body for LoggedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -174,14 +174,14 @@ impl http_body::Body for Recorded {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = &mut *self;
-        let _within = this.exchange.span.enter();
+        let _within = this.log.span.enter();
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                this.exchange.sent_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                this.exchange.whole = this.body.is_end_stream();
+                this.log.sent_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                this.log.complete = this.body.is_end_stream();
             }
-            Poll::Ready(None) => this.exchange.whole = true,
+            Poll::Ready(None) => this.log.complete = true,
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         polled

@@ -117,9 +117,9 @@ mod tests {
     async fn a_client_that_does_not_close_is_not_waited_for() {
         let (server, client) = duplex(16);
         let mut server = Lingering { stream: server, end: None };
-        let began = tokio::time::Instant::now();
+        let started = tokio::time::Instant::now();
         server.shutdown().await.expect("closed");
-        assert!(began.elapsed() >= LINGER);
+        assert!(started.elapsed() >= LINGER);
         drop(client);
     }
 }

@@ -104,7 +104,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
 fn router(app: App) -> Router {
     routes()
         .layer(CatchPanicLayer::custom(ApiError::panicked))
-        .layer(from_fn(request_log::record))
+        .layer(from_fn(request_log::log_request))
         .layer(from_fn_with_state(app.clone(), drain_body::drain_body))
         .with_state(app)
 }
