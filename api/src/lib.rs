@@ -15,7 +15,7 @@
 //! | [`routes`] | the resources, a file each |
 //! | [`auth::login`], [`auth::credentials`], [`auth::login_cache`], [`auth::throttle`] | who may import |
 //! | [`imports::accept`], [`imports::upload`], [`imports::publish`] | taking a file in: stored, submitted, announced |
-//! | [`imports::completion`], [`imports::response`] | until the result is there, and telling it |
+//! | [`imports::completion`], [`imports::response`] | until the result is there, and state it |
 //! | [`http::prefer`], [`http::parameters`] | headers with a grammar of their own |
 //! | [`http::answer`] | what is said to the client, and with which status |
 

@@ -20,8 +20,8 @@ use crate::imports::completion::{self, WaitOutcome};
 use crate::state::App;
 
 /// The result of a finished import. One with details is told piece by piece: it may be larger than the memory.
-pub async fn result(app: &App, tenant: TenantId, import: &Import) -> Body {
-    let pieces = logged(result::stream(app.database.clone(), tenant, import));
+pub async fn result_body(app: &App, tenant: TenantId, import: &Import) -> Body {
+    let pieces = log_failures(result::stream(app.database.clone(), tenant, import));
     if has_details(import) {
         return Body::from_stream(pieces);
     }
@@ -39,14 +39,14 @@ fn has_details(import: &Import) -> bool {
 
 /// The pieces as they are. If the database fails in the middle the answer is cut off: half a result must not look
 /// like a whole one.
-fn logged(
+fn log_failures(
     pieces: impl Stream<Item = Result<Bytes, DatabaseError>>,
-) -> impl Stream<Item = Result<Bytes, CutOff>> {
+) -> impl Stream<Item = Result<Bytes, Truncated>> {
     pieces.map(|piece| {
         piece.map_err(|error| {
             let error = &error as &(dyn Error + 'static);
             tracing::warn!(error, "a result was cut off");
-            CutOff
+            Truncated
         })
     })
 }
@@ -54,7 +54,7 @@ fn logged(
 /// The rest of an answer cannot be told.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer was cut off")]
-struct CutOff;
+struct Truncated;
 
 /// A space at once and then one every so often until the import is finished, then its result. Spaces before a JSON
 /// text are part of the grammar, and keep the connection from being dropped as idle.
@@ -64,38 +64,38 @@ pub fn heartbeats(app: &App, tenant: TenantId, import: ImportId) -> Body {
     let mut beats = interval(app.limits.heartbeat_every);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let app = app.clone();
-    Body::from_stream(stream::try_unfold(Telling::Waiting(finished, beats), move |telling| {
+    Body::from_stream(stream::try_unfold(ResponseState::Waiting(finished, beats), move |state| {
         let app = app.clone();
         async move {
-            match telling {
-                Telling::Waiting(mut finished, mut beats) => tokio::select! {
+            match state {
+                ResponseState::Waiting(mut finished, mut beats) => tokio::select! {
                     waited = &mut finished => match waited {
                         WaitOutcome::Finished(import) => {
-                            next_piece(Box::pin(logged(result::stream(app.database.clone(), tenant, &import)))).await
+                            next_piece(Box::pin(log_failures(result::stream(app.database.clone(), tenant, &import)))).await
                         }
                         WaitOutcome::Pending(_) | WaitOutcome::Gone => {
                             tracing::info!("a waiting client was cut off: the service stops, or the import was removed");
-                            Err(CutOff)
+                            Err(Truncated)
                         }
                     },
-                    _ = beats.tick() => Ok(Some((Bytes::from_static(b" "), Telling::Waiting(finished, beats)))),
+                    _ = beats.tick() => Ok(Some((Bytes::from_static(b" "), ResponseState::Waiting(finished, beats)))),
                 },
-                Telling::Result(pieces) => next_piece(pieces).await,
+                ResponseState::Result(pieces) => next_piece(pieces).await,
             }
         }
     }))
 }
 
-enum Telling {
+enum ResponseState {
     Waiting(Pin<Box<dyn Future<Output = WaitOutcome> + Send>>, Interval),
     Result(Pieces),
 }
 
-type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, CutOff>> + Send>>;
+type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Truncated>> + Send>>;
 
-async fn next_piece(mut pieces: Pieces) -> Result<Option<(Bytes, Telling)>, CutOff> {
+async fn next_piece(mut pieces: Pieces) -> Result<Option<(Bytes, ResponseState)>, Truncated> {
     let piece = pieces.next().await.transpose()?;
-    Ok(piece.map(|piece| (piece, Telling::Result(pieces))))
+    Ok(piece.map(|piece| (piece, ResponseState::Result(pieces))))
 }
 
 /// What is known of an import that is not finished.
@@ -123,7 +123,7 @@ pub fn accepted(id: ImportId, import: Option<&Import>) -> Answer {
         |import| (import.state, import.pending_summary()),
     );
     let body = json_body(&Pending { id, state, summary, rows: None });
-    Answer::Pending { body, retry_after: import.map_or(Duration::from_secs(1), ask_again_after) }
+    Answer::Pending { body, retry_after: import.map_or(Duration::from_secs(1), retry_after) }
 }
 
 /// How far an import is, to whoever asks for it.
@@ -135,11 +135,11 @@ pub fn progress(import: &Import) -> Answer {
         summary: import.pending_summary(),
         rows: Some(rows),
     });
-    Answer::Pending { body, retry_after: ask_again_after(import) }
+    Answer::Pending { body, retry_after: retry_after(import) }
 }
 
 /// From one second for an import that was just submitted to ten for one that takes minutes.
-fn ask_again_after(import: &Import) -> Duration {
+fn retry_after(import: &Import) -> Duration {
     let seconds = (Utc::now() - import.submitted_at).num_seconds() / 10;
     Duration::from_secs(seconds.clamp(1, 10).unsigned_abs())
 }

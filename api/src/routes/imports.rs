@@ -68,7 +68,7 @@ async fn answer(
     };
     match completion::wait(app, tenant, id, Some(Instant::now() + patience)).await {
         WaitOutcome::Finished(import) => {
-            let body = response::result(app, tenant, &import).await;
+            let body = response::result_body(app, tenant, &import).await;
             // Whatever is finished has an ending.
             Ok(Answer::Outcome(import.ending.unwrap_or(Ending::Imported), body))
         }

@@ -74,7 +74,7 @@ async fn answer(
     let import = import.ok_or(ApiError::ImportNotFound)?;
     match import.ending {
         None => Ok(response::progress(&import)),
-        Some(_) => Ok(Answer::Result(response::result(app, administrator.tenant.id, &import).await)),
+        Some(_) => Ok(Answer::Result(response::result_body(app, administrator.tenant.id, &import).await)),
     }
 }
 
@@ -95,7 +95,7 @@ pub async fn cancel(
         Cancelled::Yes(import) => {
             tracing::info!(import = %id, by = %administrator.username, "an import was cancelled");
             publish::wake_next(&app, tenant);
-            Ok(Answer::Result(response::result(&app, tenant, &import).await))
+            Ok(Answer::Result(response::result_body(&app, tenant, &import).await))
         }
         Cancelled::TooLate(_) => Err(ApiError::AlreadyEnded),
         Cancelled::Unknown => Err(ApiError::ImportNotFound),
