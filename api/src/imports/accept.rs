@@ -25,20 +25,20 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// An upload that was taken in.
 #[derive(Debug, Clone, Copy)]
-pub struct Taken {
+pub struct Accepted {
     /// The import that it became.
     pub import: ImportId,
     /// Whether it became that when it came before, under the same key.
-    pub before: bool,
+    pub duplicate: bool,
 }
 
 /// Takes the request's upload in and returns the import that it became.
-pub async fn take_in(
+pub async fn accept(
     app: &App,
     administrator: Administrator,
     endpoint: Endpoint,
     request: Request,
-) -> Result<Taken, ApiError> {
+) -> Result<Accepted, ApiError> {
     let limits = FormLimits {
         file: u64::try_from(administrator.tenant.upload_limit_bytes).unwrap_or(0),
         rest: app.limits.drain_bytes,
@@ -73,7 +73,11 @@ struct Upload {
     limits: FormLimits,
 }
 
-async fn store_and_submit(app: App, administrator: Administrator, upload: Upload) -> Result<Taken, ApiError> {
+async fn store_and_submit(
+    app: App,
+    administrator: Administrator,
+    upload: Upload,
+) -> Result<Accepted, ApiError> {
     let Upload { endpoint, key, form, limits } = upload;
     let Administrator { tenant, user, username } = administrator;
     let id = ImportId::generate();
@@ -113,13 +117,13 @@ async fn store_and_submit(app: App, administrator: Administrator, upload: Upload
                 let wake_up = WakeUp { tenant: tenant.id, import: id, trace: submission.trace };
                 publish::publish(&app, DueWakeUp { lane: submission.lane, wake_up, attempts: 0 });
             }
-            Ok(Taken { import: id, before: false })
+            Ok(Accepted { import: id, duplicate: false })
         }
         Ok(Submitted::Already(import)) => {
             tracing::Span::current().record("rollcall.import.id", tracing::field::display(import));
             tracing::info!(%import, tenant = %tenant.name, "an upload came again under its key");
             remove(&app, tenant.id, id).await;
-            Ok(Taken { import, before: true })
+            Ok(Accepted { import, duplicate: true })
         }
         Ok(Submitted::KeyOfAnother) => {
             remove(&app, tenant.id, id).await;

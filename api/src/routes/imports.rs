@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::auth::login::Administrator;
 use crate::http::answer::{Answer, ApiError};
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
-use crate::imports::accept::{self, Taken};
+use crate::imports::accept::{self, Accepted};
 use crate::imports::completion::{self, WaitOutcome};
 use crate::imports::response;
 use crate::state::App;
@@ -44,23 +44,23 @@ async fn import(
 ) -> Result<Response, ApiError> {
     let preference = Preference::read(request.headers());
     let tenant = administrator.tenant.id;
-    let taken = accept::take_in(&app, administrator, endpoint, request).await?;
-    let answer = answer(&app, tenant, taken, preference).await;
-    Ok((headers(taken.import, preference), answer).into_response())
+    let accepted = accept::accept(&app, administrator, endpoint, request).await?;
+    let answer = answer(&app, tenant, accepted, preference).await;
+    Ok((headers(accepted.import, preference), answer).into_response())
 }
 
 /// The result if it comes soon enough; else what the client prefers to it, or heartbeats until it comes.
 async fn answer(
     app: &App,
     tenant: TenantId,
-    Taken { import: id, before }: Taken,
+    Accepted { import: id, duplicate }: Accepted,
     preference: Option<Preference>,
 ) -> Result<Answer, ApiError> {
     let patience = match preference {
         None => app.limits.heartbeat_after,
         Some(Preference::Wait(seconds)) => Duration::from_secs(seconds),
         // Not even a look: it was just put into line, and that is the answer.
-        Some(Preference::RespondAsync) if !before => return Ok(response::accepted(id, None)),
+        Some(Preference::RespondAsync) if !duplicate => return Ok(response::accepted(id, None)),
         Some(Preference::RespondAsync) => {
             let import = completion::fetch(&app.database, tenant, id).await?;
             return Ok(response::accepted(id, import.as_ref()));
