@@ -17,7 +17,7 @@ use crate::auth::login::LoginLocks;
 use crate::auth::login_cache::LoginCache;
 use crate::auth::throttle::{LoginThrottle, ThrottleLimits};
 use crate::imports::completion::CompletionHub;
-use crate::imports::publish::WakeUps;
+use crate::imports::publish::WakeUpPublisher;
 use crate::routes::health::Checked;
 use crate::settings::{LimitSettings, Settings};
 
@@ -32,7 +32,7 @@ pub struct Shared {
     /// Where uploads are kept.
     pub uploads: UploadStore,
     /// The way to the workers.
-    pub wake_ups: WakeUps,
+    pub publisher: WakeUpPublisher,
     /// Who waits for which import.
     pub waiting: CompletionHub,
     /// Where passwords are hashed.
@@ -66,7 +66,7 @@ impl App {
             Database::new(settings.database.address()?, settings.limits.database_connections.into());
         let broker = Broker::new(settings.broker.address()?, "rollcall-api");
         Ok(Self(Arc::new(Shared {
-            wake_ups: WakeUps::new(database.clone(), broker),
+            publisher: WakeUpPublisher::new(database.clone(), broker),
             database,
             passwords: key.password_keys(),
             uploads: settings.uploads.store(key)?,

@@ -18,22 +18,22 @@ use crate::state::App;
 
 /// Wake-ups on their way at once. Further ones are left to the relay: while RabbitMQ does not answer they would
 /// only pile up.
-const UNDER_WAY: usize = 64;
+const MAX_CONCURRENT_PUBLISHES: usize = 64;
 
 /// The way to the workers.
-pub struct WakeUps {
+pub struct WakeUpPublisher {
     outbox: Outbox,
-    places: Semaphore,
-    away: AtomicBool,
+    permits: Semaphore,
+    unreachable: AtomicBool,
 }
 
-impl WakeUps {
+impl WakeUpPublisher {
     /// Prepares the way; connects when first needed.
     pub fn new(database: Database, broker: Broker) -> Self {
         Self {
             outbox: Outbox::new(database, Arc::new(broker)),
-            places: Semaphore::new(UNDER_WAY),
-            away: AtomicBool::new(false),
+            permits: Semaphore::new(MAX_CONCURRENT_PUBLISHES),
+            unreachable: AtomicBool::new(false),
         }
     }
 
@@ -43,10 +43,10 @@ impl WakeUps {
     }
 
     /// Tells of an outage once, and once of its end.
-    fn tell(&self, published: &Result<(), PublishError>) {
+    fn log_outcome(&self, published: &Result<(), PublishError>) {
         match published {
-            Ok(()) => self.tell_return(),
-            Err(PublishError::Broker(error)) => self.tell_outage(error),
+            Ok(()) => self.log_recovery(),
+            Err(PublishError::Broker(error)) => self.log_outage(error),
             Err(PublishError::Database(error)) => {
                 let error = error as &(dyn Error + 'static);
                 tracing::warn!(error, "a wake-up is left to the relay");
@@ -54,15 +54,15 @@ impl WakeUps {
         }
     }
 
-    fn tell_outage(&self, error: &BrokerError) {
-        if !self.away.swap(true, Ordering::Relaxed) {
+    fn log_outage(&self, error: &BrokerError) {
+        if !self.unreachable.swap(true, Ordering::Relaxed) {
             let error = error as &(dyn Error + 'static);
             tracing::warn!(error, "RabbitMQ is away: imports are accepted, and run when it is back");
         }
     }
 
-    fn tell_return(&self) {
-        if self.away.swap(false, Ordering::Relaxed) {
+    fn log_recovery(&self) {
+        if self.unreachable.swap(false, Ordering::Relaxed) {
             tracing::info!("RabbitMQ is back");
         }
     }
@@ -70,7 +70,7 @@ impl WakeUps {
 
 /// Publishes the wake-up of an import that was just submitted and is the head of its line.
 pub fn publish(app: &App, mut due: DueWakeUp) {
-    let exchange = app.wake_ups.outbox.broker().exchange();
+    let exchange = app.publisher.outbox.broker().exchange();
     let span = tracing::info_span!(
         "publish",
         otel.name = format!("publish {exchange}"),
@@ -86,25 +86,25 @@ pub fn publish(app: &App, mut due: DueWakeUp) {
     let tasks = app.tasks.clone();
     let app = app.clone();
     let publish = async move {
-        let Ok(_place) = app.wake_ups.places.try_acquire() else { return };
+        let Ok(_permit) = app.publisher.permits.try_acquire() else { return };
         // The worker's span is a child of this one.
         due.wake_up.trace = TraceContext::current();
-        let published = app.wake_ups.outbox.publish(&due).await;
+        let published = app.publisher.outbox.publish(&due).await;
         if published.is_err() {
             tracing::Span::current().record("otel.status_code", "ERROR");
         }
-        app.wake_ups.tell(&published);
+        app.publisher.log_outcome(&published);
     };
     tasks.spawn(publish.instrument(span));
 }
 
 /// Wakes the head of a tenant's line, of which an import was cancelled.
-pub fn wake_next(app: &App, tenant: TenantId) {
+pub fn publish_next(app: &App, tenant: TenantId) {
     let tasks = app.tasks.clone();
     let app = app.clone();
     let wake = async move {
-        let Ok(_place) = app.wake_ups.places.try_acquire() else { return };
-        app.wake_ups.tell(&app.wake_ups.outbox.wake_next(tenant).await);
+        let Ok(_permit) = app.publisher.permits.try_acquire() else { return };
+        app.publisher.log_outcome(&app.publisher.outbox.wake_next(tenant).await);
     };
     tasks.spawn(wake.in_current_span());
 }

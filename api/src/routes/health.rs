@@ -63,7 +63,7 @@ async fn check(app: &App) -> Readiness {
     let (database, uploads, rabbitmq) = tokio::join!(
         finding(app.database.check()),
         finding(app.uploads.check()),
-        finding(app.wake_ups.check())
+        finding(app.publisher.check())
     );
     // Without RabbitMQ uploads are taken as ever: they run when it is back.
     let ready = database == Finding::Ok && uploads == Finding::Ok;

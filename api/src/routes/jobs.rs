@@ -94,7 +94,7 @@ pub async fn cancel(
     match cancelled {
         Cancelled::Yes(import) => {
             tracing::info!(import = %id, by = %administrator.username, "an import was cancelled");
-            publish::wake_next(&app, tenant);
+            publish::publish_next(&app, tenant);
             Ok(Answer::Result(response::result_body(&app, tenant, &import).await))
         }
         Cancelled::TooLate(_) => Err(ApiError::AlreadyEnded),
