@@ -47,7 +47,7 @@ pub struct Settings {
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Switch {
+pub enum TlsMode {
     /// On.
     On,
     /// Off.
@@ -71,7 +71,7 @@ pub struct ServerSettings {
         default_value = "on",
         hide_possible_values = true
     )]
-    pub tls: Switch,
+    pub tls: TlsMode,
 
     /// PEM file of the server's certificate, followed by those of its authorities. Read again when it changes.
     #[arg(long, env = "ROLLCALL_TLS_CERT", value_name = "FILE")]
@@ -181,7 +181,7 @@ pub struct LoginSettings {
 impl ServerSettings {
     /// The files of certificate and key, or `None` where TLS is off.
     pub fn tls_files(&self) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
-        if self.tls == Switch::Off {
+        if self.tls == TlsMode::Off {
             return Ok(None);
         }
         let file = |setting, file: &Option<PathBuf>, what| {

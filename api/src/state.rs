@@ -54,7 +54,7 @@ pub struct Shared {
     /// Work that goes on when its client has hung up, waited for at the end.
     pub tasks: TaskTracker,
     /// Cancelled when the process is about to end: whoever waits for a result is sent away.
-    pub closing: CancellationToken,
+    pub shutdown: CancellationToken,
 }
 
 impl App {
@@ -83,7 +83,7 @@ impl App {
             limits: settings.limits.clone(),
             checked: Checked::default(),
             tasks: TaskTracker::new(),
-            closing: CancellationToken::new(),
+            shutdown: CancellationToken::new(),
         })))
     }
 }

@@ -111,7 +111,7 @@ pub enum ApiError {
 }
 
 /// When to come back while something inside is away.
-const COME_BACK: Duration = Duration::from_secs(10);
+const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 impl From<DatabaseError> for ApiError {
     fn from(error: DatabaseError) -> Self {
@@ -216,7 +216,9 @@ impl IntoResponse for ApiError {
                 HeaderValue::from_static("Basic realm=\"Rollcall\", charset=\"UTF-8\""),
             ),
             Self::TooManyFailedLogins(Blocked(left)) => with(response, RETRY_AFTER, seconds(left)),
-            Self::Unavailable(_) | Self::Overloaded => with(response, RETRY_AFTER, seconds(COME_BACK)),
+            Self::Unavailable(_) | Self::Overloaded => {
+                with(response, RETRY_AFTER, seconds(UNAVAILABLE_RETRY_AFTER))
+            }
             // Whoever stalled is not waited for again.
             Self::Stalled(_) => with(response, CONNECTION, HeaderValue::from_static("close")),
             Self::MethodNotAllowed(methods) => with(response, ALLOW, HeaderValue::from_static(methods)),

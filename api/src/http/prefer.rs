@@ -9,7 +9,7 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// The header that says what was honoured.
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 /// The longest wait that is honoured; whoever wants more asks again.
-const LONGEST_WAIT_SECONDS: u64 = 600;
+const MAX_WAIT_SECONDS: u64 = 600;
 
 /// How long a client prefers to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Preference {
             }
         }
         match wait.flatten() {
-            Some(seconds) => Some(Self::Wait(seconds.min(LONGEST_WAIT_SECONDS))),
+            Some(seconds) => Some(Self::Wait(seconds.min(MAX_WAIT_SECONDS))),
             None => respond_async.then_some(Self::RespondAsync),
         }
     }

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::state::App;
 
 /// How often whoever waits looks without having been woken.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_secs(30);
 /// When to look again after the database failed, and when to listen again after the connection was lost; doubled
 /// each time.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -141,7 +141,7 @@ pub async fn wait(app: &App, tenant: TenantId, import: ImportId, deadline: Optio
             Ok(Some(found)) => {
                 latest = Some(Box::new(found));
                 retry = FIRST_RETRY;
-                LOOK_EVERY
+                POLL_INTERVAL
             }
             Ok(None) => return WaitOutcome::Gone,
             Err(error) => {
@@ -156,7 +156,7 @@ pub async fn wait(app: &App, tenant: TenantId, import: ImportId, deadline: Optio
             () = waiter.woken() => {}
             () = sleep(look_again) => {}
             () = passed(deadline) => return WaitOutcome::Pending(latest),
-            () = app.closing.cancelled() => return WaitOutcome::Pending(latest),
+            () = app.shutdown.cancelled() => return WaitOutcome::Pending(latest),
         }
     }
 }

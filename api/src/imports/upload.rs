@@ -20,13 +20,13 @@ use crate::http::answer::ApiError;
 use crate::http::parameters::parameter;
 
 /// Bytes that may stand before the file: other fields of the form, or a boundary that never comes.
-const BEFORE_FILE: u64 = 1024 * 1024;
+const MAX_BYTES_BEFORE_FILE: u64 = 1024 * 1024;
 /// Bytes that a form may take beside the file it carries, for a verdict by its length alone.
-const FORM: u64 = 2 * BEFORE_FILE;
+const FORM_OVERHEAD: u64 = 2 * MAX_BYTES_BEFORE_FILE;
 /// Bytes of a boundary. The RFC allows 70.
-const LONGEST_BOUNDARY: usize = 200;
+const MAX_BOUNDARY_LENGTH: usize = 200;
 /// Bytes of a `charset` parameter that are kept; no encoding's name is that long.
-const LONGEST_CHARSET: usize = 100;
+const MAX_CHARSET_LENGTH: usize = 100;
 
 /// A form that an upload may come in.
 pub struct Form {
@@ -63,7 +63,7 @@ impl Form {
             return Err(ApiError::bad_request(format!("The request is not a multipart form. {SEND}")));
         }
         let boundary = parameter(content_type, "boundary")
-            .filter(|boundary| (1..=LONGEST_BOUNDARY).contains(&boundary.len()))
+            .filter(|boundary| (1..=MAX_BOUNDARY_LENGTH).contains(&boundary.len()))
             .and_then(|boundary| std::str::from_utf8(boundary).ok())
             .ok_or_else(|| {
                 ApiError::bad_request(format!("The multipart form has no usable boundary. {SEND}"))
@@ -73,7 +73,7 @@ impl Form {
             .get(CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok())
             .and_then(|text| text.parse().ok());
-        if length.is_some_and(|length| length > limits.file.saturating_add(FORM)) {
+        if length.is_some_and(|length| length > limits.file.saturating_add(FORM_OVERHEAD)) {
             return Err(ApiError::TooLarge { limit_bytes: limits.file });
         }
         Ok(Self { boundary, body })
@@ -137,7 +137,7 @@ fn has_file_name(part: &Field<'_>) -> bool {
 
 fn charset(part: &Field<'_>) -> Option<String> {
     let charset = parameter(part.headers().get(CONTENT_TYPE)?.as_bytes(), "charset")?;
-    let charset = charset.get(..LONGEST_CHARSET).unwrap_or(charset);
+    let charset = charset.get(..MAX_CHARSET_LENGTH).unwrap_or(charset);
     let charset =
         String::from_utf8_lossy(charset).trim_matches(|c: char| c.is_whitespace() || c == '\'').to_owned();
     (!charset.is_empty()).then_some(charset)
@@ -173,7 +173,7 @@ fn refusal(error: &multer::Error) -> ApiError {
 enum CutShort {
     #[error("nothing came for {} s", .0.as_secs())]
     Stalled(Duration),
-    #[error("no file came within the first {BEFORE_FILE} bytes")]
+    #[error("no file came within the first {MAX_BYTES_BEFORE_FILE} bytes")]
     NoFile,
     #[error("the connection broke off")]
     Broken,
@@ -229,7 +229,7 @@ impl Stream for Frames {
                     self.waiting = false;
                     let Ok(data) = frame.into_data() else { continue };
                     if !self.file_found.load(Ordering::Relaxed) {
-                        if self.before_file > BEFORE_FILE {
+                        if self.before_file > MAX_BYTES_BEFORE_FILE {
                             return Poll::Ready(Some(Err(CutShort::NoFile)));
                         }
                         self.before_file += data.len() as u64;

@@ -23,7 +23,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The header that names its trace.
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
 /// Characters of a request id that are taken from a client.
-const LONGEST_REQUEST_ID: usize = 128;
+const MAX_REQUEST_ID_LENGTH: usize = 128;
 
 /// The middleware that gives each request its span, its log line and its headers.
 pub async fn log_request(request: Request, next: Next) -> Response {
@@ -60,7 +60,7 @@ pub async fn log_request(request: Request, next: Next) -> Response {
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let usable = |id: &&HeaderValue| {
         let id = id.as_bytes();
-        (1..=LONGEST_REQUEST_ID).contains(&id.len())
+        (1..=MAX_REQUEST_ID_LENGTH).contains(&id.len())
             && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:=+/".contains(byte))
     };
     headers.get(REQUEST_ID).filter(usable).cloned().unwrap_or_else(|| {

@@ -12,7 +12,7 @@ use crate::http::answer::{Answer, json_body};
 use crate::state::App;
 
 /// How long a finding is told again: anybody may ask, and each finding costs a write to the store.
-const FRESH: Duration = Duration::from_secs(2);
+const CACHE_TTL: Duration = Duration::from_secs(2);
 /// How long a part may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -56,7 +56,7 @@ async fn check(app: &App) -> Readiness {
     // Held while checking: whoever asks meanwhile is told the same.
     let mut checked = app.checked.lock().await;
     if let Some((when, found)) = *checked
-        && when.elapsed() < FRESH
+        && when.elapsed() < CACHE_TTL
     {
         return found;
     }

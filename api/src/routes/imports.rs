@@ -72,7 +72,7 @@ async fn answer(
             // Whatever is finished has an ending.
             Ok(Answer::Outcome(import.ending.unwrap_or(Ending::Imported), body))
         }
-        WaitOutcome::Pending(_) if preference.is_none() && !app.closing.is_cancelled() => {
+        WaitOutcome::Pending(_) if preference.is_none() && !app.shutdown.is_cancelled() => {
             Ok(Answer::Heartbeats(response::heartbeats(app, tenant, id)))
         }
         WaitOutcome::Pending(import) => Ok(response::accepted(id, import.as_deref())),

@@ -24,9 +24,9 @@ use crate::imports::response;
 use crate::state::App;
 
 /// Imports in a page unless the client says how many.
-const PAGE: i64 = 50;
+const DEFAULT_PAGE_SIZE: i64 = 50;
 /// Imports in a page at most.
-const LARGEST_PAGE: i64 = 500;
+const MAX_PAGE_SIZE: i64 = 500;
 
 /// `GET /api/import/jobs/{id}`
 pub async fn show(
@@ -104,7 +104,7 @@ pub async fn cancel(
 
 /// What a listing may be asked for.
 #[derive(Debug, Deserialize)]
-pub struct Wanted {
+pub struct ListQuery {
     limit: Option<String>,
     cursor: Option<String>,
 }
@@ -113,12 +113,12 @@ pub struct Wanted {
 pub async fn list(
     State(app): State<App>,
     administrator: Administrator,
-    wanted: Result<Query<Wanted>, QueryRejection>,
+    query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Answer, ApiError> {
-    let Query(wanted) = wanted.map_err(|_| {
+    let Query(query) = query.map_err(|_| {
         ApiError::bad_request("The query cannot be read. Give limit and cursor once at most.")
     })?;
-    let (limit, before) = wanted.parse()?;
+    let (limit, before) = query.parse()?;
     let mut conn = app.database.connection().await?;
     // One more than wanted tells whether there are more.
     let mut imports = import::list(&mut conn, administrator.tenant.id, before, limit + 1)
@@ -132,14 +132,14 @@ pub async fn list(
     Ok(Answer::Page(json_body(&Page { jobs: imports.iter().map(Job::from).collect(), next })))
 }
 
-impl Wanted {
+impl ListQuery {
     /// The page's size and the place it begins behind.
     fn parse(&self) -> Result<(i64, Option<i64>), ApiError> {
         let limit = match &self.limit {
-            None => PAGE,
+            None => DEFAULT_PAGE_SIZE,
             Some(text) => {
-                text.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit)).ok_or_else(|| {
-                    ApiError::bad_request(format!("The limit is not a number from 1 to {LARGEST_PAGE}."))
+                text.parse().ok().filter(|limit| (1..=MAX_PAGE_SIZE).contains(limit)).ok_or_else(|| {
+                    ApiError::bad_request(format!("The limit is not a number from 1 to {MAX_PAGE_SIZE}."))
                 })?
             }
         };
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     fn parse(limit: Option<&str>, cursor: Option<&str>) -> Option<(i64, Option<i64>)> {
-        Wanted { limit: limit.map(str::to_owned), cursor: cursor.map(str::to_owned) }.parse().ok()
+        ListQuery { limit: limit.map(str::to_owned), cursor: cursor.map(str::to_owned) }.parse().ok()
     }
 
     #[test]

@@ -36,16 +36,16 @@ use crate::settings::Settings;
 use crate::state::App;
 
 /// How long a client may take to send a request's head, and to begin the next request.
-const HEAD_PATIENCE: Duration = Duration::from_secs(30);
+const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may take to agree on TLS.
-const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a connection's buffer: what a request's head may take, and what is read of a body at once.
-const BUFFER: usize = 64 * 1024;
+const MAX_BUFFER_BYTES: usize = 64 * 1024;
 /// How long before the end of the grace period whoever still waits is sent away.
-const FAREWELL: Duration = Duration::from_secs(1);
+const SHUTDOWN_MARGIN: Duration = Duration::from_secs(1);
 
 /// How long what goes on without a client is waited for at the very end.
-const LAST_TASKS: Duration = Duration::from_secs(5);
+const BACKGROUND_TASKS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the API does not run.
 #[derive(Debug, thiserror::Error)]
@@ -78,13 +78,13 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
 
     let handle = Handle::new();
     tokio::spawn(completion::listen(app.clone()));
-    tokio::spawn(stop_when_told(app.clone(), handle.clone(), settings.server.shutdown_limit));
+    tokio::spawn(shut_down_on_signal(app.clone(), handle.clone(), settings.server.shutdown_limit));
     let server = axum_server::from_tcp(listener)?.handle(handle.clone());
     tracing::info!(%address, tls = certificate.is_some(), "listening");
     match certificate {
         Some(certificate) => {
             let acceptor = RustlsAcceptor::new(certificate.config())
-                .handshake_timeout(HANDSHAKE_PATIENCE)
+                .handshake_timeout(TLS_HANDSHAKE_TIMEOUT)
                 .acceptor(LingeringAcceptor);
             tokio::spawn(certificate.follow());
             serve(server.acceptor(acceptor), app.clone()).await?;
@@ -93,7 +93,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     }
     // Uploads whose clients hung up in the last moment, and wake-ups on their way.
     app.tasks.close();
-    if timeout(LAST_TASKS, app.tasks.wait()).await.is_err() {
+    if timeout(BACKGROUND_TASKS_TIMEOUT, app.tasks.wait()).await.is_err() {
         tracing::warn!("stopping before everything was done; what was accepted is safe");
     }
     tracing::info!("stopped");
@@ -121,31 +121,31 @@ where
         .http_builder()
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
-        .max_buf_size(BUFFER);
+        .header_read_timeout(REQUEST_HEAD_TIMEOUT)
+        .max_buf_size(MAX_BUFFER_BYTES);
     server.serve(router(app).into_make_service_with_connect_info::<SocketAddr>()).await
 }
 
 /// Ends the server at SIGTERM or SIGINT: new connections are refused, requests under way may end. A second signal
 /// ends it at once.
-async fn stop_when_told(app: App, handle: Handle<SocketAddr>, limit: Duration) {
-    told_to_stop().await;
+async fn shut_down_on_signal(app: App, handle: Handle<SocketAddr>, limit: Duration) {
+    shutdown_signal().await;
     tracing::info!(limit_seconds = limit.as_secs(), "stopping: requests under way may end");
     handle.graceful_shutdown(Some(limit));
     tokio::select! {
-        () = sleep(limit.saturating_sub(FAREWELL)) => app.closing.cancel(),
-        () = told_to_stop() => handle.shutdown(),
+        () = sleep(limit.saturating_sub(SHUTDOWN_MARGIN)) => app.shutdown.cancel(),
+        () = shutdown_signal() => handle.shutdown(),
     }
 }
 
-async fn told_to_stop() {
+async fn shutdown_signal() {
     tokio::select! {
-        () = heard(SignalKind::terminate()) => {}
-        () = heard(SignalKind::interrupt()) => {}
+        () = received(SignalKind::terminate()) => {}
+        () = received(SignalKind::interrupt()) => {}
     }
 }
 
-async fn heard(kind: SignalKind) {
+async fn received(kind: SignalKind) {
     match signal(kind) {
         Ok(mut signal) => {
             signal.recv().await;

@@ -13,7 +13,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The files of a certificate and its key, and what they held when they were last read.
 pub struct Certificate {
@@ -41,7 +41,7 @@ impl Certificate {
     pub async fn follow(mut self) {
         let mut complained = None;
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
             match self.reload_if_changed() {
                 Ok(false) => complained = None,
                 Ok(true) => {
