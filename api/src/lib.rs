@@ -17,7 +17,7 @@
 //! | [`imports::accept`], [`imports::upload`], [`imports::publish`] | taking a file in: stored, submitted, announced |
 //! | [`imports::completion`], [`imports::response`] | until the result is there, and state it |
 //! | [`http::prefer`], [`http::parameters`] | headers with a grammar of their own |
-//! | [`http::answer`] | what is said to the client, and with which status |
+//! | [`http::response`], [`http::error`] | what is said to the client, and with which status |
 
 pub mod settings;
 

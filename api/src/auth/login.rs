@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::credentials::{self, Credentials};
 use crate::auth::throttle::{Attempt, ClientAddress};
-use crate::http::answer::ApiError;
+use crate::http::error::ApiError;
 use crate::state::App;
 
 /// Somebody who has proved to be a system administrator of the tenant that the request is for.

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use rollcall_schema::ids::TenantId;
 
+use crate::http::error::ApiError;
+
 /// Keys remembered at most, per counter: some hundred KiB.
 const CAPACITY: usize = 8192;
 
@@ -44,6 +46,12 @@ impl From<IpAddr> for ClientAddress {
 /// Too many logins failed; nothing is checked for so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blocked(pub Duration);
+
+impl From<Blocked> for ApiError {
+    fn from(Blocked(left): Blocked) -> Self {
+        Self::TooManyFailedLogins(left)
+    }
+}
 
 /// How many failed logins are too many.
 #[derive(Debug, Clone, Copy)]

@@ -14,7 +14,7 @@ use rollcall_schema::wake_up::{Lane, WakeUp};
 use tracing::Instrument as _;
 
 use crate::auth::login::Administrator;
-use crate::http::answer::ApiError;
+use crate::http::error::ApiError;
 use crate::imports::completion;
 use crate::imports::publish;
 use crate::imports::upload::{Form, FormLimits};

@@ -15,7 +15,7 @@ use rollcall_schema::result;
 use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::http::answer::{Answer, json_body};
+use crate::http::response::{ApiResponse, json_body};
 use crate::imports::completion::{self, WaitOutcome};
 use crate::state::App;
 
@@ -117,17 +117,17 @@ struct Rows {
 
 /// How far an import is, to the upload that did not wait for it. `import` is nothing while the database is away:
 /// then it was just accepted, and that much is known.
-pub fn accepted(id: ImportId, import: Option<&Import>) -> Answer {
+pub fn accepted(id: ImportId, import: Option<&Import>) -> ApiResponse {
     let (state, summary) = import.map_or_else(
         || (State::Queued, "The import is waiting for its turn.".to_owned()),
         |import| (import.state, import.pending_summary()),
     );
     let body = json_body(&Pending { id, state, summary, rows: None });
-    Answer::Pending { body, retry_after: import.map_or(Duration::from_secs(1), retry_after) }
+    ApiResponse::Pending { body, retry_after: import.map_or(Duration::from_secs(1), retry_after) }
 }
 
 /// How far an import is, to whoever asks for it.
-pub fn progress(import: &Import) -> Answer {
+pub fn progress(import: &Import) -> ApiResponse {
     let rows = Rows { processed: import.tally.rows(), total: import.rows_total };
     let body = json_body(&Pending {
         id: import.id,
@@ -135,7 +135,7 @@ pub fn progress(import: &Import) -> Answer {
         summary: import.pending_summary(),
         rows: Some(rows),
     });
-    Answer::Pending { body, retry_after: retry_after(import) }
+    ApiResponse::Pending { body, retry_after: retry_after(import) }
 }
 
 /// From one second for an import that was just submitted to ten for one that takes minutes.

@@ -16,7 +16,7 @@ use multer::{Field, Multipart};
 use rollcall_schema::upload::{Stored, UploadWriter};
 use tokio::time::{Instant, Sleep};
 
-use crate::http::answer::ApiError;
+use crate::http::error::ApiError;
 use crate::http::parameters::parameter;
 
 /// Bytes that may stand before the file: other fields of the form, or a boundary that never comes.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::http::answer::{Answer, json_body};
+use crate::http::response::{ApiResponse, json_body};
 use crate::state::App;
 
 /// How long a finding is told again: anybody may ask, and each finding costs a write to the store.
@@ -37,19 +37,19 @@ enum Finding {
 }
 
 /// `GET /health`
-pub async fn live() -> Answer {
+pub async fn live() -> ApiResponse {
     #[derive(Serialize)]
     struct Alive {
         alive: bool,
     }
-    Answer::Ready(json_body(&Alive { alive: true }))
+    ApiResponse::Healthy(json_body(&Alive { alive: true }))
 }
 
 /// `GET /ready`
-pub async fn ready(State(app): State<App>) -> Answer {
+pub async fn ready(State(app): State<App>) -> ApiResponse {
     let found = check(&app).await;
     let body = json_body(&found);
-    if found.ready { Answer::Ready(body) } else { Answer::NotReady(body) }
+    if found.ready { ApiResponse::Healthy(body) } else { ApiResponse::NotReady(body) }
 }
 
 async fn check(app: &App) -> Readiness {

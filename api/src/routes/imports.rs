@@ -11,8 +11,9 @@ use rollcall_schema::import::{Ending, Endpoint};
 use tokio::time::Instant;
 
 use crate::auth::login::Administrator;
-use crate::http::answer::{Answer, ApiError};
+use crate::http::error::ApiError;
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
+use crate::http::response::ApiResponse;
 use crate::imports::accept::{self, Accepted};
 use crate::imports::completion::{self, WaitOutcome};
 use crate::imports::response;
@@ -55,7 +56,7 @@ async fn answer(
     tenant: TenantId,
     Accepted { import: id, duplicate }: Accepted,
     preference: Option<Preference>,
-) -> Result<Answer, ApiError> {
+) -> Result<ApiResponse, ApiError> {
     let patience = match preference {
         None => app.limits.heartbeat_after,
         Some(Preference::Wait(seconds)) => Duration::from_secs(seconds),
@@ -70,10 +71,10 @@ async fn answer(
         WaitOutcome::Finished(import) => {
             let body = response::result_body(app, tenant, &import).await;
             // Whatever is finished has an ending.
-            Ok(Answer::Outcome(import.ending.unwrap_or(Ending::Imported), body))
+            Ok(ApiResponse::UploadResult(import.ending.unwrap_or(Ending::Imported), body))
         }
         WaitOutcome::Pending(_) if preference.is_none() && !app.shutdown.is_cancelled() => {
-            Ok(Answer::Heartbeats(response::heartbeats(app, tenant, id)))
+            Ok(ApiResponse::Heartbeats(response::heartbeats(app, tenant, id)))
         }
         WaitOutcome::Pending(import) => Ok(response::accepted(id, import.as_deref())),
         WaitOutcome::Gone => Err(ApiError::ImportNotFound),

@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::auth::login::Administrator;
-use crate::http::answer::{Answer, ApiError, json_body};
+use crate::http::error::ApiError;
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
+use crate::http::response::{ApiResponse, json_body};
 use crate::imports::completion::{self, WaitOutcome};
 use crate::imports::publish;
 use crate::imports::response;
@@ -54,7 +55,7 @@ async fn wait(
     administrator: &Administrator,
     id: ImportId,
     patience: Duration,
-) -> Result<Answer, ApiError> {
+) -> Result<ApiResponse, ApiError> {
     let import =
         match completion::wait(app, administrator.tenant.id, id, Some(Instant::now() + patience)).await {
             WaitOutcome::Finished(import) | WaitOutcome::Pending(Some(import)) => Some(*import),
@@ -70,11 +71,13 @@ async fn answer(
     app: &App,
     administrator: &Administrator,
     import: Option<Import>,
-) -> Result<Answer, ApiError> {
+) -> Result<ApiResponse, ApiError> {
     let import = import.ok_or(ApiError::ImportNotFound)?;
     match import.ending {
         None => Ok(response::progress(&import)),
-        Some(_) => Ok(Answer::Result(response::result_body(app, administrator.tenant.id, &import).await)),
+        Some(_) => {
+            Ok(ApiResponse::PollResult(response::result_body(app, administrator.tenant.id, &import).await))
+        }
     }
 }
 
@@ -84,7 +87,7 @@ pub async fn cancel(
     State(app): State<App>,
     administrator: Administrator,
     id: Result<Path<ImportId>, PathRejection>,
-) -> Result<Answer, ApiError> {
+) -> Result<ApiResponse, ApiError> {
     let Ok(Path(id)) = id else { return Err(ApiError::ImportNotFound) };
     let tenant = administrator.tenant.id;
     let mut conn = app.database.connection().await?;
@@ -95,7 +98,7 @@ pub async fn cancel(
         Cancelled::Yes(import) => {
             tracing::info!(import = %id, by = %administrator.username, "an import was cancelled");
             publish::publish_next(&app, tenant);
-            Ok(Answer::Result(response::result_body(&app, tenant, &import).await))
+            Ok(ApiResponse::PollResult(response::result_body(&app, tenant, &import).await))
         }
         Cancelled::TooLate(_) => Err(ApiError::AlreadyEnded),
         Cancelled::Unknown => Err(ApiError::ImportNotFound),
@@ -114,7 +117,7 @@ pub async fn list(
     State(app): State<App>,
     administrator: Administrator,
     query: Result<Query<ListQuery>, QueryRejection>,
-) -> Result<Answer, ApiError> {
+) -> Result<ApiResponse, ApiError> {
     let Query(query) = query.map_err(|_| {
         ApiError::bad_request("The query cannot be read. Give limit and cursor once at most.")
     })?;
@@ -129,7 +132,7 @@ pub async fn list(
     let more = imports.len() > wanted;
     imports.truncate(wanted);
     let next = imports.last().filter(|_| more).map(|last| last.place.to_string());
-    Ok(Answer::Page(json_body(&Page { jobs: imports.iter().map(Job::from).collect(), next })))
+    Ok(ApiResponse::Page(json_body(&Page { jobs: imports.iter().map(Job::from).collect(), next })))
 }
 
 impl ListQuery {

@@ -7,7 +7,8 @@ pub mod jobs;
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 
-use crate::http::answer::{Answer, ApiError};
+use crate::http::error::ApiError;
+use crate::http::response::ApiResponse;
 use crate::state::App;
 
 /// The methods of what is read.
@@ -32,6 +33,6 @@ pub fn routes() -> Router<App> {
 /// A path that says which methods it knows, when asked and when another is used.
 fn resource(methods: &'static str, handlers: MethodRouter<App>) -> MethodRouter<App> {
     handlers
-        .options(async move || Answer::Methods(methods))
+        .options(async move || ApiResponse::AllowedMethods(methods))
         .fallback(async move || ApiError::MethodNotAllowed(methods))
 }

@@ -25,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::http::answer::ApiError;
+use crate::http::error::ApiError;
 use crate::imports::completion;
 use crate::middleware::drain_body;
 use crate::middleware::request_log;
