@@ -163,7 +163,7 @@ impl IntoResponse for ApiError {
             Self::Unavailable(_) | Self::Overloaded => {
                 with_header(response, RETRY_AFTER, delay_seconds(UNAVAILABLE_RETRY_AFTER))
             }
-            // Without this the server would wait for the rest of the stalled body before it reads the next request.
+            // This also keeps `middleware::drain_body` from waiting for the rest of the body.
             Self::Stalled(_) => with_header(response, CONNECTION, HeaderValue::from_static("close")),
             Self::MethodNotAllowed(methods) => {
                 with_header(response, ALLOW, HeaderValue::from_static(methods))
