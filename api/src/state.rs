@@ -72,11 +72,11 @@ impl App {
             uploads: settings.uploads.store(key)?,
             waiting: CompletionHub::default(),
             hashing: HashingPool::new(login.hashing_threads()),
-            login_cache: LoginCache::new(login.memory),
+            login_cache: LoginCache::new(login.cache_ttl),
             throttle: LoginThrottle::new(ThrottleLimits {
                 per_account: login.failed_logins_per_account,
                 per_address: login.failed_logins_per_address,
-                window: login.failure_window,
+                window: login.failed_logins_window,
             }),
             login_locks: LoginLocks::default(),
             client_address_header: settings.server.client_address_header.clone(),

@@ -64,11 +64,7 @@ pub enum StartError {
 /// Runs the API until it is told to stop.
 pub async fn run(settings: Settings) -> Result<(), StartError> {
     let app = App::new(&settings)?;
-    let certificate = settings
-        .server
-        .tls_files()?
-        .map(|(certificate, key)| Certificate::load(certificate, key))
-        .transpose()?;
+    let certificate = settings.server.tls_files()?.map(Certificate::load).transpose()?;
     app.database.wait_until_migrated().await?;
     let listener = TcpListener::bind(settings.server.listen).map_err(|error| {
         ConfigError::new("ROLLCALL_LISTEN", format!("cannot be {}: {error}", settings.server.listen))
@@ -78,7 +74,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
 
     let handle = Handle::new();
     tokio::spawn(completion::listen(app.clone()));
-    tokio::spawn(shut_down_on_signal(app.clone(), handle.clone(), settings.server.shutdown_limit));
+    tokio::spawn(shut_down_on_signal(app.clone(), handle.clone(), settings.server.shutdown_timeout));
     let server = axum_server::from_tcp(listener)?.handle(handle.clone());
     tracing::info!(%address, tls = certificate.is_some(), "listening");
     match certificate {
@@ -86,7 +82,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
             let acceptor = RustlsAcceptor::new(certificate.config())
                 .handshake_timeout(TLS_HANDSHAKE_TIMEOUT)
                 .acceptor(LingeringAcceptor);
-            tokio::spawn(certificate.follow());
+            tokio::spawn(certificate.reload_on_change());
             serve(server.acceptor(acceptor), app.clone()).await?;
         }
         None => serve(server.acceptor(LingeringAcceptor), app.clone()).await?,

@@ -1,7 +1,7 @@
-//! The server's certificate: read from PEM files, and again when they change, so that a renewed one needs no
-//! restart.
+//! The server's TLS certificate: loaded from PEM files and reloaded when they change, so that a renewed certificate
+//! needs no restart.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,83 +12,95 @@ use rustls::crypto::ring;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-/// How often the files are looked at.
+use crate::settings::TlsFiles;
+
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The files of a certificate and its key, and what they held when they were last read.
+/// The certificate in use, and the files that it was loaded from.
 pub struct Certificate {
-    chain_file: PathBuf,
-    key_file: PathBuf,
-    held: (Vec<u8>, Vec<u8>),
+    files: TlsFiles,
+    loaded: PemPair,
     config: RustlsConfig,
 }
 
+/// The contents of the two files.
+#[derive(PartialEq, Eq)]
+struct PemPair {
+    chain: Vec<u8>,
+    key: Vec<u8>,
+}
+
 impl Certificate {
-    /// Reads the files.
-    pub fn load(chain_file: PathBuf, key_file: PathBuf) -> Result<Self, ConfigError> {
-        let held = read(&chain_file, &key_file)?;
-        let config = RustlsConfig::from_config(Arc::new(parse(&held.0, &held.1)?));
-        Ok(Self { chain_file, key_file, held, config })
+    pub fn load(files: TlsFiles) -> Result<Self, ConfigError> {
+        let loaded = read(&files)?;
+        let config = RustlsConfig::from_config(Arc::new(parse(&loaded)?));
+        Ok(Self { files, loaded, config })
     }
 
-    /// What the server uses; changes when the files do.
+    /// The configuration that the server uses. It follows the files.
     pub fn config(&self) -> RustlsConfig {
         self.config.clone()
     }
 
-    /// Looks at the files for as long as the process lives. Files that cannot be used leave the last good ones in
-    /// use: while a certificate is renewed the two may not match for a moment.
-    pub async fn follow(mut self) {
-        let mut complained = None;
+    /// Reloads the files when they change, for as long as the process runs. If they cannot be loaded the last good
+    /// certificate stays in use: during a renewal the two files may not match for a moment.
+    pub async fn reload_on_change(mut self) {
+        let mut last_error = None;
         loop {
             tokio::time::sleep(POLL_INTERVAL).await;
             match self.reload_if_changed() {
-                Ok(false) => complained = None,
+                Ok(false) => last_error = None,
                 Ok(true) => {
-                    complained = None;
-                    tracing::info!(certificate = %self.chain_file.display(), "the certificate was read again");
+                    last_error = None;
+                    tracing::info!(certificate = %self.files.certificate.display(), "TLS certificate reloaded");
                 }
                 Err(error) => {
-                    let complaint = error.to_string();
-                    if complained.as_ref() != Some(&complaint) {
-                        tracing::warn!("the changed certificate is not used: {complaint}");
-                        complained = Some(complaint);
+                    let error = error.to_string();
+                    // The same error is logged once, not at every poll.
+                    if last_error.as_ref() != Some(&error) {
+                        tracing::warn!(
+                            "failed to reload the TLS certificate, the previous one stays in use: {error}"
+                        );
+                        last_error = Some(error);
                     }
                 }
             }
         }
     }
 
-    /// Whether there was something new, now in use.
+    /// Returns whether the files had changed and are now in use.
     fn reload_if_changed(&mut self) -> Result<bool, ConfigError> {
-        // The contents are compared, not the times: those of a file that was put in another's place may be older.
-        let found = read(&self.chain_file, &self.key_file)?;
-        if found == self.held {
+        // Compares contents, not modification times: a file moved over another may be the older one.
+        let found = read(&self.files)?;
+        if found == self.loaded {
             return Ok(false);
         }
-        self.config.reload_from_config(Arc::new(parse(&found.0, &found.1)?));
-        self.held = found;
+        self.config.reload_from_config(Arc::new(parse(&found)?));
+        self.loaded = found;
         Ok(true)
     }
 }
 
-fn read(chain_file: &Path, key_file: &Path) -> Result<(Vec<u8>, Vec<u8>), ConfigError> {
+fn read(files: &TlsFiles) -> Result<PemPair, ConfigError> {
     let read = |setting, file: &Path| {
         std::fs::read(file).map_err(|error| {
             ConfigError::new(setting, format!("cannot be read from {}: {error}", file.display()))
         })
     };
-    Ok((read("ROLLCALL_TLS_CERT", chain_file)?, read("ROLLCALL_TLS_KEY", key_file)?))
+    Ok(PemPair {
+        chain: read("ROLLCALL_TLS_CERT", &files.certificate)?,
+        key: read("ROLLCALL_TLS_KEY", &files.key)?,
+    })
 }
 
-fn parse(chain: &[u8], key: &[u8]) -> Result<ServerConfig, ConfigError> {
+fn parse(PemPair { chain, key }: &PemPair) -> Result<ServerConfig, ConfigError> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|error| {
         ConfigError::new("ROLLCALL_TLS_CERT", format!("is not a PEM file of certificates: {error}"))
     })?;
     if chain.is_empty() {
         return Err(ConfigError::new(
             "ROLLCALL_TLS_CERT",
-            "names a file without a certificate: give it in PEM form",
+            "names a file without a certificate: provide it in PEM format",
         ));
     }
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
@@ -103,7 +115,7 @@ fn parse(chain: &[u8], key: &[u8]) -> Result<ServerConfig, ConfigError> {
                 format!("and ROLLCALL_TLS_CERT cannot be used together: {error}"),
             )
         })?;
-    // Early answers and heartbeats are what every client makes of them in HTTP/1.1.
+    // Heartbeats and responses that start before the request has ended work with every client over HTTP/1.1 only.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
