@@ -1,93 +1,101 @@
-//! Logins that were verified a short while ago, so that a script that polls is not hashed with each request.
+//! A cache of verified logins, so that a script that polls does not have its password hashed with every request.
 //!
-//! Nothing here can be turned back into a password: only a keyed digest is kept, under a key that dies with the
-//! process. What is stored of the password is part of it, so a changed password is unknown here at once.
+//! No password can be recovered from it: it holds only digests, keyed with a secret that ends with the process. The
+//! stored hash or sealed password is part of the digest, so a login with the old password misses as soon as the
+//! password has changed.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use moka::sync::Cache;
 use rollcall_schema::ids::{TenantId, UserId};
 use sha2::Sha256;
 
-/// Logins remembered at most: some hundred KiB.
-const CAPACITY: usize = 8192;
+/// Maximum number of cached logins: some hundred KiB.
+const CAPACITY: u64 = 8192;
 
-/// The logins verified of late.
+/// The cache. An entry expires a fixed time after the login was verified, however often it is used.
 pub struct LoginCache {
-    key: [u8; 32],
-    memory: Duration,
-    ends: Mutex<HashMap<Login, Instant>>,
+    secret: [u8; 32],
+    verified: Cache<LoginKey, ()>,
 }
 
-/// A login: tenant, user, what is stored of the password, and the password; as a keyed digest.
+/// The keyed digest of a login: tenant, user, stored password and given password.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Login([u8; 32]);
+pub struct LoginKey([u8; 32]);
 
 impl LoginCache {
-    /// None yet; each will be remembered for `memory`.
-    pub fn new(memory: Duration) -> Self {
-        Self { key: rand::random(), memory, ends: Mutex::default() }
+    /// A cache that holds each login for `ttl`. Zero disables it.
+    pub fn new(ttl: Duration) -> Self {
+        let verified = Cache::builder().max_capacity(CAPACITY).time_to_live(ttl).build();
+        Self { secret: rand::random(), verified }
     }
 
-    /// What a login is remembered by. `stored` is the password's hash or seal.
-    pub fn key(&self, tenant: TenantId, user: UserId, stored: &[u8], password: &[u8]) -> Login {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+    /// The key of a login. `stored` is the account's hash or sealed password, `given` what the client sent.
+    pub fn key(&self, tenant: TenantId, user: UserId, stored: &[u8], given: &[u8]) -> LoginKey {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC accepts a key of any length");
         mac.update(tenant.as_bytes());
         mac.update(user.as_bytes());
-        // The length keeps the boundary between the two.
+        // The length marks where the first of the two ends.
         mac.update(&(stored.len() as u64).to_be_bytes());
         mac.update(stored);
-        mac.update(password);
-        Login(mac.finalize().into_bytes().into())
+        mac.update(given);
+        LoginKey(mac.finalize().into_bytes().into())
     }
 
-    /// Whether this login was verified and is remembered.
-    pub fn contains(&self, login: &Login, now: Instant) -> bool {
-        self.ends().get(login).is_some_and(|end| *end > now)
+    pub fn contains(&self, login: &LoginKey) -> bool {
+        self.verified.get(login).is_some()
     }
 
-    /// This login was verified.
-    pub fn insert(&self, login: Login, now: Instant) {
-        let mut ends = self.ends();
-        if ends.len() >= CAPACITY {
-            ends.retain(|_, end| *end > now);
-        }
-        // Beyond that a login costs its hash each time, and nothing else.
-        if ends.len() < CAPACITY {
-            ends.insert(login, now + self.memory);
-        }
-    }
-
-    fn ends(&self) -> MutexGuard<'_, HashMap<Login, Instant>> {
-        // The map is whole between any two statements, whatever panicked.
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn insert(&self, login: LoginKey) {
+        self.verified.insert(login, ());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
-    fn a_login_is_known_until_its_time_is_over_or_anything_of_it_changed() {
-        let memory = Duration::from_mins(5);
-        let (verified, now) = (LoginCache::new(memory), Instant::now());
+    fn a_login_is_cached_until_anything_of_it_changes() {
+        let cache = LoginCache::new(Duration::from_mins(5));
         let (tenant, user) = (TenantId::generate(), UserId::generate());
-        let login = verified.key(tenant, user, b"hash", b"swordfish");
-        assert!(!verified.contains(&login, now));
-        verified.insert(login, now);
-        assert!(verified.contains(&verified.key(tenant, user, b"hash", b"swordfish"), now));
-        assert!(!verified.contains(&login, now + memory));
+        let login = cache.key(tenant, user, b"hash", b"swordfish");
+        assert!(!cache.contains(&login));
+        cache.insert(login);
+        assert!(cache.contains(&cache.key(tenant, user, b"hash", b"swordfish")));
         for other in [
-            verified.key(TenantId::generate(), user, b"hash", b"swordfish"),
-            verified.key(tenant, UserId::generate(), b"hash", b"swordfish"),
-            verified.key(tenant, user, b"hash2", b"swordfish"),
-            verified.key(tenant, user, b"hash", b"sword"),
-            verified.key(tenant, user, b"hashs", b"wordfish"),
+            cache.key(TenantId::generate(), user, b"hash", b"swordfish"),
+            cache.key(tenant, UserId::generate(), b"hash", b"swordfish"),
+            cache.key(tenant, user, b"hash2", b"swordfish"),
+            cache.key(tenant, user, b"hash", b"sword"),
+            cache.key(tenant, user, b"hashs", b"wordfish"),
         ] {
-            assert!(!verified.contains(&other, now));
+            assert!(!cache.contains(&other));
         }
+    }
+
+    #[test]
+    fn a_login_expires_a_fixed_time_after_it_was_verified() {
+        let ttl = Duration::from_millis(50);
+        let cache = LoginCache::new(ttl);
+        let login = cache.key(TenantId::generate(), UserId::generate(), b"hash", b"swordfish");
+        let verified = Instant::now();
+        cache.insert(login);
+        // Used all the time, and it expires nevertheless.
+        while cache.contains(&login) {
+            assert!(verified.elapsed() < Duration::from_secs(30), "it never expires");
+        }
+        assert!(verified.elapsed() >= ttl);
+    }
+
+    #[test]
+    fn a_cache_of_zero_seconds_holds_nothing() {
+        let cache = LoginCache::new(Duration::ZERO);
+        let login = cache.key(TenantId::generate(), UserId::generate(), b"hash", b"swordfish");
+        cache.insert(login);
+        assert!(!cache.contains(&login));
     }
 }

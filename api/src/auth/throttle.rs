@@ -1,7 +1,11 @@
-//! Failed logins, counted, so that nobody can guess passwords for long or keep the hashing threads busy.
+//! Throttles logins after too many failures, so that an attacker can neither guess passwords for long nor keep the
+//! hashing threads busy.
 //!
-//! Counted twice: by client address, tenant and username, and by client address alone. An address is that of a
-//! network: of an IPv6 one the first 64 bits, for its owner has all that begin with them.
+//! Failures are counted twice: by client address, tenant and username, and by client address alone. An IPv6 address
+//! counts by its first 64 bits, because a client usually has a whole /64 network to send from.
+//!
+//! The `governor` crate does not fit: it limits the rate of all requests, whereas here only failures count and a
+//! success resets them.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -13,17 +17,15 @@ use rollcall_schema::ids::TenantId;
 
 use crate::http::error::ApiError;
 
-/// Keys remembered at most, per counter: some hundred KiB.
+/// Maximum number of keys per counter: some hundred KiB.
 const CAPACITY: usize = 8192;
 
-/// Who tries to log in as whom.
+/// A client's attempt to log in to an account.
 #[derive(Debug, Clone, Hash)]
-pub struct Attempt {
-    /// The network that the request came from.
+pub struct LoginAttempt {
     pub client: ClientAddress,
-    /// The tenant, if there is one.
+    /// `None` if the tenant is unknown.
     pub tenant: Option<TenantId>,
-    /// What the username is found by.
     pub username_key: String,
 }
 
@@ -43,7 +45,7 @@ impl From<IpAddr> for ClientAddress {
     }
 }
 
-/// Too many logins failed; nothing is checked for so long.
+/// Too many logins failed: no further one is checked for this long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blocked(pub Duration);
 
@@ -53,18 +55,17 @@ impl From<Blocked> for ApiError {
     }
 }
 
-/// How many failed logins are too many.
+/// How many failed logins within which time block further ones.
 #[derive(Debug, Clone, Copy)]
 pub struct ThrottleLimits {
-    /// By one client address for one username of one tenant.
+    /// Failures of one client address with one username of one tenant.
     pub per_account: u32,
-    /// By one client address.
+    /// Failures of one client address.
     pub per_address: u32,
-    /// The time within which they are counted.
     pub window: Duration,
 }
 
-/// The failed logins of late.
+/// The counters of recent failed logins.
 pub struct LoginThrottle {
     limits: ThrottleLimits,
     hasher: RandomState,
@@ -73,7 +74,7 @@ pub struct LoginThrottle {
 
 #[derive(Default)]
 struct Counters {
-    /// By the attempt's hash: usernames are as long as their senders like.
+    /// Keyed by the attempt's hash, because a client can send a username of any length.
     accounts: HashMap<u64, Window>,
     addresses: HashMap<ClientAddress, Window>,
 }
@@ -84,13 +85,12 @@ struct Window {
 }
 
 impl LoginThrottle {
-    /// None yet.
     pub fn new(limits: ThrottleLimits) -> Self {
         Self { limits, hasher: RandomState::new(), counters: Mutex::default() }
     }
 
-    /// Whether the attempt may be checked at all.
-    pub fn check(&self, attempt: &Attempt, now: Instant) -> Result<(), Blocked> {
+    /// Fails if the attempt is blocked and its password must not be checked.
+    pub fn check(&self, attempt: &LoginAttempt, now: Instant) -> Result<(), Blocked> {
         let counters = self.counters();
         let blocked = |window: Option<&Window>, limit: u32| {
             let window = window.filter(|window| window.failures >= limit)?;
@@ -102,28 +102,28 @@ impl LoginThrottle {
         by_account.max(by_address).map_or(Ok(()), |left| Err(Blocked(left)))
     }
 
-    /// The attempt failed.
-    pub fn record_failure(&self, attempt: &Attempt, now: Instant) {
+    /// Counts a failed attempt.
+    pub fn record_failure(&self, attempt: &LoginAttempt, now: Instant) {
         let key = self.hasher.hash_one(attempt);
         let mut counters = self.counters();
-        count(&mut counters.accounts, key, now, self.limits.window);
-        count(&mut counters.addresses, attempt.client, now, self.limits.window);
+        increment(&mut counters.accounts, key, now, self.limits.window);
+        increment(&mut counters.addresses, attempt.client, now, self.limits.window);
     }
 
-    /// The attempt succeeded: earlier failures were slips. Those of the address stand, or a guesser could clear
-    /// them with an account of its own.
-    pub fn reset(&self, attempt: &Attempt) {
+    /// Forgets the account's failures after a successful login. Those of the client address remain: otherwise an
+    /// attacker could clear them by logging in to an account of their own.
+    pub fn reset(&self, attempt: &LoginAttempt) {
         let key = self.hasher.hash_one(attempt);
         self.counters().accounts.remove(&key);
     }
 
     fn counters(&self) -> MutexGuard<'_, Counters> {
-        // The maps are whole between any two statements, whatever panicked.
+        // A panic cannot leave the maps in an inconsistent state.
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn count<K: Hash + Eq + Copy>(windows: &mut HashMap<K, Window>, key: K, now: Instant, length: Duration) {
+fn increment<K: Hash + Eq + Copy>(windows: &mut HashMap<K, Window>, key: K, now: Instant, length: Duration) {
     if windows.len() >= CAPACITY && !windows.contains_key(&key) {
         windows.retain(|_, window| window.ends > now);
         if windows.len() >= CAPACITY
@@ -147,73 +147,73 @@ mod tests {
 
     const WINDOW: Duration = Duration::from_mins(5);
 
-    fn failed_logins() -> LoginThrottle {
+    fn new_throttle() -> LoginThrottle {
         LoginThrottle::new(ThrottleLimits { per_account: 3, per_address: 5, window: WINDOW })
     }
 
-    fn attempt(last_byte: u8, username: &str) -> Attempt {
+    fn attempt(last_byte: u8, username: &str) -> LoginAttempt {
         let client = ClientAddress::from(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last_byte)));
-        Attempt { client, tenant: None, username_key: username.to_owned() }
+        LoginAttempt { client, tenant: None, username_key: username.to_owned() }
     }
 
     #[test]
     fn an_account_is_blocked_for_the_client_that_failed() {
-        let (failed, now) = (failed_logins(), Instant::now());
+        let (throttle, now) = (new_throttle(), Instant::now());
         let jane = attempt(1, "jane");
         for _ in 0..3 {
-            assert_eq!(failed.check(&jane, now), Ok(()));
-            failed.record_failure(&jane, now);
+            assert_eq!(throttle.check(&jane, now), Ok(()));
+            throttle.record_failure(&jane, now);
         }
         assert_eq!(
-            failed.check(&jane, now + Duration::from_secs(100)),
+            throttle.check(&jane, now + Duration::from_secs(100)),
             Err(Blocked(Duration::from_secs(200)))
         );
-        assert_eq!(failed.check(&attempt(1, "john"), now), Ok(()));
-        assert_eq!(failed.check(&attempt(2, "jane"), now), Ok(()));
-        assert_eq!(failed.check(&jane, now + WINDOW), Ok(()));
+        assert_eq!(throttle.check(&attempt(1, "john"), now), Ok(()));
+        assert_eq!(throttle.check(&attempt(2, "jane"), now), Ok(()));
+        assert_eq!(throttle.check(&jane, now + WINDOW), Ok(()));
     }
 
     #[test]
     fn an_address_is_blocked_for_every_account() {
-        let (failed, now) = (failed_logins(), Instant::now());
+        let (throttle, now) = (new_throttle(), Instant::now());
         for username in ["a", "b", "c", "d", "e"] {
-            failed.record_failure(&attempt(1, username), now);
+            throttle.record_failure(&attempt(1, username), now);
         }
-        assert_eq!(failed.check(&attempt(1, "jane"), now), Err(Blocked(WINDOW)));
-        assert_eq!(failed.check(&attempt(2, "jane"), now), Ok(()));
+        assert_eq!(throttle.check(&attempt(1, "jane"), now), Err(Blocked(WINDOW)));
+        assert_eq!(throttle.check(&attempt(2, "jane"), now), Ok(()));
     }
 
     #[test]
-    fn a_success_forgives_the_account_but_not_the_address() {
-        let (failed, now) = (failed_logins(), Instant::now());
+    fn a_success_resets_the_account_but_not_the_address() {
+        let (throttle, now) = (new_throttle(), Instant::now());
         let jane = attempt(1, "jane");
         for _ in 0..2 {
-            failed.record_failure(&jane, now);
-            failed.record_failure(&jane, now);
-            failed.reset(&jane);
-            assert_eq!(failed.check(&jane, now), Ok(()));
+            throttle.record_failure(&jane, now);
+            throttle.record_failure(&jane, now);
+            throttle.reset(&jane);
+            assert_eq!(throttle.check(&jane, now), Ok(()));
         }
-        failed.record_failure(&attempt(1, "john"), now);
-        assert_eq!(failed.check(&jane, now), Err(Blocked(WINDOW)));
+        throttle.record_failure(&attempt(1, "john"), now);
+        assert_eq!(throttle.check(&jane, now), Err(Blocked(WINDOW)));
     }
 
     #[test]
     fn failures_of_an_earlier_window_do_not_count() {
-        let (failed, now) = (failed_logins(), Instant::now());
+        let (throttle, now) = (new_throttle(), Instant::now());
         let jane = attempt(1, "jane");
-        failed.record_failure(&jane, now);
-        failed.record_failure(&jane, now);
-        failed.record_failure(&jane, now + WINDOW);
-        assert_eq!(failed.check(&jane, now + WINDOW), Ok(()));
+        throttle.record_failure(&jane, now);
+        throttle.record_failure(&jane, now);
+        throttle.record_failure(&jane, now + WINDOW);
+        assert_eq!(throttle.check(&jane, now + WINDOW), Ok(()));
     }
 
     #[test]
-    fn a_flood_of_names_does_not_grow_the_memory() {
-        let (failed, now) = (failed_logins(), Instant::now());
+    fn a_flood_of_usernames_does_not_grow_the_memory() {
+        let (throttle, now) = (new_throttle(), Instant::now());
         for name in 0..2 * CAPACITY {
-            failed.record_failure(&attempt(1, &name.to_string()), now);
+            throttle.record_failure(&attempt(1, &name.to_string()), now);
         }
-        assert_eq!(failed.counters().accounts.len(), CAPACITY);
+        assert_eq!(throttle.counters().accounts.len(), CAPACITY);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Publishing wake-ups beside the requests: no request waits for RabbitMQ, none fails with it. What could not be
-//! published the workers' relay publishes later.
+//! Publishing wake-ups in the background: no request waits for RabbitMQ or fails because of it. The workers' relay
+//! republishes what could not be published here.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -12,99 +12,101 @@ use rollcall_schema::import::DueWakeUp;
 use rollcall_schema::outbox::{Outbox, PublishError};
 use rollcall_schema::telemetry::TraceContext;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
+use tracing::field::Empty;
 
-use crate::state::App;
-
-/// Wake-ups on their way at once. Further ones are left to the relay: while RabbitMQ does not answer they would
-/// only pile up.
+/// Wake-ups published at the same time. Any beyond that are left to the relay: while RabbitMQ does not respond they
+/// would only pile up.
 const MAX_CONCURRENT_PUBLISHES: usize = 64;
 
-/// The way to the workers.
+/// Publishes wake-ups in background tasks. Cheap to clone.
+#[derive(Clone)]
 pub struct WakeUpPublisher {
     outbox: Outbox,
-    permits: Semaphore,
-    unreachable: AtomicBool,
+    tasks: TaskTracker,
+    permits: Arc<Semaphore>,
+    /// Whether an outage of RabbitMQ has been logged and has not ended.
+    unreachable: Arc<AtomicBool>,
 }
 
 impl WakeUpPublisher {
-    /// Prepares the way; connects when first needed.
-    pub fn new(database: Database, broker: Broker) -> Self {
+    /// Connects to RabbitMQ on first use.
+    pub fn new(database: Database, broker: Broker, tasks: TaskTracker) -> Self {
         Self {
             outbox: Outbox::new(database, Arc::new(broker)),
-            permits: Semaphore::new(MAX_CONCURRENT_PUBLISHES),
-            unreachable: AtomicBool::new(false),
+            tasks,
+            permits: Arc::new(Semaphore::new(MAX_CONCURRENT_PUBLISHES)),
+            unreachable: Arc::default(),
         }
     }
 
-    /// Whether RabbitMQ can be reached now.
+    /// Checks that RabbitMQ can be reached.
     pub async fn check(&self) -> Result<(), BrokerError> {
         self.outbox.broker().check().await
     }
 
-    /// Tells of an outage once, and once of its end.
-    fn log_outcome(&self, published: &Result<(), PublishError>) {
-        match published {
-            Ok(()) => self.log_recovery(),
-            Err(PublishError::Broker(error)) => self.log_outage(error),
+    /// Publishes the wake-up of a newly submitted import at the head of its line.
+    pub fn publish(&self, mut due: DueWakeUp) {
+        let exchange = self.outbox.broker().exchange();
+        let span = tracing::info_span!(
+            "publish",
+            otel.name = format!("publish {exchange}"),
+            otel.kind = "producer",
+            otel.status_code = Empty,
+            messaging.system = "rabbitmq",
+            messaging.operation.name = "publish",
+            messaging.operation.type = "send",
+            messaging.destination.name = exchange,
+            messaging.rabbitmq.destination.routing_key = due.lane.as_str(),
+            messaging.message.id = %due.wake_up.import,
+        );
+        let publisher = self.clone();
+        let publish = async move {
+            let Ok(_permit) = publisher.permits.try_acquire() else { return };
+            // Set here, so that the worker's span becomes a child of this one.
+            due.wake_up.trace = TraceContext::current();
+            let outcome = publisher.outbox.publish(&due).await;
+            if outcome.is_err() {
+                tracing::Span::current().record("otel.status_code", "ERROR");
+            }
+            publisher.log_outcome(&outcome);
+        };
+        self.tasks.spawn(publish.instrument(span));
+    }
+
+    /// Publishes the wake-up of the import that is now at the head of a tenant's line, after one of the tenant's
+    /// imports was cancelled.
+    pub fn publish_next(&self, tenant: TenantId) {
+        let publisher = self.clone();
+        let publish = async move {
+            let Ok(_permit) = publisher.permits.try_acquire() else { return };
+            publisher.log_outcome(&publisher.outbox.wake_next(tenant).await);
+        };
+        self.tasks.spawn(publish.in_current_span());
+    }
+
+    /// Logs an outage of RabbitMQ once, and its end once.
+    fn log_outcome(&self, outcome: &Result<(), PublishError>) {
+        match outcome {
+            Ok(()) => {
+                if self.unreachable.swap(false, Ordering::Relaxed) {
+                    tracing::info!("reconnected to RabbitMQ");
+                }
+            }
+            Err(PublishError::Broker(error)) => {
+                if !self.unreachable.swap(true, Ordering::Relaxed) {
+                    let error = error as &(dyn Error + 'static);
+                    tracing::warn!(
+                        error,
+                        "failed to publish to RabbitMQ: imports are still accepted and run once it is back"
+                    );
+                }
+            }
             Err(PublishError::Database(error)) => {
                 let error = error as &(dyn Error + 'static);
-                tracing::warn!(error, "a wake-up is left to the relay");
+                tracing::warn!(error, "failed to publish a wake-up, leaving it to the relay");
             }
         }
     }
-
-    fn log_outage(&self, error: &BrokerError) {
-        if !self.unreachable.swap(true, Ordering::Relaxed) {
-            let error = error as &(dyn Error + 'static);
-            tracing::warn!(error, "RabbitMQ is away: imports are accepted, and run when it is back");
-        }
-    }
-
-    fn log_recovery(&self) {
-        if self.unreachable.swap(false, Ordering::Relaxed) {
-            tracing::info!("RabbitMQ is back");
-        }
-    }
-}
-
-/// Publishes the wake-up of an import that was just submitted and is the head of its line.
-pub fn publish(app: &App, mut due: DueWakeUp) {
-    let exchange = app.publisher.outbox.broker().exchange();
-    let span = tracing::info_span!(
-        "publish",
-        otel.name = format!("publish {exchange}"),
-        otel.kind = "producer",
-        otel.status_code = tracing::field::Empty,
-        messaging.system = "rabbitmq",
-        messaging.operation.name = "publish",
-        messaging.operation.type = "send",
-        messaging.destination.name = exchange,
-        messaging.rabbitmq.destination.routing_key = due.lane.as_str(),
-        messaging.message.id = %due.wake_up.import,
-    );
-    let tasks = app.tasks.clone();
-    let app = app.clone();
-    let publish = async move {
-        let Ok(_permit) = app.publisher.permits.try_acquire() else { return };
-        // The worker's span is a child of this one.
-        due.wake_up.trace = TraceContext::current();
-        let published = app.publisher.outbox.publish(&due).await;
-        if published.is_err() {
-            tracing::Span::current().record("otel.status_code", "ERROR");
-        }
-        app.publisher.log_outcome(&published);
-    };
-    tasks.spawn(publish.instrument(span));
-}
-
-/// Wakes the head of a tenant's line, of which an import was cancelled.
-pub fn publish_next(app: &App, tenant: TenantId) {
-    let tasks = app.tasks.clone();
-    let app = app.clone();
-    let wake = async move {
-        let Ok(_permit) = app.publisher.permits.try_acquire() else { return };
-        app.publisher.log_outcome(&app.publisher.outbox.wake_next(tenant).await);
-    };
-    tasks.spawn(wake.in_current_span());
 }

@@ -1,4 +1,4 @@
-//! How an import is told of: its result, the heartbeats before it, or how far it is.
+//! What a response says about an import: its result, heartbeats until the result is there, or its progress.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use chrono::Utc;
 use futures_util::{Stream, StreamExt as _, stream};
-use rollcall_schema::database::DatabaseError;
+use rollcall_schema::database::{Database, DatabaseError};
 use rollcall_schema::ids::{ImportId, TenantId};
 use rollcall_schema::import::{Ending, Import, State};
 use rollcall_schema::result;
@@ -16,19 +16,18 @@ use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::http::response::{ApiResponse, json_body};
-use crate::imports::completion::{self, WaitOutcome};
-use crate::state::App;
+use crate::imports::completion::{CompletionHub, WaitOutcome};
 
-/// The result of a finished import. One with details is told piece by piece: it may be larger than the memory.
-pub async fn result_body(app: &App, tenant: TenantId, import: &Import) -> Body {
-    let pieces = log_failures(result::stream(app.database.clone(), tenant, import));
+/// The result of a finished import. A result with details is streamed, because it may be larger than memory.
+pub async fn result_body(database: &Database, tenant: TenantId, import: &Import) -> Body {
+    let pieces = log_failures(result::stream(database.clone(), tenant, import));
     if has_details(import) {
         return Body::from_stream(pieces);
     }
     let mut pieces = Box::pin(pieces);
     match pieces.next().await {
-        Some(Ok(whole)) => Body::from(whole),
-        // Without details nothing is asked of the database, so there is always the one piece.
+        Some(Ok(only)) => Body::from(only),
+        // Cannot happen: without details there is exactly one piece, and the database is not queried for it.
         Some(Err(_)) | None => Body::empty(),
     }
 }
@@ -37,48 +36,54 @@ fn has_details(import: &Import) -> bool {
     import.tally.failed > 0 && matches!(import.ending, Some(Ending::Imported) | None)
 }
 
-/// The pieces as they are. If the database fails in the middle the answer is cut off: half a result must not look
-/// like a whole one.
+/// If the database fails in the middle, the connection is closed before the body is complete: the client must not
+/// take half a result for a whole one.
 fn log_failures(
     pieces: impl Stream<Item = Result<Bytes, DatabaseError>>,
 ) -> impl Stream<Item = Result<Bytes, Truncated>> {
     pieces.map(|piece| {
         piece.map_err(|error| {
             let error = &error as &(dyn Error + 'static);
-            tracing::warn!(error, "a result was cut off");
+            tracing::warn!(error, "failed to read a result, response truncated");
             Truncated
         })
     })
 }
 
-/// The rest of an answer cannot be told.
+/// The rest of the response cannot be sent.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer was cut off")]
+#[error("the response was truncated")]
 struct Truncated;
 
-/// A space at once and then one every so often until the import is finished, then its result. Spaces before a JSON
-/// text are part of the grammar, and keep the connection from being dropped as idle.
-pub fn heartbeats(app: &App, tenant: TenantId, import: ImportId) -> Body {
-    let shared = app.clone();
-    let finished = Box::pin(async move { completion::wait(&shared, tenant, import, None).await });
-    let mut beats = interval(app.limits.heartbeat_every);
+/// A space now and one at every `interval` until the import is finished, then its result. Spaces before a JSON text
+/// are valid, and keep the connection from being dropped as idle.
+pub fn heartbeats(
+    completion: CompletionHub,
+    database: Database,
+    every: Duration,
+    tenant: TenantId,
+    import: ImportId,
+) -> Body {
+    let finished = Box::pin(async move { completion.wait(tenant, import, None).await });
+    let mut beats = interval(every);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let app = app.clone();
     Body::from_stream(stream::try_unfold(ResponseState::Waiting(finished, beats), move |state| {
-        let app = app.clone();
+        let database = database.clone();
         async move {
             match state {
                 ResponseState::Waiting(mut finished, mut beats) => tokio::select! {
-                    waited = &mut finished => match waited {
+                    outcome = &mut finished => match outcome {
                         WaitOutcome::Finished(import) => {
-                            next_piece(Box::pin(log_failures(result::stream(app.database.clone(), tenant, &import)))).await
+                            next_piece(Box::pin(log_failures(result::stream(database, tenant, &import)))).await
                         }
                         WaitOutcome::Pending(_) | WaitOutcome::Gone => {
-                            tracing::info!("a waiting client was cut off: the service stops, or the import was removed");
+                            tracing::info!("response truncated: the API is shutting down, or the import was deleted");
                             Err(Truncated)
                         }
                     },
-                    _ = beats.tick() => Ok(Some((Bytes::from_static(b" "), ResponseState::Waiting(finished, beats)))),
+                    _ = beats.tick() => {
+                        Ok(Some((Bytes::from_static(b" "), ResponseState::Waiting(finished, beats))))
+                    }
                 },
                 ResponseState::Result(pieces) => next_piece(pieces).await,
             }
@@ -98,7 +103,7 @@ async fn next_piece(mut pieces: Pieces) -> Result<Option<(Bytes, ResponseState)>
     Ok(piece.map(|piece| (piece, ResponseState::Result(pieces))))
 }
 
-/// What is known of an import that is not finished.
+/// The body of a response about an import that is not finished.
 #[derive(Serialize)]
 struct Pending {
     id: ImportId,
@@ -115,8 +120,8 @@ struct Rows {
     total: Option<u64>,
 }
 
-/// How far an import is, to the upload that did not wait for it. `import` is nothing while the database is away:
-/// then it was just accepted, and that much is known.
+/// The response to an accepted upload that does not wait for its result. `import` is `None` if it was not fetched:
+/// it is then known to have been queued, and nothing else.
 pub fn accepted(id: ImportId, import: Option<&Import>) -> ApiResponse {
     let (state, summary) = import.map_or_else(
         || (State::Queued, "The import is waiting for its turn.".to_owned()),
@@ -126,7 +131,7 @@ pub fn accepted(id: ImportId, import: Option<&Import>) -> ApiResponse {
     ApiResponse::Pending { body, retry_after: import.map_or(Duration::from_secs(1), retry_after) }
 }
 
-/// How far an import is, to whoever asks for it.
+/// The response to a poll of an import that is not finished.
 pub fn progress(import: &Import) -> ApiResponse {
     let rows = Rows { processed: import.tally.rows(), total: import.rows_total };
     let body = json_body(&Pending {
@@ -138,7 +143,7 @@ pub fn progress(import: &Import) -> ApiResponse {
     ApiResponse::Pending { body, retry_after: retry_after(import) }
 }
 
-/// From one second for an import that was just submitted to ten for one that takes minutes.
+/// From 1 second for an import that was just submitted to 10 seconds for one that takes minutes.
 fn retry_after(import: &Import) -> Duration {
     let seconds = (Utc::now() - import.submitted_at).num_seconds() / 10;
     Duration::from_secs(seconds.clamp(1, 10).unsigned_abs())

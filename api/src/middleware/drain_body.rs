@@ -1,5 +1,5 @@
-//! Reading what a refused request still sends. A client that is cut off while it sends sees a broken connection, not
-//! the answer that tells it why; so a bounded rest is read first.
+//! Draining request bodies. If the server closed the connection while the client is still sending, the client would
+//! see a broken connection instead of the error response. So the rest of the body is read first, within bounds.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,31 +17,31 @@ use futures_util::StreamExt as _;
 use http_body::{Frame, SizeHint};
 use tokio::time::timeout;
 
-use crate::state::App;
+/// How long the rest of a body may take to arrive.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the client may pause. One that sends nothing is waiting for the response already.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long the rest of a request may take.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long it may pause: a client that sends nothing is waiting for the answer.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How much of a body is discarded at most.
+#[derive(Debug, Clone, Copy)]
+pub struct DrainLimit {
+    pub bytes: u64,
+}
 
-/// The outermost middleware: what the answer left unread of the request is read and thrown away before the answer is
-/// sent, within bounds.
-pub async fn drain_body(State(app): State<App>, request: Request, next: Next) -> Response {
+/// The outermost middleware: discards what the handler has left unread of the body before the response is sent.
+pub async fn drain_body(State(limit): State<DrainLimit>, request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
     let expects_continue = expects_continue(request.headers());
-    let rest = SharedBody::default();
-    let request = request.map(|body| rest.lend(body));
+    let shared = SharedBody::default();
+    let request = request.map(|body| shared.lend(body));
     let mut response = next.run(request).await;
-    let Some(unread) = rest.take() else { return response };
+    let Some(unread) = shared.take() else { return response };
     let headers = response.headers_mut();
-    // A client that was never told to continue sends nothing, and reading would tell it to.
-    let never_continued = expects_continue && !unread.begun;
-    if !never_continued
-        && !headers.contains_key(CONNECTION)
-        && discard(unread.body, app.limits.drain_bytes).await
-    {
+    // The client sends the body only after a 100 Continue, which the first read would send.
+    let never_continued = expects_continue && !unread.started;
+    if !never_continued && !headers.contains_key(CONNECTION) && discard(unread.body, limit.bytes).await {
         return response;
     }
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -52,12 +52,12 @@ fn expects_continue(headers: &HeaderMap) -> bool {
     headers.get(EXPECT).is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// Whether all of it could be read.
+/// Returns whether the body was read to its end.
 async fn discard(body: Body, mut bytes: u64) -> bool {
     let read = async {
         let mut frames = body.into_data_stream();
         loop {
-            let frame = match timeout(PAUSE, frames.next()).await {
+            let frame = match timeout(IDLE_TIMEOUT, frames.next()).await {
                 Ok(Some(Ok(frame))) => frame,
                 Ok(None) => return true,
                 Ok(Some(Err(_))) | Err(_) => return false,
@@ -66,36 +66,36 @@ async fn discard(body: Body, mut bytes: u64) -> bool {
             bytes = left;
         }
     };
-    timeout(PATIENCE, read).await.unwrap_or(false)
+    timeout(DRAIN_TIMEOUT, read).await.unwrap_or(false)
 }
 
-/// What is left of a request's body by whoever it is lent to.
+/// A request's body, shared by this middleware and the handler.
 #[derive(Clone, Default)]
 struct SharedBody(Arc<Mutex<Option<Unread>>>);
 
 struct Unread {
     body: Body,
-    /// Whether any of it was asked for.
-    begun: bool,
+    /// Whether the handler has begun to read it.
+    started: bool,
 }
 
 impl SharedBody {
     fn lend(&self, body: Body) -> Body {
-        self.with(|left| *left = Some(Unread { body, begun: false }));
+        self.with(|unread| *unread = Some(Unread { body, started: false }));
         Body::new(HandlerBody(self.clone()))
     }
 
-    /// What was not read; nothing if all of it was.
+    /// Takes the body back, unless all of it was read.
     fn take(&self) -> Option<Unread> {
-        self.with(Option::take).filter(|left| !left.body.is_end_stream())
+        self.with(Option::take).filter(|unread| !unread.body.is_end_stream())
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Option<Unread>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, access: impl FnOnce(&mut Option<Unread>) -> T) -> T {
+        access(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// The body as the handler has it. When it is dropped, what it did not read remains.
+/// The body that the handler reads. Dropping it leaves the rest in the [`SharedBody`].
 struct HandlerBody(SharedBody);
 
 impl http_body::Body for HandlerBody {
@@ -106,24 +106,25 @@ impl http_body::Body for HandlerBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.0.with(|rest| {
-            let Some(left) = rest else { return Poll::Ready(None) };
-            left.begun = true;
-            let polled = Pin::new(&mut left.body).poll_frame(cx);
+        self.0.with(|shared| {
+            let Some(unread) = shared else { return Poll::Ready(None) };
+            unread.started = true;
+            let polled = Pin::new(&mut unread.body).poll_frame(cx);
             if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
-                *rest = None;
+                *shared = None;
             }
             polled
         })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.with(|rest| rest.as_ref().is_none_or(|left| left.body.is_end_stream()))
+        self.0.with(|shared| shared.as_ref().is_none_or(|unread| unread.body.is_end_stream()))
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0
-            .with(|rest| rest.as_ref().map_or_else(|| SizeHint::with_exact(0), |left| left.body.size_hint()))
+        self.0.with(|shared| {
+            shared.as_ref().map_or_else(|| SizeHint::with_exact(0), |unread| unread.body.size_hint())
+        })
     }
 }
 
@@ -140,31 +141,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_not_read_is_left() {
-        let rest = SharedBody::default();
-        let mut loan = rest.lend(body(3)).into_data_stream();
-        assert!(loan.next().await.is_some());
-        drop(loan);
-        let unread = rest.take().expect("two frames");
-        assert!(unread.begun);
+    async fn the_unread_rest_is_kept() {
+        let shared = SharedBody::default();
+        let mut lent = shared.lend(body(3)).into_data_stream();
+        assert!(lent.next().await.is_some());
+        drop(lent);
+        let unread = shared.take().expect("two frames");
+        assert!(unread.started);
         assert_eq!(unread.body.into_data_stream().count().await, 2);
     }
 
     #[tokio::test]
-    async fn nothing_is_left_of_what_was_read() {
-        let rest = SharedBody::default();
-        assert_eq!(rest.lend(body(3)).into_data_stream().count().await, 3);
-        assert!(rest.take().is_none());
+    async fn nothing_is_kept_of_a_body_that_was_read() {
+        let shared = SharedBody::default();
+        assert_eq!(shared.lend(body(3)).into_data_stream().count().await, 3);
+        assert!(shared.take().is_none());
     }
 
     #[tokio::test]
-    async fn no_more_is_thrown_away_than_the_limit() {
+    async fn no_more_is_discarded_than_the_limit() {
         assert!(discard(body(3), 15).await);
         assert!(!discard(body(3), 14).await);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_stalls_is_not_waited_for() {
+    async fn a_body_that_stalls_times_out() {
         assert!(!discard(Body::from_stream(stream::pending::<Result<Bytes, axum::Error>>()), 15).await);
     }
 }

@@ -1,4 +1,4 @@
-//! What is known of each request: its span, its line in the log, and the headers that let a client quote it.
+//! The request log: a span and a log line for each request, and the response headers by which a client can refer to it.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -18,14 +18,13 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
-/// The header that names a request.
+/// Identifies the request. Taken from the client if it sends one.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The header that names its trace.
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
-/// Characters of a request id that are taken from a client.
+/// Maximum length of a request id sent by a client.
 const MAX_REQUEST_ID_LENGTH: usize = 128;
 
-/// The middleware that gives each request its span, its log line and its headers.
+/// The middleware that gives each request its span, its log line and its response headers.
 pub async fn log_request(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let span = server_span(&request, &id);
@@ -50,21 +49,21 @@ pub async fn log_request(request: Request, next: Next) -> Response {
         headers.insert(TRACE_ID, trace);
     }
     response.map(|body| {
-        // Of the answer to a HEAD nothing but the head is sent.
+        // The response to a HEAD has no body to wait for.
         log.complete = body.is_end_stream() || log.method == Method::HEAD;
         Body::new(LoggedBody { body, log })
     })
 }
 
-/// The client's request id, if it is one that can be put into a log; else a new one.
+/// The client's request id if it is safe to log, else a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let usable = |id: &&HeaderValue| {
+    let is_safe = |id: &&HeaderValue| {
         let id = id.as_bytes();
         (1..=MAX_REQUEST_ID_LENGTH).contains(&id.len())
             && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:=+/".contains(byte))
     };
-    headers.get(REQUEST_ID).filter(usable).cloned().unwrap_or_else(|| {
-        HeaderValue::try_from(Uuid::now_v7().to_string()).expect("an id is hexadecimal digits and dashes")
+    headers.get(REQUEST_ID).filter(is_safe).cloned().unwrap_or_else(|| {
+        HeaderValue::try_from(Uuid::now_v7().to_string()).expect("a UUID is hexadecimal digits and dashes")
     })
 }
 
@@ -73,8 +72,8 @@ fn trace_context(headers: &HeaderMap) -> TraceContext {
     TraceContext { traceparent: text("traceparent"), tracestate: text("tracestate") }
 }
 
-/// The server's span, with the fields of OpenTelemetry's conventions for HTTP. The query is left out: a client may
-/// put into it what it likes.
+/// The server span, with the fields of OpenTelemetry's semantic conventions for HTTP. It leaves out the query, in
+/// which a client may send anything.
 fn server_span(request: &Request, id: &HeaderValue) -> Span {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let method = known_method(request.method());
@@ -102,7 +101,8 @@ fn server_span(request: &Request, id: &HeaderValue) -> Span {
     )
 }
 
-/// The method, if it is one of HTTP's own: others are a client's invention, of which there is no end.
+/// The method as the semantic conventions want it: `_OTHER` for an unknown one, of which a client could invent any
+/// number.
 fn known_method(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -118,7 +118,7 @@ fn known_method(method: &Method) -> &'static str {
     }
 }
 
-/// A request and what became of it; logged when it is over, however it ends.
+/// A request and its response. Logged when it is dropped: when the request has ended, however it did.
 struct RequestLog {
     method: Method,
     path: String,
@@ -126,7 +126,7 @@ struct RequestLog {
     started: Instant,
     status: Option<StatusCode>,
     sent_bytes: u64,
-    /// Whether all of the answer was handed to the connection.
+    /// Whether the whole response was passed to the connection.
     complete: bool,
 }
 
@@ -150,16 +150,16 @@ impl Drop for RequestLog {
             }
             Some(status) => tracing::info!(
                 parent: &*span, status = status.as_u16(), milliseconds, sent_bytes,
-                "{method} {path}: the answer was cut off"
+                "{method} {path}: response truncated"
             ),
             None => {
-                tracing::info!(parent: &*span, milliseconds, "{method} {path}: the client hung up before the answer");
+                tracing::info!(parent: &*span, milliseconds, "{method} {path}: the client hung up before the response");
             }
         }
     }
 }
 
-/// The answer's body, watched until it ends; the request's span lasts as long.
+/// A response body that logs the request when it ends. The request's span lasts as long.
 struct LoggedBody {
     body: Body,
     log: RequestLog,
@@ -201,16 +201,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_sane_request_ids_are_taken() {
-        let taken = |id: &'static str| {
+    fn only_request_ids_that_are_safe_to_log_are_accepted() {
+        let accepted = |id: &'static str| {
             let headers = [(REQUEST_ID, HeaderValue::from_static(id))].into_iter().collect();
             request_id(&headers) == id
         };
-        assert!(taken("0198f1c2-7d3e"));
-        assert!(taken("Root=1-67891233:abc"));
-        assert!(!taken(""));
-        assert!(!taken("a b"));
-        assert!(!taken("\"quoted\""));
+        assert!(accepted("0198f1c2-7d3e"));
+        assert!(accepted("Root=1-67891233:abc"));
+        assert!(!accepted(""));
+        assert!(!accepted("a b"));
+        assert!(!accepted("\"quoted\""));
         assert_eq!(request_id(&HeaderMap::new()).len(), 36);
     }
 }

@@ -1,4 +1,4 @@
-//! The two addresses that files are sent to.
+//! The two URLs that files are uploaded to.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::auth::login::Administrator;
 use crate::http::error::ApiError;
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
 use crate::http::response::ApiResponse;
-use crate::imports::accept::{self, Accepted};
+use crate::imports::accept::Accepted;
 use crate::imports::completion::{self, WaitOutcome};
 use crate::imports::response;
 use crate::state::App;
@@ -25,7 +25,7 @@ pub async fn users(
     administrator: Administrator,
     request: Request,
 ) -> Result<Response, ApiError> {
-    import(app, administrator, Endpoint::Users, request).await
+    upload(app, administrator, Endpoint::Users, request).await
 }
 
 /// `POST /api/import/userGroups`
@@ -34,10 +34,10 @@ pub async fn user_groups(
     administrator: Administrator,
     request: Request,
 ) -> Result<Response, ApiError> {
-    import(app, administrator, Endpoint::UserGroups, request).await
+    upload(app, administrator, Endpoint::UserGroups, request).await
 }
 
-async fn import(
+async fn upload(
     app: App,
     administrator: Administrator,
     endpoint: Endpoint,
@@ -45,47 +45,50 @@ async fn import(
 ) -> Result<Response, ApiError> {
     let preference = Preference::read(request.headers());
     let tenant = administrator.tenant.id;
-    let accepted = accept::accept(&app, administrator, endpoint, request).await?;
-    let answer = answer(&app, tenant, accepted, preference).await;
-    Ok((headers(accepted.import, preference), answer).into_response())
+    let accepted = app.acceptor.accept(administrator, endpoint, request).await?;
+    let response = respond(&app, tenant, accepted, preference).await;
+    Ok((headers(accepted.import, preference), response).into_response())
 }
 
-/// The result if it comes soon enough; else what the client prefers to it, or heartbeats until it comes.
-async fn answer(
+/// The result if it is there in time. Otherwise 202 if the client prefers not to wait longer, else heartbeats until
+/// the result is there.
+async fn respond(
     app: &App,
     tenant: TenantId,
     Accepted { import: id, duplicate }: Accepted,
     preference: Option<Preference>,
 ) -> Result<ApiResponse, ApiError> {
-    let patience = match preference {
+    let timeout = match preference {
         None => app.limits.heartbeat_after,
         Some(Preference::Wait(seconds)) => Duration::from_secs(seconds),
-        // Not even a look: it was just put into line, and that is the answer.
+        // Not fetched: a new import has only just been queued.
         Some(Preference::RespondAsync) if !duplicate => return Ok(response::accepted(id, None)),
         Some(Preference::RespondAsync) => {
             let import = completion::fetch(&app.database, tenant, id).await?;
             return Ok(response::accepted(id, import.as_ref()));
         }
     };
-    match completion::wait(app, tenant, id, Some(Instant::now() + patience)).await {
+    match app.completion.wait(tenant, id, Some(Instant::now() + timeout)).await {
         WaitOutcome::Finished(import) => {
-            let body = response::result_body(app, tenant, &import).await;
-            // Whatever is finished has an ending.
+            let body = response::result_body(&app.database, tenant, &import).await;
+            // A finished import always has an ending.
             Ok(ApiResponse::UploadResult(import.ending.unwrap_or(Ending::Imported), body))
         }
-        WaitOutcome::Pending(_) if preference.is_none() && !app.shutdown.is_cancelled() => {
-            Ok(ApiResponse::Heartbeats(response::heartbeats(app, tenant, id)))
+        WaitOutcome::Pending(_) if preference.is_none() && !app.completion.is_shutting_down() => {
+            let (completion, database) = (app.completion.clone(), app.database.clone());
+            let every = app.limits.heartbeat_every;
+            Ok(ApiResponse::Heartbeats(response::heartbeats(completion, database, every, tenant, id)))
         }
         WaitOutcome::Pending(import) => Ok(response::accepted(id, import.as_deref())),
         WaitOutcome::Gone => Err(ApiError::ImportNotFound),
     }
 }
 
-/// What every answer to an accepted upload carries.
+/// The headers of every response to an accepted upload.
 fn headers(id: ImportId, preference: Option<Preference>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let location = HeaderValue::try_from(format!("/api/import/jobs/{id}"))
-        .expect("an id is hexadecimal digits and dashes");
+        .expect("a UUID is hexadecimal digits and dashes");
     headers.insert(LOCATION, location);
     if let Some(preference) = preference {
         headers.insert(PREFERENCE_APPLIED, preference.applied());

@@ -1,10 +1,9 @@
-//! The API's process from start to end.
+//! The server: from settings to listening sockets, until it is shut down.
 
 pub mod lingering_close;
+pub mod shutdown;
 pub mod tls;
 
-use std::error::Error;
-use std::future::pending;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
@@ -21,48 +20,42 @@ use rollcall_schema::config::ConfigError;
 use rollcall_schema::database;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::http::error::ApiError;
-use crate::imports::completion;
-use crate::middleware::drain_body;
-use crate::middleware::request_log;
+use crate::middleware::drain_body::{DrainLimit, drain_body};
+use crate::middleware::request_log::log_request;
 use crate::routes::routes;
 use crate::server::lingering_close::LingeringAcceptor;
+use crate::server::shutdown::shut_down_on_signal;
 use crate::server::tls::Certificate;
 use crate::settings::Settings;
 use crate::state::App;
 
-/// How long a client may take to send a request's head, and to begin the next request.
+/// How long a client may take to send a request's head, and to start the next request on a connection.
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a client may take to agree on TLS.
 const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of a connection's buffer: what a request's head may take, and what is read of a body at once.
+/// The buffer of a connection. Limits the size of a request's head, and how much of a body is read at once.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
-/// How long before the end of the grace period whoever still waits is sent away.
-const SHUTDOWN_MARGIN: Duration = Duration::from_secs(1);
-
-/// How long what goes on without a client is waited for at the very end.
+/// How long the process waits at its end for work that continues without a client.
 const BACKGROUND_TASKS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why the API does not run.
+/// Why the API failed to start or stopped running.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A setting is missing or wrong.
+pub enum ServerError {
+    /// A setting is missing or invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The database does not answer, or lacks tables.
+    /// The database does not answer, or has not been migrated.
     #[error(transparent)]
     Database(#[from] database::StartError),
-    /// The operating system failed.
     #[error("the server failed")]
-    Server(#[from] std::io::Error),
+    Io(#[from] std::io::Error),
 }
 
-/// Runs the API until it is told to stop.
-pub async fn run(settings: Settings) -> Result<(), StartError> {
+/// Runs the API until it is shut down.
+pub async fn run(settings: Settings) -> Result<(), ServerError> {
     let app = App::new(&settings)?;
     let certificate = settings.server.tls_files()?.map(Certificate::load).transpose()?;
     app.database.wait_until_migrated().await?;
@@ -73,9 +66,9 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     let address = listener.local_addr()?;
 
     let handle = Handle::new();
-    tokio::spawn(completion::listen(app.clone()));
-    tokio::spawn(shut_down_on_signal(app.clone(), handle.clone(), settings.server.shutdown_timeout));
-    let server = axum_server::from_tcp(listener)?.handle(handle.clone());
+    tokio::spawn(app.completion.clone().listen());
+    tokio::spawn(shut_down_on_signal(handle.clone(), app.shutdown.clone(), settings.server.shutdown_timeout));
+    let server = axum_server::from_tcp(listener)?.handle(handle);
     tracing::info!(%address, tls = certificate.is_some(), "listening");
     match certificate {
         Some(certificate) => {
@@ -87,21 +80,22 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
         }
         None => serve(server.acceptor(LingeringAcceptor), app.clone()).await?,
     }
-    // Uploads whose clients hung up in the last moment, and wake-ups on their way.
+    // Uploads whose clients have just hung up, and wake-ups that are being published.
     app.tasks.close();
     if timeout(BACKGROUND_TASKS_TIMEOUT, app.tasks.wait()).await.is_err() {
-        tracing::warn!("stopping before everything was done; what was accepted is safe");
+        tracing::warn!("timed out waiting for background tasks; accepted uploads are safe");
     }
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Every path, with what surrounds all of them. The outermost layer stands last.
+/// The routes within their layers. The last layer is the outermost.
 fn router(app: App) -> Router {
+    let drain_limit = DrainLimit { bytes: app.limits.drain_bytes };
     routes()
         .layer(CatchPanicLayer::custom(ApiError::panicked))
-        .layer(from_fn(request_log::log_request))
-        .layer(from_fn_with_state(app.clone(), drain_body::drain_body))
+        .layer(from_fn(log_request))
+        .layer(from_fn_with_state(drain_limit, drain_body))
         .with_state(app)
 }
 
@@ -120,35 +114,4 @@ where
         .header_read_timeout(REQUEST_HEAD_TIMEOUT)
         .max_buf_size(MAX_BUFFER_BYTES);
     server.serve(router(app).into_make_service_with_connect_info::<SocketAddr>()).await
-}
-
-/// Ends the server at SIGTERM or SIGINT: new connections are refused, requests under way may end. A second signal
-/// ends it at once.
-async fn shut_down_on_signal(app: App, handle: Handle<SocketAddr>, limit: Duration) {
-    shutdown_signal().await;
-    tracing::info!(limit_seconds = limit.as_secs(), "stopping: requests under way may end");
-    handle.graceful_shutdown(Some(limit));
-    tokio::select! {
-        () = sleep(limit.saturating_sub(SHUTDOWN_MARGIN)) => app.shutdown.cancel(),
-        () = shutdown_signal() => handle.shutdown(),
-    }
-}
-
-async fn shutdown_signal() {
-    tokio::select! {
-        () = received(SignalKind::terminate()) => {}
-        () = received(SignalKind::interrupt()) => {}
-    }
-}
-
-async fn received(kind: SignalKind) {
-    match signal(kind) {
-        Ok(mut signal) => {
-            signal.recv().await;
-        }
-        Err(error) => {
-            tracing::error!(error = &error as &(dyn Error + 'static), "a signal cannot be heard");
-            pending::<()>().await;
-        }
-    }
 }

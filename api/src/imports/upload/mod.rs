@@ -1,60 +1,59 @@
-//! From the request's body into the sealed store: the first part of the form that has a file name, piece by piece,
-//! in constant memory however large the file and however fast the client.
+//! Storing the file of a multipart form: the first part with a file name is written to the sealed upload store as it
+//! arrives, in constant memory, however large the file and however fast the client.
 
-use std::pin::Pin;
+mod frames;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::StreamExt as _;
 use multer::{Field, Multipart};
 use rollcall_schema::upload::{Stored, UploadWriter};
-use tokio::time::{Instant, Sleep};
 
 use crate::http::error::ApiError;
 use crate::http::parameters::parameter;
+use crate::imports::upload::frames::{BodyError, BodyFrames, MAX_BYTES_BEFORE_FILE};
 
-/// Bytes that may stand before the file: other fields of the form, or a boundary that never comes.
-const MAX_BYTES_BEFORE_FILE: u64 = 1024 * 1024;
-/// Bytes that a form may take beside the file it carries, for a verdict by its length alone.
+/// Bytes that a form may have in addition to its file, where it is rejected for its `Content-Length` alone.
 const FORM_OVERHEAD: u64 = 2 * MAX_BYTES_BEFORE_FILE;
-/// Bytes of a boundary. The RFC allows 70.
+/// Maximum length of a boundary. The RFC allows 70 bytes.
 const MAX_BOUNDARY_LENGTH: usize = 200;
-/// Bytes of a `charset` parameter that are kept; no encoding's name is that long.
+/// Bytes of a `charset` parameter that are kept. No encoding has a longer name.
 const MAX_CHARSET_LENGTH: usize = 100;
 
-/// A form that an upload may come in.
+/// What a client should do instead, for the end of an error.
+const SEND: &str = "Send the CSV as a file, as `curl -F \"file=@users.csv\"` does.";
+
+/// A multipart form whose body has not been read yet.
 pub struct Form {
     boundary: String,
     body: Body,
+    limits: FormLimits,
 }
 
-/// How much a form may take.
 #[derive(Debug, Clone, Copy)]
 pub struct FormLimits {
-    /// Bytes of the file.
-    pub file: u64,
-    /// Bytes that are read and thrown away behind the file.
-    pub rest: u64,
-    /// The time without a byte.
+    /// Maximum size of the file.
+    pub file_bytes: u64,
+    /// Bytes that are read and discarded after the file.
+    pub drain_bytes: u64,
+    /// The time without data after which the upload times out.
     pub idle: Duration,
 }
 
-/// A file that is in the store.
+/// A file that was received and stored.
 pub struct Received {
-    /// What was stored.
     pub stored: Stored,
-    /// The `charset` that its part declares.
+    /// The `charset` parameter of the file's part.
     pub charset: Option<String>,
 }
 
 impl Form {
-    /// Judges a request by its headers.
+    /// Checks what can be checked before the body is read.
     pub fn new(headers: &HeaderMap, body: Body, limits: FormLimits) -> Result<Self, ApiError> {
         let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
         let is_multipart =
@@ -73,61 +72,60 @@ impl Form {
             .get(CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok())
             .and_then(|text| text.parse().ok());
-        if length.is_some_and(|length| length > limits.file.saturating_add(FORM_OVERHEAD)) {
-            return Err(ApiError::TooLarge { limit_bytes: limits.file });
+        if length.is_some_and(|length| length > limits.file_bytes.saturating_add(FORM_OVERHEAD)) {
+            return Err(ApiError::TooLarge { limit_bytes: limits.file_bytes });
         }
-        Ok(Self { boundary, body })
+        Ok(Self { boundary, body, limits })
     }
 
-    /// Reads the form and stores its file. Where that fails, nothing is left in the store.
-    pub async fn store(self, mut writer: UploadWriter, limits: FormLimits) -> Result<Received, ApiError> {
+    /// Reads the form and stores its file. If that fails, nothing is left in the store.
+    pub async fn store(self, mut writer: UploadWriter) -> Result<Received, ApiError> {
+        let Self { boundary, body, limits } = self;
         let file_found = Arc::new(AtomicBool::new(false));
-        let mut rest = Frames::new(self.body, limits.idle, Arc::clone(&file_found));
-        let mut form = Multipart::new(rest.by_ref(), self.boundary);
-        let charset = match copy(&mut form, &file_found, &mut writer, limits).await {
+        let mut frames = BodyFrames::new(body, limits.idle, Arc::clone(&file_found));
+        let mut form = Multipart::new(frames.by_ref(), boundary);
+        let charset = match copy_file(&mut form, &file_found, &mut writer, limits.file_bytes).await {
             Ok(charset) => charset,
-            Err(refusal) => {
+            Err(error) => {
                 writer.abort().await;
-                return Err(refusal);
+                return Err(error);
             }
         };
         drop(form);
-        // Whatever follows is none of ours, yet the client wants to get rid of it before it reads the answer.
-        rest.discard(limits.rest).await;
+        // What follows the file is ignored, but the client sends it before it reads the response.
+        frames.discard(limits.drain_bytes).await;
         let stored = writer.finish().await.map_err(|error| ApiError::Unavailable(error.into()))?;
         Ok(Received { stored, charset })
     }
 }
 
-const SEND: &str = "Send the CSV as a file, as `curl -F \"file=@users.csv\"` does.";
-
-/// Copies the file into the store and returns its `charset`.
-async fn copy(
+/// Copies the file to the store and returns its `charset`.
+async fn copy_file(
     form: &mut Multipart<'_>,
     file_found: &AtomicBool,
     writer: &mut UploadWriter,
-    limits: FormLimits,
+    limit_bytes: u64,
 ) -> Result<Option<String>, ApiError> {
     let mut file = loop {
-        match form.next_field().await.map_err(|error| refusal(&error))? {
+        match form.next_field().await.map_err(|error| form_error(&error))? {
             Some(part) if has_file_name(&part) => break part,
-            // Dropped unread: the next turn of the loop skips what is left of it, without keeping it.
+            // Dropped unread. The next iteration skips the rest of it without keeping it in memory.
             Some(_) => {}
             None => return Err(ApiError::bad_request(format!("The multipart form has no file. {SEND}"))),
         }
     };
     file_found.store(true, Ordering::Relaxed);
     while let Some(piece) = file.next().await {
-        let piece = piece.map_err(|error| refusal(&error))?;
-        if writer.bytes() + piece.len() as u64 > limits.file {
-            return Err(ApiError::TooLarge { limit_bytes: limits.file });
+        let piece = piece.map_err(|error| form_error(&error))?;
+        if writer.bytes() + piece.len() as u64 > limit_bytes {
+            return Err(ApiError::TooLarge { limit_bytes });
         }
         writer.write(&piece).await.map_err(|error| ApiError::Unavailable(error.into()))?;
     }
     Ok(charset(&file))
 }
 
-/// Whether the part carries a file name, be it empty or in an unknown encoding.
+/// Whether the part has a file name, even an empty one or one in an unknown encoding.
 fn has_file_name(part: &Field<'_>) -> bool {
     part.headers().get(CONTENT_DISPOSITION).is_some_and(|header| {
         let has = |name| parameter(header.as_bytes(), name).is_some();
@@ -143,19 +141,21 @@ fn charset(part: &Field<'_>) -> Option<String> {
     (!charset.is_empty()).then_some(charset)
 }
 
-/// What the client did wrong, or why no more of its form came.
-fn refusal(error: &multer::Error) -> ApiError {
+/// What is wrong with the form, or why the rest of it did not arrive.
+fn form_error(error: &multer::Error) -> ApiError {
     if let multer::Error::StreamReadFailed(source) = error
-        && let Some(end) = source.downcast_ref::<CutShort>()
+        && let Some(error) = source.downcast_ref::<BodyError>()
     {
-        return match end {
-            CutShort::Stalled(idle) => ApiError::Stalled(*idle),
-            CutShort::NoFile => ApiError::bad_request(format!(
-                "The multipart form has no file within its first MiB: its boundary never comes, or too much stands \
-                 before the file. {SEND}"
+        return match error {
+            BodyError::Stalled(idle) => ApiError::Stalled(*idle),
+            BodyError::NoFile => ApiError::bad_request(format!(
+                "The multipart form has no file within its first MiB: its boundary is missing, or too much precedes \
+                 the file. {SEND}"
             )),
-            // Nobody is there to read it; the log's line shows the status.
-            CutShort::Broken => ApiError::bad_request("The upload broke off. Send it again."),
+            // The client is gone and reads no response, but the request log shows the status.
+            BodyError::Disconnected => {
+                ApiError::bad_request("The connection was lost during the upload. Send it again.")
+            }
         };
     }
     match error {
@@ -168,93 +168,10 @@ fn refusal(error: &multer::Error) -> ApiError {
     }
 }
 
-/// Why no more of the body comes.
-#[derive(Debug, thiserror::Error)]
-enum CutShort {
-    #[error("nothing came for {} s", .0.as_secs())]
-    Stalled(Duration),
-    #[error("no file came within the first {MAX_BYTES_BEFORE_FILE} bytes")]
-    NoFile,
-    #[error("the connection broke off")]
-    Broken,
-}
-
-/// The body's frames, at the pace of whoever reads them, bounded in what may come before the file and in the time
-/// between two.
-struct Frames {
-    body: Body,
-    idle: Duration,
-    timer: Pin<Box<Sleep>>,
-    waiting: bool,
-    rested: bool,
-    file_found: Arc<AtomicBool>,
-    before_file: u64,
-}
-
-impl Frames {
-    fn new(body: Body, idle: Duration, file_found: Arc<AtomicBool>) -> Self {
-        Self {
-            body,
-            idle,
-            timer: Box::pin(tokio::time::sleep(idle)),
-            waiting: false,
-            rested: true,
-            file_found,
-            before_file: 0,
-        }
-    }
-
-    async fn discard(&mut self, mut bytes: u64) {
-        while let Some(Ok(frame)) = self.next().await {
-            let Some(left) = bytes.checked_sub(frame.len() as u64) else { return };
-            bytes = left;
-        }
-    }
-}
-
-impl Stream for Frames {
-    type Item = Result<Bytes, CutShort>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // The parser reads until nothing is ready before it hands anything on: from a client that is faster than
-        // the store it would read the whole file into memory. So after each frame there is nothing ready, once.
-        if !self.rested {
-            self.rested = true;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        loop {
-            match Pin::new(&mut self.body).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.waiting = false;
-                    let Ok(data) = frame.into_data() else { continue };
-                    if !self.file_found.load(Ordering::Relaxed) {
-                        if self.before_file > MAX_BYTES_BEFORE_FILE {
-                            return Poll::Ready(Some(Err(CutShort::NoFile)));
-                        }
-                        self.before_file += data.len() as u64;
-                    }
-                    self.rested = false;
-                    return Poll::Ready(Some(Ok(data)));
-                }
-                Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(CutShort::Broken))),
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => {
-                    if !self.waiting {
-                        self.waiting = true;
-                        let end = Instant::now() + self.idle;
-                        self.timer.as_mut().reset(end);
-                    }
-                    return self.timer.as_mut().poll(cx).map(|()| Some(Err(CutShort::Stalled(self.idle))));
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use bytes::Bytes;
     use futures_util::stream;
     use rollcall_schema::ids::{ImportId, TenantId};
     use rollcall_schema::seal::ServiceKey;
@@ -262,20 +179,21 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: FormLimits = FormLimits { file: 1000, rest: 1000, idle: Duration::from_mins(1) };
+    const LIMITS: FormLimits =
+        FormLimits { file_bytes: 1000, drain_bytes: 1000, idle: Duration::from_mins(1) };
 
-    /// The bytes and charset of the file in a form, sent in pieces of `size`.
+    /// The bytes and charset of the file in a form that arrives in pieces of `size`.
     async fn read(form: &[u8], size: usize) -> Result<(Vec<u8>, Option<String>), ApiError> {
         let folder = std::env::temp_dir().join(format!("rollcall-upload-{}", ImportId::generate()));
         let key = ServiceKey::from_hex(&"5a".repeat(32)).expect("a key");
         let store = UploadStore::in_folder(&folder, key).expect("a folder");
         let (tenant, import) = (TenantId::generate(), ImportId::generate());
         let pieces: Vec<_> =
-            form.chunks(size).map(|piece| Ok::<_, CutShort>(Bytes::copy_from_slice(piece))).collect();
+            form.chunks(size).map(|piece| Ok::<_, BodyError>(Bytes::copy_from_slice(piece))).collect();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=\"XX\""));
         let form = Form::new(&headers, Body::from_stream(stream::iter(pieces)), LIMITS)?;
-        let received = form.store(store.begin(tenant, import), LIMITS).await;
+        let received = form.store(store.begin(tenant, import)).await;
         let opened = store.open(tenant, import).await;
         let result = match received {
             Ok(received) => {
@@ -284,9 +202,9 @@ mod tests {
                 assert_eq!(received.stored.bytes, bytes.len() as u64);
                 Ok((bytes, received.charset))
             }
-            Err(refusal) => {
-                assert!(opened.is_err(), "nothing is stored of a refused upload");
-                Err(refusal)
+            Err(error) => {
+                assert!(opened.is_err(), "nothing is left of a failed upload");
+                Err(error)
             }
         };
         std::fs::remove_dir_all(folder).expect("removable");
@@ -307,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_is_complete_once_its_boundary_was_seen() {
+    async fn a_file_is_complete_once_its_boundary_has_arrived() {
         let form = b"--XX\r\nContent-Disposition: form-data; filename=f\r\n\r\nabc\r\n--XX--\r\n";
         let boundary = form.len() - 4;
         for end in 0..form.len() {
@@ -320,7 +238,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_limit_is_that_of_the_file_to_the_byte() {
+    async fn the_limit_is_on_the_bytes_of_the_file() {
         let form = |size: usize| {
             let file = "a".repeat(size);
             format!("--XX\r\nContent-Disposition: form-data; filename=f\r\n\r\n{file}\r\n--XX--\r\n")
@@ -333,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_boundary_that_never_comes_is_given_up() {
+    async fn a_missing_boundary_is_rejected() {
         let form = vec![b'a'; 3 * 1024 * 1024];
         assert!(
             matches!(read(&form, 64 * 1024).await, Err(ApiError::BadRequest(summary)) if summary.contains("first MiB"))
@@ -346,17 +264,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_without_a_file_is_refused() {
+    async fn a_form_without_a_file_is_rejected() {
         let form = b"--XX\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n--XX--\r\n";
         assert!(
             matches!(read(form, 10).await, Err(ApiError::BadRequest(summary)) if summary.contains("no file"))
         );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_body_that_stalls_is_given_up() {
-        let body = Body::from_stream(stream::pending::<Result<Bytes, CutShort>>());
-        let mut frames = Frames::new(body, Duration::from_mins(1), Arc::default());
-        assert!(matches!(frames.next().await, Some(Err(CutShort::Stalled(_)))));
     }
 }
