@@ -1,48 +1,34 @@
-//! Rollcall's API: checks who sends a file, stores it sealed, puts it into its tenant's line, tells the workers, and
-//! answers with the result when it is there.
+//! Rollcall's API accepts CSV uploads over HTTPS, queues each as an import, wakes the workers, and responds with the
+//! result once they have finished it.
 //!
-//! It knows nothing of what a row means: a file is bytes to it, and a result the bytes that
-//! [`rollcall_schema::result`] writes. It holds neither in memory.
+//! It knows nothing of CSV, columns or users. A file is bytes that it seals and stores, and a result is bytes that
+//! [`rollcall_schema::result`] writes; neither is ever held in memory as a whole. It does not wait for RabbitMQ and
+//! does not need it: an upload counts as accepted once it is committed to Postgres.
 //!
-//! The map, in the order of a request's way:
+//! The rooms, from the entrance inwards. None of them uses one above it:
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`settings`] | what can be set |
-//! | [`server`], [`certificate`], [`connection`] | the process, TLS, how connections begin and end |
-//! | [`state`] | what every request shares |
-//! | [`drain`], [`access`] | what surrounds each request: its unread rest, its span and log line |
+//! | [`server`] | starting, TLS, closing connections, shutting down |
 //! | [`routes`] | the resources, a file each |
-//! | [`login`], [`credentials`], [`verified_logins`], [`failed_logins`] | who may import |
-//! | [`submission`], [`upload`], [`wake_ups`] | taking a file in: stored, submitted, announced |
-//! | [`waiting`], [`reply`] | until the result is there, and telling it |
-//! | [`prefer`], [`parameters`] | headers with a grammar of their own |
-//! | [`answer`] | what is said to the client, and with which status |
+//! | [`state`] | the services that the routes share, built from the [`settings`] |
+//! | [`imports`] | an import: accept the upload, wake the workers, wait for completion, write the response |
+//! | [`auth`] | the login: credentials, password, cache, throttle |
+//! | [`middleware`] | around every request: the request log, draining unread bodies |
+//! | [`http`] | headers with a grammar of their own, and the responses with their status codes |
+//! | [`settings`] | what can be configured |
 
-pub mod settings;
-
-pub mod certificate;
-pub mod connection;
 pub mod server;
+
+pub mod routes;
 pub mod state;
 
-pub mod access;
-pub mod drain;
-pub mod routes;
+pub mod imports;
 
-pub mod credentials;
-pub mod failed_logins;
-pub mod login;
-pub mod verified_logins;
+pub mod auth;
 
-pub mod submission;
-pub mod upload;
-pub mod wake_ups;
+pub mod middleware;
 
-pub mod reply;
-pub mod waiting;
+pub mod http;
 
-pub mod parameters;
-pub mod prefer;
-
-pub mod answer;
+pub mod settings;

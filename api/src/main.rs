@@ -3,27 +3,30 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use rollcall_api::server::{self, StartError};
+use rollcall_api::server::{self, ServerError};
 use rollcall_api::settings::Settings;
 use rollcall_schema::{database, telemetry};
+
+/// The exit code if the setup must be fixed first, so that a supervisor need not start the process again.
+const EXIT_SETUP: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let settings = Settings::parse();
     let telemetry = match telemetry::start("rollcall-api") {
         Ok(telemetry) => telemetry,
-        Err(error) => return refuse(error.into()),
+        Err(error) => return fail(error.into()),
     };
-    let end = server::run(settings).await;
-    // Off the runtime's threads: the last export blocks until the collector has answered or the time is up.
+    let result = server::run(settings).await;
+    // Not on the runtime's threads: the last export blocks until the collector has answered or it times out.
     let _ = tokio::task::spawn_blocking(move || telemetry.shut_down()).await;
-    end.map_or_else(refuse, |()| ExitCode::SUCCESS)
+    result.map_or_else(fail, |()| ExitCode::SUCCESS)
 }
 
-/// Says in one line why the API does not run.
-fn refuse(error: StartError) -> ExitCode {
-    let wrong_setup =
-        matches!(error, StartError::Config(_) | StartError::Database(database::StartError::NotMigrated));
+/// Prints the error in one line.
+fn fail(error: ServerError) -> ExitCode {
+    let setup_error =
+        matches!(error, ServerError::Config(_) | ServerError::Database(database::StartError::NotMigrated));
     eprintln!("rollcall-api: {:#}", anyhow::Error::from(error));
-    ExitCode::from(if wrong_setup { 2 } else { 1 })
+    ExitCode::from(if setup_error { EXIT_SETUP } else { 1 })
 }

@@ -1,97 +1,114 @@
-//! What every request shares.
+//! What the requests share: the services, put together from the settings.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::http::HeaderName;
+use axum::extract::FromRef;
 use rollcall_schema::broker::Broker;
 use rollcall_schema::config::ConfigError;
 use rollcall_schema::database::Database;
 use rollcall_schema::password::HashingPool;
-use rollcall_schema::seal::PasswordKeys;
-use rollcall_schema::upload::UploadStore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::failed_logins::{FailedLogins, FailureLimits};
-use crate::login::Turns;
-use crate::routes::health::Checked;
+use crate::auth::login::Authenticator;
+use crate::auth::login_cache::LoginCache;
+use crate::auth::login_locks::LoginLocks;
+use crate::auth::password::PasswordVerifier;
+use crate::auth::throttle::{LoginThrottle, ThrottleLimits};
+use crate::imports::accept::{AcceptLimits, UploadAcceptor};
+use crate::imports::completion::CompletionHub;
+use crate::imports::publish::WakeUpPublisher;
+use crate::imports::readiness::ReadinessCheck;
 use crate::settings::{LimitSettings, Settings};
-use crate::verified_logins::VerifiedLogins;
-use crate::waiting::Waiting;
-use crate::wake_ups::WakeUps;
 
-/// What every request shares. Cheap to clone.
+/// The application's state. Cheap to clone.
+///
+/// Only the routes and the server know it. The services below them are given the parts that they use.
 #[derive(Clone)]
-pub struct App(Arc<Shared>);
+pub struct App(Arc<Services>);
 
 /// See [`App`].
-pub struct Shared {
-    /// The pool of connections to Postgres.
+pub struct Services {
     pub database: Database,
-    /// Where uploads are kept.
-    pub uploads: UploadStore,
-    /// The way to the workers.
-    pub wake_ups: WakeUps,
-    /// Who waits for which import.
-    pub waiting: Waiting,
-    /// Where passwords are hashed.
-    pub hashing: HashingPool,
-    /// What opens waiting passwords.
-    pub passwords: PasswordKeys,
-    /// Logins verified of late.
-    pub verified_logins: VerifiedLogins,
-    /// Logins failed of late.
-    pub failed_logins: FailedLogins,
-    /// One login of an account at a time.
-    pub turns: Turns,
-    /// The header that names the client's address, behind a proxy.
-    pub client_address_header: Option<HeaderName>,
-    /// How much of everything.
+    pub authenticator: Arc<Authenticator>,
+    pub acceptor: UploadAcceptor,
+    pub publisher: WakeUpPublisher,
+    pub completion: CompletionHub,
+    pub readiness: ReadinessCheck,
     pub limits: LimitSettings,
-    /// What `/ready` found last.
-    pub checked: Checked,
-    /// Work that goes on when its client has hung up, waited for at the end.
+    /// Work that continues after its client has hung up. The server waits for it before it exits.
     pub tasks: TaskTracker,
-    /// Cancelled when the process is about to end: whoever waits for a result is sent away.
-    pub closing: CancellationToken,
+    /// Cancelled shortly before the process exits, so that no request waits for a result any longer.
+    pub shutdown: CancellationToken,
 }
 
 impl App {
-    /// Reads the settings. Connects to nothing yet.
+    /// Builds the services from the settings. Connects to nothing yet.
     pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
+        let limits = settings.limits.clone();
         let key = settings.key.key()?;
-        let login = &settings.login;
-        let database =
-            Database::new(settings.database.address()?, settings.limits.database_connections.into());
+        let database = Database::new(settings.database.address()?, limits.database_connections.into());
         let broker = Broker::new(settings.broker.address()?, "rollcall-api");
-        Ok(Self(Arc::new(Shared {
-            wake_ups: WakeUps::new(database.clone(), broker),
-            database,
-            passwords: key.password_keys(),
-            uploads: settings.uploads.store(key)?,
-            waiting: Waiting::default(),
-            hashing: HashingPool::new(login.hashing_threads()),
-            verified_logins: VerifiedLogins::new(login.memory),
-            failed_logins: FailedLogins::new(FailureLimits {
+        let passwords = key.password_keys();
+        let uploads = settings.uploads.store(key)?;
+        let tasks = TaskTracker::new();
+        let shutdown = CancellationToken::new();
+
+        let login = &settings.login;
+        let authenticator = Authenticator {
+            database: database.clone(),
+            passwords: PasswordVerifier {
+                database: database.clone(),
+                hashing: HashingPool::new(login.hashing_threads()),
+                keys: passwords,
+                tasks: tasks.clone(),
+            },
+            cache: LoginCache::new(login.cache_ttl),
+            throttle: LoginThrottle::new(ThrottleLimits {
                 per_account: login.failed_logins_per_account,
                 per_address: login.failed_logins_per_address,
-                window: login.failure_window,
+                window: login.failed_logins_window,
             }),
-            turns: Turns::default(),
+            locks: LoginLocks::default(),
             client_address_header: settings.server.client_address_header.clone(),
-            limits: settings.limits.clone(),
-            checked: Checked::default(),
-            tasks: TaskTracker::new(),
-            closing: CancellationToken::new(),
+        };
+        let publisher = WakeUpPublisher::new(database.clone(), broker, tasks.clone());
+        let acceptor = UploadAcceptor {
+            database: database.clone(),
+            uploads: uploads.clone(),
+            publisher: publisher.clone(),
+            limits: AcceptLimits {
+                drain_bytes: limits.drain_bytes,
+                idle: limits.upload_idle,
+                small_upload_bytes: limits.small_upload_bytes,
+            },
+            tasks: tasks.clone(),
+        };
+        Ok(Self(Arc::new(Services {
+            authenticator: Arc::new(authenticator),
+            acceptor,
+            completion: CompletionHub::new(database.clone(), shutdown.clone()),
+            readiness: ReadinessCheck::new(database.clone(), uploads, publisher.clone()),
+            publisher,
+            database,
+            limits,
+            tasks,
+            shutdown,
         })))
     }
 }
 
 impl Deref for App {
-    type Target = Shared;
+    type Target = Services;
 
-    fn deref(&self) -> &Shared {
+    fn deref(&self) -> &Services {
         &self.0
+    }
+}
+
+impl FromRef<App> for Arc<Authenticator> {
+    fn from_ref(app: &App) -> Self {
+        Self::clone(&app.authenticator)
     }
 }

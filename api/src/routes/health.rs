@@ -1,80 +1,24 @@
-//! Whether the process lives, and whether it can serve imports. For probes; no login, and nothing told that an
-//! outsider may not know.
-
-use std::time::Duration;
+//! Whether the process is alive, and whether it can accept imports. For probes: no login is needed, and the responses
+//! reveal nothing that is not public.
 
 use axum::extract::State;
 use serde::Serialize;
-use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
 
-use crate::answer::{Answer, json_body};
+use crate::http::response::{ApiResponse, json_body};
 use crate::state::App;
 
-/// How long a finding is told again: anybody may ask, and each finding costs a write to the store.
-const FRESH: Duration = Duration::from_secs(2);
-/// How long a part may take to answer.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// What was found last, and when.
-pub type Checked = Mutex<Option<(Instant, Readiness)>>;
-
-/// Which parts answer.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Readiness {
-    ready: bool,
-    database: Finding,
-    uploads: Finding,
-    rabbitmq: Finding,
-}
-
-/// Whether a part answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Finding {
-    Ok,
-    Away,
-}
-
 /// `GET /health`
-pub async fn live() -> Answer {
+pub async fn live() -> ApiResponse {
     #[derive(Serialize)]
     struct Alive {
         alive: bool,
     }
-    Answer::Ready(json_body(&Alive { alive: true }))
+    ApiResponse::Healthy(json_body(&Alive { alive: true }))
 }
 
 /// `GET /ready`
-pub async fn ready(State(app): State<App>) -> Answer {
-    let found = check(&app).await;
-    let body = json_body(&found);
-    if found.ready { Answer::Ready(body) } else { Answer::NotReady(body) }
-}
-
-async fn check(app: &App) -> Readiness {
-    // Held while checking: whoever asks meanwhile is told the same.
-    let mut checked = app.checked.lock().await;
-    if let Some((when, found)) = *checked
-        && when.elapsed() < FRESH
-    {
-        return found;
-    }
-    let (database, uploads, rabbitmq) = tokio::join!(
-        finding(app.database.check()),
-        finding(app.uploads.check()),
-        finding(app.wake_ups.check())
-    );
-    // Without RabbitMQ uploads are taken as ever: they run when it is back.
-    let ready = database == Finding::Ok && uploads == Finding::Ok;
-    let found = Readiness { ready, database, uploads, rabbitmq };
-    *checked = Some((Instant::now(), found));
-    found
-}
-
-async fn finding<E>(check: impl Future<Output = Result<(), E>>) -> Finding {
-    match timeout(PATIENCE, check).await {
-        Ok(Ok(())) => Finding::Ok,
-        Ok(Err(_)) | Err(_) => Finding::Away,
-    }
+pub async fn ready(State(app): State<App>) -> ApiResponse {
+    let readiness = app.readiness.run().await;
+    let body = json_body(&readiness);
+    if readiness.ready { ApiResponse::Healthy(body) } else { ApiResponse::NotReady(body) }
 }

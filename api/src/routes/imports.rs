@@ -1,4 +1,4 @@
-//! The two addresses that files are sent to.
+//! The two URLs that files are uploaded to.
 
 use std::time::Duration;
 
@@ -10,21 +10,22 @@ use rollcall_schema::ids::{ImportId, TenantId};
 use rollcall_schema::import::{Ending, Endpoint};
 use tokio::time::Instant;
 
-use crate::answer::{Answer, Refusal};
-use crate::login::Administrator;
-use crate::prefer::{PREFERENCE_APPLIED, Preference};
-use crate::reply;
+use crate::auth::login::Administrator;
+use crate::http::error::ApiError;
+use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
+use crate::http::response::ApiResponse;
+use crate::imports::accept::Accepted;
+use crate::imports::completion::{self, WaitOutcome};
+use crate::imports::response;
 use crate::state::App;
-use crate::submission::{self, Taken};
-use crate::waiting::{self, Waited};
 
 /// `POST /api/import/users`
 pub async fn users(
     State(app): State<App>,
     administrator: Administrator,
     request: Request,
-) -> Result<Response, Refusal> {
-    import(app, administrator, Endpoint::Users, request).await
+) -> Result<Response, ApiError> {
+    upload(app, administrator, Endpoint::Users, request).await
 }
 
 /// `POST /api/import/userGroups`
@@ -32,59 +33,62 @@ pub async fn user_groups(
     State(app): State<App>,
     administrator: Administrator,
     request: Request,
-) -> Result<Response, Refusal> {
-    import(app, administrator, Endpoint::UserGroups, request).await
+) -> Result<Response, ApiError> {
+    upload(app, administrator, Endpoint::UserGroups, request).await
 }
 
-async fn import(
+async fn upload(
     app: App,
     administrator: Administrator,
     endpoint: Endpoint,
     request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let preference = Preference::read(request.headers());
     let tenant = administrator.tenant.id;
-    let taken = submission::take_in(&app, administrator, endpoint, request).await?;
-    let answer = answer(&app, tenant, taken, preference).await;
-    Ok((headers(taken.import, preference), answer).into_response())
+    let accepted = app.acceptor.accept(administrator, endpoint, request).await?;
+    let response = respond(&app, tenant, accepted, preference).await;
+    Ok((headers(accepted.import, preference), response).into_response())
 }
 
-/// The result if it comes soon enough; else what the client prefers to it, or heartbeats until it comes.
-async fn answer(
+/// The result if it is there in time. Otherwise 202 if the client prefers not to wait longer, else heartbeats until
+/// the result is there.
+async fn respond(
     app: &App,
     tenant: TenantId,
-    Taken { import: id, before }: Taken,
+    Accepted { import: id, duplicate }: Accepted,
     preference: Option<Preference>,
-) -> Result<Answer, Refusal> {
-    let patience = match preference {
+) -> Result<ApiResponse, ApiError> {
+    let timeout = match preference {
         None => app.limits.heartbeat_after,
         Some(Preference::Wait(seconds)) => Duration::from_secs(seconds),
-        // Not even a look: it was just put into line, and that is the answer.
-        Some(Preference::RespondAsync) if !before => return Ok(reply::accepted(id, None)),
+        // Not fetched: a new import has only just been queued.
+        Some(Preference::RespondAsync) if !duplicate => return Ok(response::accepted(id, None)),
         Some(Preference::RespondAsync) => {
-            let import = waiting::look(&app.database, tenant, id).await?;
-            return Ok(reply::accepted(id, import.as_ref()));
+            let import = completion::fetch(&app.database, tenant, id).await?;
+            return Ok(response::accepted(id, import.as_ref()));
         }
     };
-    match waiting::wait(app, tenant, id, Some(Instant::now() + patience)).await {
-        Waited::Finished(import) => {
-            let body = reply::result(app, tenant, &import).await;
-            // Whatever is finished has an ending.
-            Ok(Answer::Outcome(import.ending.unwrap_or(Ending::Imported), body))
+    match app.completion.wait(tenant, id, Some(Instant::now() + timeout)).await {
+        WaitOutcome::Finished(import) => {
+            let body = response::result_body(&app.database, tenant, &import).await;
+            // A finished import always has an ending.
+            Ok(ApiResponse::UploadResult(import.ending.unwrap_or(Ending::Imported), body))
         }
-        Waited::Pending(_) if preference.is_none() && !app.closing.is_cancelled() => {
-            Ok(Answer::Heartbeats(reply::heartbeats(app, tenant, id)))
+        WaitOutcome::Pending(_) if preference.is_none() && !app.completion.is_shutting_down() => {
+            let (completion, database) = (app.completion.clone(), app.database.clone());
+            let every = app.limits.heartbeat_every;
+            Ok(ApiResponse::Heartbeats(response::heartbeats(completion, database, every, tenant, id)))
         }
-        Waited::Pending(import) => Ok(reply::accepted(id, import.as_deref())),
-        Waited::Gone => Err(Refusal::NoSuchImport),
+        WaitOutcome::Pending(import) => Ok(response::accepted(id, import.as_deref())),
+        WaitOutcome::Gone => Err(ApiError::ImportNotFound),
     }
 }
 
-/// What every answer to an accepted upload carries.
+/// The headers of every response to an accepted upload.
 fn headers(id: ImportId, preference: Option<Preference>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let location = HeaderValue::try_from(format!("/api/import/jobs/{id}"))
-        .expect("an id is hexadecimal digits and dashes");
+        .expect("a UUID is hexadecimal digits and dashes");
     headers.insert(LOCATION, location);
     if let Some(preference) = preference {
         headers.insert(PREFERENCE_APPLIED, preference.applied());

@@ -1,4 +1,4 @@
-//! The tenant's imports: one by its id, to look at or to cancel, and all of them, newest first.
+//! The tenant's imports: showing and cancelling one, and listing all of them, newest first.
 
 use std::time::Duration;
 
@@ -8,25 +8,23 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use rollcall_schema::database::DatabaseError;
-use rollcall_schema::ids::ImportId;
+use rollcall_schema::ids::{ImportId, TenantId};
 use rollcall_schema::import::by_hand::{self, Cancelled};
 use rollcall_schema::import::{self, Ending, Import};
 use rollcall_schema::{outcome, result};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::answer::{Answer, Refusal, json_body};
-use crate::login::Administrator;
-use crate::prefer::{PREFERENCE_APPLIED, Preference};
-use crate::reply;
+use crate::auth::login::Administrator;
+use crate::http::error::ApiError;
+use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
+use crate::http::response::{ApiResponse, json_body};
+use crate::imports::completion::{self, WaitOutcome};
+use crate::imports::response;
 use crate::state::App;
-use crate::waiting::{self, Waited};
-use crate::wake_ups;
 
-/// Imports in a page unless the client says how many.
-const PAGE: i64 = 50;
-/// Imports in a page at most.
-const LARGEST_PAGE: i64 = 500;
+const DEFAULT_PAGE_SIZE: i64 = 50;
+const MAX_PAGE_SIZE: i64 = 500;
 
 /// `GET /api/import/jobs/{id}`
 pub async fn show(
@@ -34,54 +32,49 @@ pub async fn show(
     administrator: Administrator,
     id: Result<Path<ImportId>, PathRejection>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
-    let Ok(Path(id)) = id else { return Err(Refusal::NoSuchImport) };
+) -> Result<Response, ApiError> {
+    let Ok(Path(id)) = id else { return Err(ApiError::ImportNotFound) };
+    let tenant = administrator.tenant.id;
     match Preference::read(&headers) {
         Some(preference @ Preference::Wait(seconds)) => {
-            let answer = wait(&app, &administrator, id, Duration::from_secs(seconds)).await;
-            Ok(([(PREFERENCE_APPLIED, preference.applied())], answer).into_response())
+            let response = wait(&app, tenant, id, Duration::from_secs(seconds)).await;
+            Ok(([(PREFERENCE_APPLIED, preference.applied())], response).into_response())
         }
-        // A poll is answered at once as it is.
+        // A poll never waits, so `respond-async` is not an option here.
         Some(Preference::RespondAsync) | None => {
-            let import = waiting::look(&app.database, administrator.tenant.id, id).await?;
-            Ok(answer(&app, &administrator, import).await.into_response())
+            let import = completion::fetch(&app.database, tenant, id).await?;
+            Ok(respond(&app, tenant, import).await.into_response())
         }
     }
 }
 
-async fn wait(
-    app: &App,
-    administrator: &Administrator,
-    id: ImportId,
-    patience: Duration,
-) -> Result<Answer, Refusal> {
-    let import = match waiting::wait(app, administrator.tenant.id, id, Some(Instant::now() + patience)).await
-    {
-        Waited::Finished(import) | Waited::Pending(Some(import)) => Some(*import),
-        Waited::Pending(None) => {
-            return Err(Refusal::Unavailable("the database never answered meanwhile".into()));
+async fn wait(app: &App, tenant: TenantId, id: ImportId, timeout: Duration) -> Result<ApiResponse, ApiError> {
+    let import = match app.completion.wait(tenant, id, Some(Instant::now() + timeout)).await {
+        WaitOutcome::Finished(import) | WaitOutcome::Pending(Some(import)) => Some(*import),
+        WaitOutcome::Pending(None) => {
+            return Err(ApiError::Unavailable("timed out waiting for the database".into()));
         }
-        Waited::Gone => None,
+        WaitOutcome::Gone => None,
     };
-    answer(app, administrator, import).await
+    respond(app, tenant, import).await
 }
 
-async fn answer(app: &App, administrator: &Administrator, import: Option<Import>) -> Result<Answer, Refusal> {
-    let import = import.ok_or(Refusal::NoSuchImport)?;
+async fn respond(app: &App, tenant: TenantId, import: Option<Import>) -> Result<ApiResponse, ApiError> {
+    let import = import.ok_or(ApiError::ImportNotFound)?;
     match import.ending {
-        None => Ok(reply::progress(&import)),
-        Some(_) => Ok(Answer::Result(reply::result(app, administrator.tenant.id, &import).await)),
+        None => Ok(response::progress(&import)),
+        Some(_) => Ok(ApiResponse::PollResult(response::result_body(&app.database, tenant, &import).await)),
     }
 }
 
-/// `DELETE /api/import/jobs/{id}`: ends it with the rows that were merged. Answers the result that the import has from
-/// now on; to whoever asks again, too.
+/// `DELETE /api/import/jobs/{id}`: cancels the import. Rows that are already imported stay. The response is the
+/// result that every poll gets from now on, also if the import was cancelled before.
 pub async fn cancel(
     State(app): State<App>,
     administrator: Administrator,
     id: Result<Path<ImportId>, PathRejection>,
-) -> Result<Answer, Refusal> {
-    let Ok(Path(id)) = id else { return Err(Refusal::NoSuchImport) };
+) -> Result<ApiResponse, ApiError> {
+    let Ok(Path(id)) = id else { return Err(ApiError::ImportNotFound) };
     let tenant = administrator.tenant.id;
     let mut conn = app.database.connection().await?;
     let cancelled =
@@ -89,18 +82,18 @@ pub async fn cancel(
     drop(conn);
     match cancelled {
         Cancelled::Yes(import) => {
-            tracing::info!(import = %id, by = %administrator.username, "an import was cancelled");
-            wake_ups::wake_next(&app, tenant);
-            Ok(Answer::Result(reply::result(&app, tenant, &import).await))
+            tracing::info!(import = %id, by = %administrator.username, "import cancelled");
+            app.publisher.publish_next(tenant);
+            Ok(ApiResponse::PollResult(response::result_body(&app.database, tenant, &import).await))
         }
-        Cancelled::TooLate(_) => Err(Refusal::Ended),
-        Cancelled::Unknown => Err(Refusal::NoSuchImport),
+        Cancelled::TooLate(_) => Err(ApiError::AlreadyEnded),
+        Cancelled::Unknown => Err(ApiError::ImportNotFound),
     }
 }
 
-/// What a listing may be asked for.
+/// The query parameters of a listing.
 #[derive(Debug, Deserialize)]
-pub struct Wanted {
+pub struct ListQuery {
     limit: Option<String>,
     cursor: Option<String>,
 }
@@ -109,39 +102,40 @@ pub struct Wanted {
 pub async fn list(
     State(app): State<App>,
     administrator: Administrator,
-    wanted: Result<Query<Wanted>, QueryRejection>,
-) -> Result<Answer, Refusal> {
-    let Query(wanted) = wanted
-        .map_err(|_| Refusal::bad_request("The query cannot be read. Give limit and cursor once at most."))?;
-    let (limit, before) = wanted.parse()?;
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<ApiResponse, ApiError> {
+    let Query(query) = query.map_err(|_| {
+        ApiError::bad_request("The query is malformed. Give limit and cursor at most once each.")
+    })?;
+    let (limit, before) = query.parse()?;
     let mut conn = app.database.connection().await?;
-    // One more than wanted tells whether there are more.
+    // Fetches one more than the page holds, to see whether there is a next page.
     let mut imports = import::list(&mut conn, administrator.tenant.id, before, limit + 1)
         .await
         .map_err(DatabaseError::from)?;
     drop(conn);
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = imports.len() > wanted;
-    imports.truncate(wanted);
+    let page_size = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = imports.len() > page_size;
+    imports.truncate(page_size);
     let next = imports.last().filter(|_| more).map(|last| last.place.to_string());
-    Ok(Answer::Page(json_body(&Page { jobs: imports.iter().map(Job::from).collect(), next })))
+    Ok(ApiResponse::Page(json_body(&Page { jobs: imports.iter().map(Job::from).collect(), next })))
 }
 
-impl Wanted {
-    /// The page's size and the place it begins behind.
-    fn parse(&self) -> Result<(i64, Option<i64>), Refusal> {
+impl ListQuery {
+    /// The page's size, and the queue position before which it starts.
+    fn parse(&self) -> Result<(i64, Option<i64>), ApiError> {
         let limit = match &self.limit {
-            None => PAGE,
+            None => DEFAULT_PAGE_SIZE,
             Some(text) => {
-                text.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit)).ok_or_else(|| {
-                    Refusal::bad_request(format!("The limit is not a number from 1 to {LARGEST_PAGE}."))
+                text.parse().ok().filter(|limit| (1..=MAX_PAGE_SIZE).contains(limit)).ok_or_else(|| {
+                    ApiError::bad_request(format!("The limit is not a number from 1 to {MAX_PAGE_SIZE}."))
                 })?
             }
         };
         let before = match self.cursor.as_deref() {
             None | Some("") => None,
             Some(text) => Some(text.parse().ok().filter(|place| *place > 0).ok_or_else(|| {
-                Refusal::bad_request("The cursor is not one that a listing gave as next. Begin without one.")
+                ApiError::bad_request("The cursor is invalid. Send the value of next from the previous page, or no cursor for the first page.")
             })?),
         };
         Ok((limit, before))
@@ -154,7 +148,7 @@ struct Page<'a> {
     next: Option<String>,
 }
 
-/// An import in the listing.
+/// An import as it is listed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Job<'a> {
@@ -216,11 +210,11 @@ mod tests {
     use super::*;
 
     fn parse(limit: Option<&str>, cursor: Option<&str>) -> Option<(i64, Option<i64>)> {
-        Wanted { limit: limit.map(str::to_owned), cursor: cursor.map(str::to_owned) }.parse().ok()
+        ListQuery { limit: limit.map(str::to_owned), cursor: cursor.map(str::to_owned) }.parse().ok()
     }
 
     #[test]
-    fn a_page_is_asked_for_in_numbers() {
+    fn limit_and_cursor_are_numbers() {
         assert_eq!(parse(None, None), Some((50, None)));
         assert_eq!(parse(Some("500"), Some("7")), Some((500, Some(7))));
         assert_eq!(parse(None, Some("")), Some((50, None)));

@@ -1,4 +1,4 @@
-//! What is known of each request: its span, its line in the log, and the headers that let a client quote it.
+//! The request log: a span and a log line for each request, and the response headers by which a client can refer to it.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -18,31 +18,30 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
-/// The header that names a request.
+/// Identifies the request. Taken from the client if it sends one.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The header that names its trace.
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
-/// Characters of a request id that are taken from a client.
-const LONGEST_REQUEST_ID: usize = 128;
+/// Maximum length of a request id sent by a client.
+const MAX_REQUEST_ID_LENGTH: usize = 128;
 
-/// The middleware that gives each request its span, its log line and its headers.
-pub async fn record(request: Request, next: Next) -> Response {
+/// The middleware that gives each request its span, its log line and its response headers.
+pub async fn log_request(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let span = server_span(&request, &id);
     trace_context(request.headers()).adopt(&span);
-    let mut exchange = Exchange {
+    let mut log = RequestLog {
         method: request.method().clone(),
         path: request.uri().path().to_owned(),
         span: span.clone(),
-        began: Instant::now(),
+        started: Instant::now(),
         status: None,
         sent_bytes: 0,
-        whole: false,
+        complete: false,
     };
     let (mut response, trace) =
         async { (next.run(request).await, current_trace_id()) }.instrument(span).await;
 
-    exchange.answered(response.status());
+    log.responded(response.status());
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REQUEST_ID, id);
@@ -50,21 +49,21 @@ pub async fn record(request: Request, next: Next) -> Response {
         headers.insert(TRACE_ID, trace);
     }
     response.map(|body| {
-        // Of the answer to a HEAD nothing but the head is sent.
-        exchange.whole = body.is_end_stream() || exchange.method == Method::HEAD;
-        Body::new(Recorded { body, exchange })
+        // The response to a HEAD has no body to wait for.
+        log.complete = body.is_end_stream() || log.method == Method::HEAD;
+        Body::new(LoggedBody { body, log })
     })
 }
 
-/// The client's request id, if it is one that can be put into a log; else a new one.
+/// The client's request id if it is safe to log, else a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let sane = |id: &&HeaderValue| {
+    let is_safe = |id: &&HeaderValue| {
         let id = id.as_bytes();
-        (1..=LONGEST_REQUEST_ID).contains(&id.len())
+        (1..=MAX_REQUEST_ID_LENGTH).contains(&id.len())
             && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:=+/".contains(byte))
     };
-    headers.get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(|| {
-        HeaderValue::try_from(Uuid::now_v7().to_string()).expect("an id is hexadecimal digits and dashes")
+    headers.get(REQUEST_ID).filter(is_safe).cloned().unwrap_or_else(|| {
+        HeaderValue::try_from(Uuid::now_v7().to_string()).expect("a UUID is hexadecimal digits and dashes")
     })
 }
 
@@ -73,8 +72,8 @@ fn trace_context(headers: &HeaderMap) -> TraceContext {
     TraceContext { traceparent: text("traceparent"), tracestate: text("tracestate") }
 }
 
-/// The server's span, with the fields of OpenTelemetry's conventions for HTTP. The query is left out: a client may
-/// put into it what it likes.
+/// The server span, with the fields of OpenTelemetry's semantic conventions for HTTP. It leaves out the query, in
+/// which a client may send anything.
 fn server_span(request: &Request, id: &HeaderValue) -> Span {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let method = known_method(request.method());
@@ -102,7 +101,8 @@ fn server_span(request: &Request, id: &HeaderValue) -> Span {
     )
 }
 
-/// The method, if it is one of HTTP's own: others are a client's invention, of which there is no end.
+/// The method as the semantic conventions want it: `_OTHER` for an unknown one, of which a client could invent any
+/// number.
 fn known_method(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -118,20 +118,20 @@ fn known_method(method: &Method) -> &'static str {
     }
 }
 
-/// A request and what became of it; logged when it is over, however it ends.
-struct Exchange {
+/// A request and its response. Logged when it is dropped: when the request has ended, however it did.
+struct RequestLog {
     method: Method,
     path: String,
     span: Span,
-    began: Instant,
+    started: Instant,
     status: Option<StatusCode>,
     sent_bytes: u64,
-    /// Whether all of the answer was handed to the connection.
-    whole: bool,
+    /// Whether the whole response was passed to the connection.
+    complete: bool,
 }
 
-impl Exchange {
-    fn answered(&mut self, status: StatusCode) {
+impl RequestLog {
+    fn responded(&mut self, status: StatusCode) {
         self.status = Some(status);
         self.span.record("http.response.status_code", status.as_u16());
         if status.is_server_error() {
@@ -140,32 +140,32 @@ impl Exchange {
     }
 }
 
-impl Drop for Exchange {
+impl Drop for RequestLog {
     fn drop(&mut self) {
         let Self { method, path, span, sent_bytes, .. } = self;
-        let milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match self.status {
-            Some(status) if self.whole => {
+            Some(status) if self.complete => {
                 tracing::info!(parent: &*span, status = status.as_u16(), milliseconds, sent_bytes, "{method} {path}");
             }
             Some(status) => tracing::info!(
                 parent: &*span, status = status.as_u16(), milliseconds, sent_bytes,
-                "{method} {path}: the answer was cut off"
+                "{method} {path}: response truncated"
             ),
             None => {
-                tracing::info!(parent: &*span, milliseconds, "{method} {path}: the client hung up before the answer");
+                tracing::info!(parent: &*span, milliseconds, "{method} {path}: the client hung up before the response");
             }
         }
     }
 }
 
-/// The answer's body, watched until it ends; the request's span lasts as long.
-struct Recorded {
+/// A response body that logs the request when it ends. The request's span lasts as long.
+struct LoggedBody {
     body: Body,
-    exchange: Exchange,
+    log: RequestLog,
 }
 
-impl http_body::Body for Recorded {
+impl http_body::Body for LoggedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -174,14 +174,14 @@ impl http_body::Body for Recorded {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = &mut *self;
-        let _within = this.exchange.span.enter();
+        let _within = this.log.span.enter();
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                this.exchange.sent_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                this.exchange.whole = this.body.is_end_stream();
+                this.log.sent_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                this.log.complete = this.body.is_end_stream();
             }
-            Poll::Ready(None) => this.exchange.whole = true,
+            Poll::Ready(None) => this.log.complete = true,
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         polled
@@ -201,16 +201,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_sane_request_ids_are_taken() {
-        let taken = |id: &'static str| {
+    fn only_request_ids_that_are_safe_to_log_are_accepted() {
+        let accepted = |id: &'static str| {
             let headers = [(REQUEST_ID, HeaderValue::from_static(id))].into_iter().collect();
             request_id(&headers) == id
         };
-        assert!(taken("0198f1c2-7d3e"));
-        assert!(taken("Root=1-67891233:abc"));
-        assert!(!taken(""));
-        assert!(!taken("a b"));
-        assert!(!taken("\"quoted\""));
+        assert!(accepted("0198f1c2-7d3e"));
+        assert!(accepted("Root=1-67891233:abc"));
+        assert!(!accepted(""));
+        assert!(!accepted("a b"));
+        assert!(!accepted("\"quoted\""));
         assert_eq!(request_id(&HeaderMap::new()).len(), 36);
     }
 }

@@ -1,7 +1,7 @@
-//! The grammar that many headers share: parts between separators, `name=value`, values in quotes (RFC 9110,
-//! section 5.6). Bytes, not text: a browser writes a file's name in whatever encoding it likes.
+//! The grammar that many headers share: lists, `name=value` parameters and quoted strings (RFC 9110, section 5.6). It
+//! works on bytes because a browser may send a file name in any encoding.
 
-/// The parts between separators that do not stand within quotes.
+/// Splits at each separator outside a quoted string.
 pub fn split_unquoted(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut quoted = false;
     let mut escaped = false;
@@ -17,21 +17,21 @@ pub fn split_unquoted(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]>
     })
 }
 
-/// A name and its value, without the quotes; no value is an empty one.
-pub fn name_and_value(preference: &[u8]) -> (&[u8], &[u8]) {
-    let mut parts = preference.splitn(2, |&byte| byte == b'=');
+/// Splits `name=value` and removes the quotes. A missing value is returned as an empty one.
+pub fn name_and_value(parameter: &[u8]) -> (&[u8], &[u8]) {
+    let mut parts = parameter.splitn(2, |&byte| byte == b'=');
     let name = parts.next().unwrap_or_default().trim_ascii();
     let value = parts.next().unwrap_or_default().trim_ascii();
     let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
     (name, unquoted.unwrap_or(value))
 }
 
-/// The value of a header's parameter, which stands behind the first semicolon. The first of its name counts.
-pub fn parameter<'a>(header: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
+/// The value of a header's parameter, as in `value; name=value`. If the name occurs twice the first one counts.
+pub fn parameter<'a>(header: &'a [u8], name: &str) -> Option<&'a [u8]> {
     split_unquoted(header, b';')
         .skip(1)
         .map(name_and_value)
-        .find(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()))
+        .find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
         .map(|(_, value)| value)
 }
 
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_name_of_any_bytes_is_a_file_name() {
+    fn a_file_name_may_be_any_bytes() {
         for header in [
             &b"form-data; name=\"file\"; filename=\"users.csv\""[..],
             b"form-data; name=file; filename=users.csv",

@@ -1,15 +1,20 @@
-//! What a request says of who sends it and which tenant it is for. Nothing here is believed yet.
+//! What a request claims about its sender and its tenant. Nothing is verified here.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use axum::http::HeaderName;
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use rollcall_schema::ids::ImportId;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-/// As lenient about the padding as the clients there are.
+/// Padding is optional: some clients leave it out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -17,15 +22,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// A username and a password.
 pub struct Credentials {
-    /// The username as it was given.
     pub username: String,
-    /// The password in UTF-8.
+    /// In UTF-8.
     pub password: Zeroizing<Vec<u8>>,
 }
 
 impl Credentials {
-    /// Reads HTTP Basic credentials (RFC 7617): in UTF-8, or in Latin-1 if they are not UTF-8, as older clients
-    /// send them. `None` if there are none.
+    /// Reads HTTP Basic credentials (RFC 7617), if there are any. They are decoded as UTF-8, or as Latin-1 if they
+    /// are not valid UTF-8: older clients send that.
     pub fn read(parts: &Parts) -> Option<Self> {
         let header = parts.headers.get(AUTHORIZATION)?.as_bytes();
         let (scheme, encoded) = header.split_at(header.iter().position(|&byte| byte == b' ')?);
@@ -37,23 +41,23 @@ impl Credentials {
             Ok(text) => text.to_owned(),
             Err(_) => decoded.iter().copied().map(char::from).collect(),
         });
-        // A password may have a colon in it, a username may not.
+        // A password may contain a colon, a username may not.
         let (username, password) = text.split_once(':')?;
         Some(Self { username: username.to_owned(), password: Zeroizing::new(password.as_bytes().to_vec()) })
     }
 }
 
-/// The tenant that the query names, if it does: `?tenantId=`. An empty one is none.
-pub fn named_tenant(parts: &Parts) -> Option<String> {
+/// The query parameter `tenantId`. An empty one counts as absent.
+pub fn tenant_id(parts: &Parts) -> Option<String> {
     let query = parts.uri.query()?;
     form_urlencoded::parse(query.as_bytes())
         .find(|(name, value)| name == "tenantId" && !value.is_empty())
         .map(|(_, value)| value.into_owned())
 }
 
-/// The host name that the request is for, without the port.
+/// The host name that the request is addressed to, without the port.
 pub fn host(parts: &Parts) -> Option<String> {
-    // A request to a proxy names it in the address itself, which goes before the header (RFC 9112, section 3.2.2).
+    // A host in the request target overrides the header (RFC 9112, section 3.2.2).
     if let Some(host) = parts.uri.host() {
         return Some(host.to_owned());
     }
@@ -61,8 +65,23 @@ pub fn host(parts: &Parts) -> Option<String> {
     Some(authority.host().to_owned())
 }
 
-/// Whether Postgres can be asked for this text at all: it has no NUL in a text.
-pub fn can_be_stored(text: &str) -> bool {
+/// The import that the request's path names.
+pub fn import_id(parts: &Parts) -> Option<ImportId> {
+    parts.uri.path().strip_prefix("/api/import/jobs/")?.parse().ok()
+}
+
+/// The client's address: the last one in the header of a trusted proxy, else that of the connection.
+pub fn client_ip(parts: &Parts, proxy_header: Option<&HeaderName>) -> IpAddr {
+    let forwarded = proxy_header.and_then(|header| {
+        let last = parts.headers.get_all(header).iter().next_back()?.to_str().ok()?;
+        last.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
+    });
+    let connected = || parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    forwarded.or_else(connected).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// Whether Postgres accepts this as a text value: a NUL makes the query fail.
+pub fn is_postgres_text(text: &str) -> bool {
     !text.contains('\0')
 }
 
@@ -100,19 +119,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_basic_is_nothing() {
+    fn only_basic_credentials_are_read() {
         for header in [&b"Bearer amFuZTpzd29yZGZpc2g="[..], b"Basic", b"Basic !", b"Basic amFuZQ==", b""] {
             assert!(read(header).is_none(), "{}", String::from_utf8_lossy(header));
         }
     }
 
     #[test]
-    fn the_tenant_is_named_by_query_or_host() {
-        let named = |uri| named_tenant(&parts(uri, "host", b"x"));
-        assert_eq!(named("/?tenantId=north%20side&x=y").as_deref(), Some("north side"));
-        assert_eq!(named("/?tenantId=&tenantId=south").as_deref(), Some("south"));
-        assert_eq!(named("/?tenantid=south"), None);
-        assert_eq!(named("/"), None);
+    fn the_tenant_comes_from_query_or_host() {
+        let tenant_id = |uri| tenant_id(&parts(uri, "host", b"x"));
+        assert_eq!(tenant_id("/?tenantId=north%20side&x=y").as_deref(), Some("north side"));
+        assert_eq!(tenant_id("/?tenantId=&tenantId=south").as_deref(), Some("south"));
+        assert_eq!(tenant_id("/?tenantid=south"), None);
+        assert_eq!(tenant_id("/"), None);
         let host = |value| host(&parts("/", "host", value));
         assert_eq!(host(b"north.example:8443").as_deref(), Some("north.example"));
         assert_eq!(host(b"[::1]:8443").as_deref(), Some("[::1]"));

@@ -1,4 +1,4 @@
-//! Connections as they are accepted and closed.
+//! Closing a connection so that the client gets to read the response: the lingering close.
 
 use std::future::{Ready, ready};
 use std::io;
@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 /// How long a client may take to close its side once the server has closed its own.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Accepts connections that end as [`Lingering`] ones.
+/// Accepts connections as [`Lingering`] ones.
 #[derive(Debug, Clone, Copy)]
 pub struct LingeringAcceptor;
 
@@ -24,18 +24,18 @@ impl<S> Accept<TcpStream, S> for LingeringAcceptor {
     type Future = Ready<io::Result<(Self::Stream, S)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        // Heartbeats and small answers are not to wait for more to send.
-        ready(stream.set_nodelay(true).map(|()| (Lingering { stream, end: None }, service)))
+        // Nagle's algorithm would hold heartbeats and small responses back.
+        ready(stream.set_nodelay(true).map(|()| (Lingering { stream, deadline: None }, service)))
     }
 }
 
-/// A connection that closes its sending side first and reads on for a while (RFC 9112, section 9.6). To close both
-/// while the client still sends would reset the connection, and the reset can overtake the answer: the client
-/// would see a broken connection instead of the 413.
+/// A connection that closes its sending side first and keeps reading for a while (RFC 9112, section 9.6). If it closed
+/// both sides while the client is still sending, the connection would be reset, and the reset can overtake the
+/// response: the client would see a broken connection instead of the 413.
 #[derive(Debug)]
 pub struct Lingering<S> {
     stream: S,
-    end: Option<Pin<Box<Sleep>>>,
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
@@ -70,22 +70,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, end } = &mut *self;
-        let end = if let Some(end) = end {
-            end
+        let Self { stream, deadline } = &mut *self;
+        let deadline = if let Some(deadline) = deadline {
+            deadline
         } else {
             ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
-            end.insert(Box::pin(sleep(LINGER)))
+            deadline.insert(Box::pin(sleep(LINGER)))
         };
         loop {
-            if end.as_mut().poll(cx).is_ready() {
+            if deadline.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Ok(()));
             }
-            let mut scrap = [0; 8192];
-            let mut scrap = ReadBuf::new(&mut scrap);
-            // The answer is out, so a connection that fails now is as good as one that closes.
-            match ready!(Pin::new(&mut *stream).poll_read(cx, &mut scrap)) {
-                Ok(()) if !scrap.filled().is_empty() => {}
+            let mut discarded = [0; 8192];
+            let mut discarded = ReadBuf::new(&mut discarded);
+            // The response has been sent, so an error is as good as a close.
+            match ready!(Pin::new(&mut *stream).poll_read(cx, &mut discarded)) {
+                Ok(()) if !discarded.filled().is_empty() => {}
                 Ok(()) | Err(_) => return Poll::Ready(Ok(())),
             }
         }
@@ -99,14 +99,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_the_client_still_sends_is_read_until_it_closes() {
+    async fn the_server_keeps_reading_until_the_client_closes() {
         let (server, mut client) = duplex(16);
-        let mut server = Lingering { stream: server, end: None };
+        let mut server = Lingering { stream: server, deadline: None };
         let client = tokio::spawn(async move {
-            client.write_all(&vec![7; 100_000]).await.expect("the server reads on");
-            let mut answer = Vec::new();
-            client.read_to_end(&mut answer).await.expect("the answer");
-            answer
+            client.write_all(&vec![7; 100_000]).await.expect("the server keeps reading");
+            let mut response = Vec::new();
+            client.read_to_end(&mut response).await.expect("the response");
+            response
         });
         server.write_all(b"413").await.expect("written");
         server.shutdown().await.expect("closed");
@@ -114,12 +114,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_does_not_close_is_not_waited_for() {
+    async fn a_client_that_does_not_close_is_waited_for_briefly() {
         let (server, client) = duplex(16);
-        let mut server = Lingering { stream: server, end: None };
-        let began = tokio::time::Instant::now();
+        let mut server = Lingering { stream: server, deadline: None };
+        let started = tokio::time::Instant::now();
         server.shutdown().await.expect("closed");
-        assert!(began.elapsed() >= LINGER);
+        assert!(started.elapsed() >= LINGER);
         drop(client);
     }
 }

@@ -1,56 +1,55 @@
-//! The `Prefer` header (RFC 7240), as far as it is understood here: `respond-async` and `wait`.
+//! The `Prefer` header (RFC 7240), with the two preferences that the API supports: `respond-async` and `wait`.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::parameters::{name_and_value, split_unquoted};
+use crate::http::parameters::{name_and_value, split_unquoted};
 
-/// The request's header.
 const PREFER: HeaderName = HeaderName::from_static("prefer");
-/// The header that says what was honoured.
+/// The response header that says which preference was honoured.
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-/// The longest wait that is honoured; whoever wants more asks again.
-const LONGEST_WAIT_SECONDS: u64 = 600;
+/// The longest wait that is honoured. A client that wants to wait longer sends the request again.
+const MAX_WAIT_SECONDS: u64 = 600;
 
-/// How long a client prefers to wait.
+/// How long a client prefers to wait for the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preference {
-    /// Not at all.
+    /// It does not wait.
     RespondAsync,
-    /// This many seconds at most.
+    /// At most this many seconds.
     Wait(u64),
 }
 
 impl Preference {
-    /// What the headers prefer. `wait` goes before `respond-async`: together they mean "wait so long, then answer
-    /// without the result". What is malformed or not understood is passed over, as the RFC wants.
+    /// Reads the request's preference. `wait` overrides `respond-async`: together they mean "wait that long, then
+    /// respond without the result". Malformed and unknown preferences are ignored, as the RFC demands.
     pub fn read(headers: &HeaderMap) -> Option<Self> {
         let mut respond_async = false;
         let mut wait = None;
         for header in headers.get_all(PREFER) {
             for preference in split_unquoted(header.as_bytes(), b',') {
-                // Behind the first semicolon stand parameters; none is defined for the two.
+                // Parameters follow the first semicolon. Neither preference has any.
                 let preference = split_unquoted(preference, b';').next().unwrap_or_default();
                 let (name, value) = name_and_value(preference);
                 if name.eq_ignore_ascii_case(b"respond-async") {
                     respond_async = true;
                 } else if name.eq_ignore_ascii_case(b"wait") && wait.is_none() {
-                    // The first one counts.
+                    // The RFC lets the first of several count.
                     wait = Some(seconds(value));
                 }
             }
         }
         match wait.flatten() {
-            Some(seconds) => Some(Self::Wait(seconds.min(LONGEST_WAIT_SECONDS))),
+            Some(seconds) => Some(Self::Wait(seconds.min(MAX_WAIT_SECONDS))),
             None => respond_async.then_some(Self::RespondAsync),
         }
     }
 
-    /// The value of `Preference-Applied`.
+    /// The preference as the value of `Preference-Applied`.
     pub fn applied(self) -> HeaderValue {
         match self {
             Self::RespondAsync => HeaderValue::from_static("respond-async"),
             Self::Wait(seconds) => HeaderValue::try_from(format!("wait={seconds}"))
-                .expect("letters, a sign and digits are a header's value"),
+                .expect("the value is ASCII letters, digits and an equals sign"),
         }
     }
 }
@@ -59,7 +58,7 @@ fn seconds(value: &[u8]) -> Option<u64> {
     let digits = std::str::from_utf8(value)
         .ok()
         .filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))?;
-    // More digits than a number holds are a very long wait, not a malformed one.
+    // A number that overflows is a very long wait, not a malformed one.
     Some(digits.parse().unwrap_or(u64::MAX))
 }
 
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_two_preferences_are_read_however_they_are_written() {
+    fn preferences_are_read_however_they_are_written() {
         use Preference::{RespondAsync, Wait};
         for (values, expected) in [
             (&["respond-async"][..], Some(RespondAsync)),
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_passed_over() {
+    fn unknown_preferences_are_ignored() {
         for values in [
             &[][..],
             &[""],
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_honoured_is_named() {
+    fn the_applied_preference_is_named() {
         assert_eq!(Preference::Wait(600).applied(), "wait=600");
         assert_eq!(Preference::RespondAsync.applied(), "respond-async");
     }

@@ -1,0 +1,7 @@
+//! What is particular to HTTP: headers with a grammar of their own, and every response with its status code. No other
+//! folder chooses status codes.
+
+pub mod error;
+pub mod parameters;
+pub mod prefer;
+pub mod response;

@@ -1,0 +1,93 @@
+//! The successful responses and their status codes.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use rollcall_schema::import::Ending;
+use serde::Serialize;
+
+/// A response to a request that succeeded.
+pub enum ApiResponse {
+    /// The result, as the response to the upload itself: the status says how the import ended.
+    UploadResult(Ending, Body),
+    /// The result, in a response that started before the import ended, so with status 200 whatever the result is.
+    Heartbeats(Body),
+    /// The result, as the response to a poll.
+    PollResult(Body),
+    /// The import is still pending.
+    Pending {
+        /// The import's progress.
+        body: Body,
+        /// When the client should poll next.
+        retry_after: Duration,
+    },
+    /// One page of a listing.
+    Page(Body),
+    /// The process is alive, or ready.
+    Healthy(Body),
+    /// The process cannot accept imports now.
+    NotReady(Body),
+    /// The methods that a path supports.
+    AllowedMethods(&'static str),
+}
+
+impl IntoResponse for ApiResponse {
+    fn into_response(self) -> Response {
+        match self {
+            Self::UploadResult(Ending::Imported, body)
+            | Self::Heartbeats(body)
+            | Self::PollResult(body)
+            | Self::Page(body)
+            | Self::Healthy(body) => json(StatusCode::OK, body),
+            Self::UploadResult(Ending::Refused(_), body) => json(StatusCode::BAD_REQUEST, body),
+            Self::UploadResult(Ending::Abandoned(_), body) => json(StatusCode::INTERNAL_SERVER_ERROR, body),
+            Self::UploadResult(Ending::Cancelled(_), body) => json(StatusCode::CONFLICT, body),
+            Self::Pending { body, retry_after } => {
+                with_header(json(StatusCode::ACCEPTED, body), RETRY_AFTER, delay_seconds(retry_after))
+            }
+            Self::NotReady(body) => json(StatusCode::SERVICE_UNAVAILABLE, body),
+            Self::AllowedMethods(methods) => {
+                with_header(StatusCode::NO_CONTENT.into_response(), ALLOW, HeaderValue::from_static(methods))
+            }
+        }
+    }
+}
+
+/// Serialises a value as a response body.
+pub fn json_body(value: &impl Serialize) -> Body {
+    Body::from(serde_json::to_vec(value).expect("response bodies are structs of strings and numbers"))
+}
+
+pub(super) fn json(status: StatusCode, body: Body) -> Response {
+    (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+}
+
+pub(super) fn with_header(mut response: Response, name: HeaderName, value: HeaderValue) -> Response {
+    response.headers_mut().insert(name, value);
+    response
+}
+
+/// A delay as the value of `Retry-After`, rounded up.
+pub(super) fn delay_seconds(delay: Duration) -> HeaderValue {
+    HeaderValue::from(whole_seconds(delay))
+}
+
+/// A delay in whole seconds, rounded up: a client that comes back earlier would only be sent away again.
+pub(super) fn whole_seconds(delay: Duration) -> u64 {
+    delay.as_secs() + u64::from(delay.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_never_too_short() {
+        assert_eq!(delay_seconds(Duration::from_millis(1)), "1");
+        assert_eq!(delay_seconds(Duration::from_millis(2001)), "3");
+        assert_eq!(delay_seconds(Duration::from_secs(3)), "3");
+    }
+}

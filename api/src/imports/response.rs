@@ -1,0 +1,150 @@
+//! What a response says about an import: its result, heartbeats until the result is there, or its progress.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use chrono::Utc;
+use futures_util::{Stream, StreamExt as _, stream};
+use rollcall_schema::database::{Database, DatabaseError};
+use rollcall_schema::ids::{ImportId, TenantId};
+use rollcall_schema::import::{Ending, Import, State};
+use rollcall_schema::result;
+use serde::Serialize;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::http::response::{ApiResponse, json_body};
+use crate::imports::completion::{CompletionHub, WaitOutcome};
+
+/// The result of a finished import. A result with details is streamed, because it may be larger than memory.
+pub async fn result_body(database: &Database, tenant: TenantId, import: &Import) -> Body {
+    let pieces = log_failures(result::stream(database.clone(), tenant, import));
+    if has_details(import) {
+        return Body::from_stream(pieces);
+    }
+    let mut pieces = Box::pin(pieces);
+    match pieces.next().await {
+        Some(Ok(only)) => Body::from(only),
+        // Cannot happen: without details there is exactly one piece, and the database is not queried for it.
+        Some(Err(_)) | None => Body::empty(),
+    }
+}
+
+fn has_details(import: &Import) -> bool {
+    import.tally.failed > 0 && matches!(import.ending, Some(Ending::Imported) | None)
+}
+
+/// If the database fails in the middle, the connection is closed before the body is complete: the client must not
+/// take half a result for a whole one.
+fn log_failures(
+    pieces: impl Stream<Item = Result<Bytes, DatabaseError>>,
+) -> impl Stream<Item = Result<Bytes, Truncated>> {
+    pieces.map(|piece| {
+        piece.map_err(|error| {
+            let error = &error as &(dyn Error + 'static);
+            tracing::warn!(error, "failed to read a result, response truncated");
+            Truncated
+        })
+    })
+}
+
+/// The rest of the response cannot be sent.
+#[derive(Debug, thiserror::Error)]
+#[error("the response was truncated")]
+struct Truncated;
+
+/// A space now and one at every `interval` until the import is finished, then its result. Spaces before a JSON text
+/// are valid, and keep the connection from being dropped as idle.
+pub fn heartbeats(
+    completion: CompletionHub,
+    database: Database,
+    every: Duration,
+    tenant: TenantId,
+    import: ImportId,
+) -> Body {
+    let finished = Box::pin(async move { completion.wait(tenant, import, None).await });
+    let mut beats = interval(every);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    Body::from_stream(stream::try_unfold(ResponseState::Waiting(finished, beats), move |state| {
+        let database = database.clone();
+        async move {
+            match state {
+                ResponseState::Waiting(mut finished, mut beats) => tokio::select! {
+                    outcome = &mut finished => match outcome {
+                        WaitOutcome::Finished(import) => {
+                            next_piece(Box::pin(log_failures(result::stream(database, tenant, &import)))).await
+                        }
+                        WaitOutcome::Pending(_) | WaitOutcome::Gone => {
+                            tracing::info!("response truncated: the API is shutting down, or the import was deleted");
+                            Err(Truncated)
+                        }
+                    },
+                    _ = beats.tick() => {
+                        Ok(Some((Bytes::from_static(b" "), ResponseState::Waiting(finished, beats))))
+                    }
+                },
+                ResponseState::Result(pieces) => next_piece(pieces).await,
+            }
+        }
+    }))
+}
+
+enum ResponseState {
+    Waiting(Pin<Box<dyn Future<Output = WaitOutcome> + Send>>, Interval),
+    Result(Pieces),
+}
+
+type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Truncated>> + Send>>;
+
+async fn next_piece(mut pieces: Pieces) -> Result<Option<(Bytes, ResponseState)>, Truncated> {
+    let piece = pieces.next().await.transpose()?;
+    Ok(piece.map(|piece| (piece, ResponseState::Result(pieces))))
+}
+
+/// The body of a response about an import that is not finished.
+#[derive(Serialize)]
+struct Pending {
+    id: ImportId,
+    state: State,
+    summary: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<Rows>,
+}
+
+#[derive(Serialize)]
+struct Rows {
+    processed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
+}
+
+/// The response to an accepted upload that does not wait for its result. `import` is `None` if it was not fetched:
+/// it is then known to have been queued, and nothing else.
+pub fn accepted(id: ImportId, import: Option<&Import>) -> ApiResponse {
+    let (state, summary) = import.map_or_else(
+        || (State::Queued, "The import is waiting for its turn.".to_owned()),
+        |import| (import.state, import.pending_summary()),
+    );
+    let body = json_body(&Pending { id, state, summary, rows: None });
+    ApiResponse::Pending { body, retry_after: import.map_or(Duration::from_secs(1), retry_after) }
+}
+
+/// The response to a poll of an import that is not finished.
+pub fn progress(import: &Import) -> ApiResponse {
+    let rows = Rows { processed: import.tally.rows(), total: import.rows_total };
+    let body = json_body(&Pending {
+        id: import.id,
+        state: import.state,
+        summary: import.pending_summary(),
+        rows: Some(rows),
+    });
+    ApiResponse::Pending { body, retry_after: retry_after(import) }
+}
+
+/// From 1 second for an import that was just submitted to 10 seconds for one that takes minutes.
+fn retry_after(import: &Import) -> Duration {
+    let seconds = (Utc::now() - import.submitted_at).num_seconds() / 10;
+    Duration::from_secs(seconds.clamp(1, 10).unsigned_abs())
+}

@@ -1,0 +1,4 @@
+//! What surrounds every request. The layers know nothing of imports or of the application's state.
+
+pub mod drain_body;
+pub mod request_log;

@@ -1,0 +1,121 @@
+//! The server's TLS certificate: loaded from PEM files and reloaded when they change, so that a renewed certificate
+//! needs no restart.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::tls_rustls::RustlsConfig;
+use rollcall_schema::config::ConfigError;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::settings::TlsFiles;
+
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The certificate in use, and the files that it was loaded from.
+pub struct Certificate {
+    files: TlsFiles,
+    loaded: PemPair,
+    config: RustlsConfig,
+}
+
+/// The contents of the two files.
+#[derive(PartialEq, Eq)]
+struct PemPair {
+    chain: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Certificate {
+    pub fn load(files: TlsFiles) -> Result<Self, ConfigError> {
+        let loaded = read(&files)?;
+        let config = RustlsConfig::from_config(Arc::new(parse(&loaded)?));
+        Ok(Self { files, loaded, config })
+    }
+
+    /// The configuration that the server uses. It follows the files.
+    pub fn config(&self) -> RustlsConfig {
+        self.config.clone()
+    }
+
+    /// Reloads the files when they change, for as long as the process runs. If they cannot be loaded the last good
+    /// certificate stays in use: during a renewal the two files may not match for a moment.
+    pub async fn reload_on_change(mut self) {
+        let mut last_error = None;
+        loop {
+            tokio::time::sleep(POLL_INTERVAL).await;
+            match self.reload_if_changed() {
+                Ok(false) => last_error = None,
+                Ok(true) => {
+                    last_error = None;
+                    tracing::info!(certificate = %self.files.certificate.display(), "TLS certificate reloaded");
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    // The same error is logged once, not at every poll.
+                    if last_error.as_ref() != Some(&error) {
+                        tracing::warn!(
+                            "failed to reload the TLS certificate, the previous one stays in use: {error}"
+                        );
+                        last_error = Some(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns whether the files had changed and are now in use.
+    fn reload_if_changed(&mut self) -> Result<bool, ConfigError> {
+        // Compares contents, not modification times: a file moved over another may be the older one.
+        let found = read(&self.files)?;
+        if found == self.loaded {
+            return Ok(false);
+        }
+        self.config.reload_from_config(Arc::new(parse(&found)?));
+        self.loaded = found;
+        Ok(true)
+    }
+}
+
+fn read(files: &TlsFiles) -> Result<PemPair, ConfigError> {
+    let read = |setting, file: &Path| {
+        std::fs::read(file).map_err(|error| {
+            ConfigError::new(setting, format!("cannot be read from {}: {error}", file.display()))
+        })
+    };
+    Ok(PemPair {
+        chain: read("ROLLCALL_TLS_CERT", &files.certificate)?,
+        key: read("ROLLCALL_TLS_KEY", &files.key)?,
+    })
+}
+
+fn parse(PemPair { chain, key }: &PemPair) -> Result<ServerConfig, ConfigError> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|error| {
+        ConfigError::new("ROLLCALL_TLS_CERT", format!("is not a PEM file of certificates: {error}"))
+    })?;
+    if chain.is_empty() {
+        return Err(ConfigError::new(
+            "ROLLCALL_TLS_CERT",
+            "names a file without a certificate: provide it in PEM format",
+        ));
+    }
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
+        ConfigError::new("ROLLCALL_TLS_KEY", format!("is not a PEM file of a private key: {error}"))
+    })?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+        .map_err(|error| {
+            ConfigError::new(
+                "ROLLCALL_TLS_KEY",
+                format!("and ROLLCALL_TLS_CERT cannot be used together: {error}"),
+            )
+        })?;
+    // Heartbeats and responses that start before the request has ended work with every client over HTTP/1.1 only.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
