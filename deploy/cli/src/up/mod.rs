@@ -42,7 +42,7 @@ const INTERRUPTED: u8 = 130;
 const TEND_EVERY: Duration = Duration::from_millis(200);
 
 /// Imported where no file is named.
-const SAMPLE: &str = include_str!("../../sample/users.csv");
+const SAMPLE: &str = include_str!("../../../sample/users.csv");
 
 /// Run the whole service on this machine and import a roster
 ///
