@@ -5,7 +5,7 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::account::Account;
+use crate::system_user::SystemUser;
 use crate::{Error, port, secret};
 
 /// A folder that is ours alone until this is dropped, or until our process ends in whatever way.
@@ -47,11 +47,11 @@ impl FolderLock {
     }
 }
 
-/// A server's locked folder and the account that owns it.
+/// A server's locked folder and the user that owns it.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
-    account: Option<Account>,
+    user: Option<SystemUser>,
     _lock: FolderLock,
 }
 
@@ -78,8 +78,8 @@ fn move_within_reach(folder: PathBuf) -> Result<PathBuf, Error> {
 }
 
 impl Folder {
-    /// Creates the folder where it is missing, gives it to `account` and locks it.
-    pub(crate) fn open(server: &'static str, path: &Path, account: Option<Account>) -> Result<Self, Error> {
+    /// Creates the folder where it is missing, gives it to `system_user` and locks it.
+    pub(crate) fn open(server: &'static str, path: &Path, user: Option<SystemUser>) -> Result<Self, Error> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o711)
@@ -87,16 +87,16 @@ impl Folder {
             .map_err(Error::file("create the folder", path))?;
         // Absolute and free of links, because a server's processes are found again by this path.
         let mut path = path.canonicalize().map_err(Error::file("find the folder", path))?;
-        if let Some(account) = &account
-            && account.can_reach(server, &path).is_err()
+        if let Some(user) = &user
+            && user.can_reach(server, &path).is_err()
         {
             path = move_within_reach(path)?;
         }
         let lock = FolderLock::take(&path)?;
-        let folder = Self { path, account, _lock: lock };
-        if let Some(account) = &folder.account {
-            account.own(&folder.path)?;
-            account.can_reach(server, &folder.path)?;
+        let folder = Self { path, user, _lock: lock };
+        if let Some(user) = &folder.user {
+            user.chown(&folder.path)?;
+            user.can_reach(server, &folder.path)?;
         }
         Ok(folder)
     }
@@ -105,8 +105,8 @@ impl Folder {
         &self.path
     }
 
-    pub(crate) fn account(&self) -> Option<&Account> {
-        self.account.as_ref()
+    pub(crate) fn user(&self) -> Option<&SystemUser> {
+        self.user.as_ref()
     }
 
     pub(crate) fn join(&self, name: &str) -> PathBuf {
@@ -163,6 +163,6 @@ impl Folder {
     }
 
     fn give(&self, path: &Path) -> Result<(), Error> {
-        self.account.as_ref().map_or(Ok(()), |account| account.own(path))
+        self.user.as_ref().map_or(Ok(()), |user| user.chown(path))
     }
 }

@@ -29,7 +29,7 @@
 //!
 //! The map, in reading order: [`Server`] is one running server and all that can be done to it; `postgres` and `rabbitmq`
 //! say what is particular to each; [`Process`] is a child that does not outlive us; `residents` finds a server's processes;
-//! `folder`, `account`, `port` and `secret` are where, as whom and with what it runs.
+//! `folder`, `system_user`, `port` and `secret` are where, as whom and with what it runs.
 
 mod server;
 
@@ -39,10 +39,10 @@ mod rabbitmq;
 mod process;
 mod residents;
 
-mod account;
 mod folder;
 mod port;
 mod secret;
+mod system_user;
 
 mod condition;
 mod error;

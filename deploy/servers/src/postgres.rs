@@ -11,10 +11,10 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::Error;
-use crate::account::Account;
 use crate::folder::Folder;
 use crate::process::Launch;
 use crate::server::{Kind, Server};
+use crate::system_user::SystemUser;
 
 const NAME: &str = "PostgreSQL";
 /// The superuser and the database.
@@ -74,8 +74,8 @@ impl Postgres {
     /// Creates the cluster if there is none, starts it and waits until it takes connections.
     pub fn start(self) -> Result<Server, Error> {
         let programs = programs()?;
-        let account = Account::for_server(NAME, "postgres")?;
-        let folder = Folder::open(NAME, &self.folder, account)?;
+        let user = SystemUser::for_server(NAME, "postgres")?;
+        let folder = Folder::open(NAME, &self.folder, user)?;
         let data = folder.join("data");
         let residents = KIND.residents(data.clone());
         KIND.evict(&residents, STOP)?;
@@ -87,7 +87,7 @@ impl Postgres {
         let launch =
             Launch::new(programs.join("postgres"), self.log.clone().unwrap_or_else(|| folder.join("log")))
                 .clean_environment()
-                .account(folder.account())
+                .user(folder.user())
                 .working_folder(&data)
                 .stop_signal(STOP)
                 .args(["-D".into(), data.into_os_string()])
@@ -110,7 +110,7 @@ impl Postgres {
         }
         let mut initdb = Command::new("setpriv");
         initdb
-            .args(folder.account().map(Account::setpriv_options).into_iter().flatten())
+            .args(folder.user().map(SystemUser::setpriv_args).into_iter().flatten())
             .arg("--")
             .arg(programs.join("initdb"))
             .arg("-D")
@@ -127,7 +127,7 @@ impl Postgres {
         // A server for a single session needs neither a port nor a password.
         let mut single = Command::new("setpriv");
         single
-            .args(folder.account().map(Account::setpriv_options).into_iter().flatten())
+            .args(folder.user().map(SystemUser::setpriv_args).into_iter().flatten())
             .arg("--")
             .arg(programs.join("postgres"))
             .args(["--single", "-D"])

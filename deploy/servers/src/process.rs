@@ -15,7 +15,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-use crate::account::Account;
+use crate::system_user::SystemUser;
 use crate::{Error, wait_until};
 
 /// What to run and how.
@@ -29,7 +29,7 @@ pub struct Launch {
     working_folder: Option<PathBuf>,
     log: PathBuf,
     stop_signal: Signal,
-    account: Option<Account>,
+    user: Option<SystemUser>,
 }
 
 impl Launch {
@@ -44,7 +44,7 @@ impl Launch {
             working_folder: None,
             log: log.into(),
             stop_signal: Signal::SIGTERM,
-            account: None,
+            user: None,
         }
     }
 
@@ -95,8 +95,8 @@ impl Launch {
     }
 
     #[must_use]
-    pub(crate) fn account(mut self, account: Option<&Account>) -> Self {
-        self.account = account.cloned();
+    pub(crate) fn user(mut self, user: Option<&SystemUser>) -> Self {
+        self.user = user.cloned();
         self
     }
 
@@ -104,8 +104,8 @@ impl Launch {
         // The kernel sends this signal when the thread that started the child ends, and keeps the wish across `exec`.
         let mut command = Command::new("setpriv");
         command.arg(format!("--pdeathsig={}", self.stop_signal.as_str().trim_start_matches("SIG")));
-        if let Some(account) = &self.account {
-            command.args(account.setpriv_options());
+        if let Some(user) = &self.user {
+            command.args(user.setpriv_args());
         }
         command.arg("--").arg(&self.program).args(&self.arguments);
         if self.clean_environment {

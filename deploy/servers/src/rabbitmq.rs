@@ -10,10 +10,10 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::Error;
-use crate::account::Account;
 use crate::folder::Folder;
 use crate::process::Launch;
 use crate::server::{Kind, Server};
+use crate::system_user::SystemUser;
 
 const NAME: &str = "RabbitMQ";
 const USER: &str = "rollcall";
@@ -63,8 +63,8 @@ impl RabbitMq {
     /// Starts it and waits until it speaks AMQP.
     pub fn start(self) -> Result<Server, Error> {
         let program = program()?;
-        let account = Account::for_server(NAME, "rabbitmq")?;
-        let folder = Folder::open(NAME, &self.folder, account)?;
+        let user = SystemUser::for_server(NAME, "rabbitmq")?;
+        let folder = Folder::open(NAME, &self.folder, user)?;
         let residents = KIND.residents(folder.path().to_owned());
         KIND.evict(&residents, STOP)?;
         let password = folder.secret("password")?;
@@ -81,7 +81,7 @@ impl RabbitMq {
 
         let launch = Launch::new(&program, self.log.clone().unwrap_or_else(|| folder.join("log")))
             .clean_environment()
-            .account(folder.account())
+            .user(folder.user())
             .working_folder(folder.path())
             .stop_signal(STOP)
             // Where the node's cookie goes.

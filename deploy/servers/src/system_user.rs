@@ -10,13 +10,13 @@ use crate::Error;
 
 /// An ordinary user to become. There is none when we are an ordinary user already.
 #[derive(Debug, Clone)]
-pub(crate) struct Account {
+pub(crate) struct SystemUser {
     pub(crate) name: String,
     uid: u32,
     gid: u32,
 }
 
-impl Account {
+impl SystemUser {
     /// Whom to run `server` as: ourselves (`None`), or when we are root the user its package made, or `nobody`.
     pub(crate) fn for_server(server: &'static str, preferred: &'static str) -> Result<Option<Self>, Error> {
         if !geteuid().is_root() {
@@ -30,12 +30,12 @@ impl Account {
     }
 
     /// The options that make `setpriv` become this user.
-    pub(crate) fn setpriv_options(&self) -> [String; 3] {
+    pub(crate) fn setpriv_args(&self) -> [String; 3] {
         [format!("--reuid={}", self.uid), format!("--regid={}", self.gid), "--clear-groups".to_owned()]
     }
 
     /// Makes `path` this user's own.
-    pub(crate) fn own(&self, path: &Path) -> Result<(), Error> {
+    pub(crate) fn chown(&self, path: &Path) -> Result<(), Error> {
         chown(path, Some(self.uid), Some(self.gid)).map_err(Error::file("change the owner", path))
     }
 
@@ -44,7 +44,7 @@ impl Account {
         let mut way: Vec<_> = folder.ancestors().collect();
         way.reverse();
         let output = Command::new("setpriv")
-            .args(self.setpriv_options())
+            .args(self.setpriv_args())
             .args([
                 "sh",
                 "-c",
