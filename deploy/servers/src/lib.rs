@@ -28,7 +28,7 @@
 //! Linux only, and meant for the packages of Debian and Ubuntu.
 //!
 //! The map, in reading order: [`Server`] is one running server and all that can be done to it; `postgres` and `rabbitmq`
-//! say what is particular to each; [`Process`] is a child that does not outlive us; `residents` finds a server's processes;
+//! say what is particular to each; [`Process`] is a child that does not outlive us; `server_processes` finds a server's processes;
 //! `folder`, `system_user`, `port` and `secret` are where, as whom and with what it runs.
 
 mod server;
@@ -37,7 +37,7 @@ mod postgres;
 mod rabbitmq;
 
 mod process;
-mod residents;
+mod server_processes;
 
 mod folder;
 mod port;

@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use crate::Error;
 use crate::folder::Folder;
 use crate::process::Launch;
-use crate::server::{Kind, Server};
+use crate::server::{Server, ServerKind};
 use crate::system_user::SystemUser;
 
 const NAME: &str = "PostgreSQL";
@@ -23,7 +23,8 @@ const OLDEST_MAJOR: u32 = 15;
 /// "Fast shutdown": ends sessions, writes a checkpoint, goes.
 const STOP: Signal = Signal::SIGINT;
 
-const KIND: Kind = Kind { name: NAME, programs: &["postgres"], answers, leftover: Some("postmaster.pid") };
+const KIND: ServerKind =
+    ServerKind { name: NAME, programs: &["postgres"], is_ready, stale_file: Some("postmaster.pid") };
 
 /// How to start a private PostgreSQL.
 #[derive(Debug, Clone)]
@@ -77,8 +78,8 @@ impl Postgres {
         let user = SystemUser::for_server(NAME, "postgres")?;
         let folder = Folder::open(NAME, &self.folder, user)?;
         let data = folder.join("data");
-        let residents = KIND.residents(data.clone());
-        KIND.evict(&residents, STOP)?;
+        let processes = KIND.processes(data.clone());
+        KIND.stop_leftovers(&processes, STOP)?;
         let password = folder.secret("password")?;
         if !data.exists() {
             self.create_cluster(&programs, &folder, &data)?;
@@ -99,7 +100,7 @@ impl Postgres {
                         .flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]),
                 );
         let url = format!("postgres://{ROLLCALL}:{password}@127.0.0.1:{port}/{ROLLCALL}");
-        Server::start(KIND, folder, launch, residents, port, url)
+        Server::start(KIND, folder, launch, processes, port, url)
     }
 
     /// Works in a folder beside `data` and renames it at the end, so that an interrupted start leaves no half cluster.
@@ -187,7 +188,7 @@ fn programs() -> Result<PathBuf, Error> {
 }
 
 /// Whether the server asks for a password. While it starts, stops or recovers it answers with an error instead.
-fn answers(address: SocketAddr) -> bool {
+fn is_ready(address: SocketAddr) -> bool {
     let limit = Duration::from_secs(2);
     let ask = || -> std::io::Result<u8> {
         let mut connection = TcpStream::connect_timeout(&address, limit)?;

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use crate::Error;
 use crate::folder::Folder;
 use crate::process::Launch;
-use crate::server::{Kind, Server};
+use crate::server::{Server, ServerKind};
 use crate::system_user::SystemUser;
 
 const NAME: &str = "RabbitMQ";
@@ -21,8 +21,12 @@ const USER: &str = "rollcall";
 const NODE: &str = "rollcall@localhost";
 const STOP: Signal = Signal::SIGTERM;
 
-const KIND: Kind =
-    Kind { name: NAME, programs: &["beam.smp", "erl_child_setup", "inet_gethost"], answers, leftover: None };
+const KIND: ServerKind = ServerKind {
+    name: NAME,
+    programs: &["beam.smp", "erl_child_setup", "inet_gethost"],
+    is_ready,
+    stale_file: None,
+};
 
 /// How to start a private RabbitMQ.
 #[derive(Debug, Clone)]
@@ -65,8 +69,8 @@ impl RabbitMq {
         let program = program()?;
         let user = SystemUser::for_server(NAME, "rabbitmq")?;
         let folder = Folder::open(NAME, &self.folder, user)?;
-        let residents = KIND.residents(folder.path().to_owned());
-        KIND.evict(&residents, STOP)?;
+        let processes = KIND.processes(folder.path().to_owned());
+        KIND.stop_leftovers(&processes, STOP)?;
         let password = folder.secret("password")?;
         let port = folder.port("port")?;
         let distribution = folder.port("distribution-port")?;
@@ -111,7 +115,7 @@ impl RabbitMq {
                 ),
             );
         let url = format!("amqp://{USER}:{password}@127.0.0.1:{port}/%2f");
-        Server::start(KIND, folder, launch, residents, port, url)
+        Server::start(KIND, folder, launch, processes, port, url)
     }
 
     fn configuration(&self, port: u16, password: &str) -> String {
@@ -171,7 +175,7 @@ fn folders(parent: &Path, prefixes: &[&str]) -> impl Iterator<Item = PathBuf> {
 }
 
 /// Whether the server greets a client with a method frame on channel 0, as it does once it has started in full.
-fn answers(address: SocketAddr) -> bool {
+fn is_ready(address: SocketAddr) -> bool {
     let limit = Duration::from_secs(2);
     let ask = || -> std::io::Result<[u8; 3]> {
         let mut connection = TcpStream::connect_timeout(&address, limit)?;

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::folder::Folder;
 use crate::process::{Launch, Process};
-use crate::residents::Residents;
+use crate::server_processes::ServerProcesses;
 use crate::{Error, wait_until};
 
 /// Recovery of a large write-ahead log after a kill is the slowest start there is.
@@ -21,9 +21,9 @@ const SIGNAL_LIMIT: Duration = Duration::from_secs(20);
 /// A PostgreSQL or RabbitMQ server in its own folder. Dropping it stops it and leaves no process behind.
 #[derive(Debug)]
 pub struct Server {
-    kind: Kind,
+    kind: ServerKind,
     launch: Launch,
-    residents: Residents,
+    processes: ServerProcesses,
     port: u16,
     url: String,
     process: Option<Process>,
@@ -33,53 +33,53 @@ pub struct Server {
 
 /// What a kind of server is called and how it is recognised.
 #[derive(Debug)]
-pub(crate) struct Kind {
+pub(crate) struct ServerKind {
     pub(crate) name: &'static str,
     /// The names of all programs it runs for longer than a moment.
     pub(crate) programs: &'static [&'static str],
     /// Whether the server at this address answers a client's first message, as it does when it is ready.
-    pub(crate) answers: fn(SocketAddr) -> bool,
+    pub(crate) is_ready: fn(SocketAddr) -> bool,
     /// A file in its working folder that a killed server leaves and that could hinder the next.
-    pub(crate) leftover: Option<&'static str>,
+    pub(crate) stale_file: Option<&'static str>,
 }
 
-impl Kind {
+impl ServerKind {
     /// The processes whose working folder is `folder`.
-    pub(crate) fn residents(&self, folder: PathBuf) -> Residents {
-        Residents { folder, programs: self.programs }
+    pub(crate) fn processes(&self, folder: PathBuf) -> ServerProcesses {
+        ServerProcesses { folder, programs: self.programs }
     }
 
     /// Ends what a killed owner may have left running, so that a folder can be worked on.
-    pub(crate) fn evict(&self, residents: &Residents, stop: Signal) -> Result<(), Error> {
+    pub(crate) fn stop_leftovers(&self, processes: &ServerProcesses, stop: Signal) -> Result<(), Error> {
         // A leftover server was told to shut down by the kernel when its owner died. Let it finish cleanly.
-        residents.signal(Signal::SIGCONT);
-        residents.signal(stop);
-        if !wait_until(STOP_LIMIT, || residents.ids().is_empty()) {
-            residents.signal(Signal::SIGKILL);
+        processes.signal(Signal::SIGCONT);
+        processes.signal(stop);
+        if !wait_until(STOP_LIMIT, || processes.ids().is_empty()) {
+            processes.signal(Signal::SIGKILL);
         }
-        self.gone(residents)
+        self.wait_until_gone(processes)
     }
 
-    fn gone(&self, residents: &Residents) -> Result<(), Error> {
-        if wait_until(SIGNAL_LIMIT, || residents.ids().is_empty()) {
+    fn wait_until_gone(&self, processes: &ServerProcesses) -> Result<(), Error> {
+        if wait_until(SIGNAL_LIMIT, || processes.ids().is_empty()) {
             return Ok(());
         }
-        let processes = residents.ids().iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-        Err(Error::DidNotEnd { server: self.name, processes })
+        let ids = processes.ids().iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        Err(Error::DidNotEnd { server: self.name, processes: ids })
     }
 }
 
 impl Server {
     /// Starts what `launch` says and waits until it is ready.
     pub(crate) fn start(
-        kind: Kind,
+        kind: ServerKind,
         folder: Folder,
         launch: Launch,
-        residents: Residents,
+        processes: ServerProcesses,
         port: u16,
         url: String,
     ) -> Result<Self, Error> {
-        let mut server = Self { kind, launch, residents, port, url, process: None, folder };
+        let mut server = Self { kind, launch, processes, port, url, process: None, folder };
         server.run()?;
         Ok(server)
     }
@@ -111,17 +111,17 @@ impl Server {
 
     /// The ids of all its processes alive now.
     pub fn processes(&self) -> Vec<u32> {
-        self.residents.ids()
+        self.processes.ids()
     }
 
     /// Shuts down cleanly; data is on disk afterwards. Stopping a stopped server is fine.
     pub fn stop(&mut self) -> Result<(), Error> {
         if let Some(mut process) = self.process.take() {
             process.ask_to_stop();
-            self.residents.signal(Signal::SIGCONT);
+            self.processes.signal(Signal::SIGCONT);
             process.stop(STOP_LIMIT);
         }
-        self.kill_residents()
+        self.kill_all()
     }
 
     /// Kills every process of it at once, as a power cut would. [`Server::restart`] brings it back.
@@ -130,11 +130,11 @@ impl Server {
             if process.ended().is_none() {
                 // A stopped leader forks nobody while the others are counted.
                 process.signal(Signal::SIGSTOP);
-                self.residents.signal(Signal::SIGKILL);
+                self.processes.signal(Signal::SIGKILL);
             }
             process.kill();
         }
-        self.kill_residents()
+        self.kill_all()
     }
 
     /// Freezes every process of it: connections stay open and nothing answers.
@@ -142,8 +142,8 @@ impl Server {
         let paused = self.is_running()
             && wait_until(SIGNAL_LIMIT, || {
                 // Again and again, because what was not stopped yet may have forked meanwhile.
-                self.residents.signal(Signal::SIGSTOP);
-                self.residents.all_stopped()
+                self.processes.signal(Signal::SIGSTOP);
+                self.processes.all_stopped()
             });
         if paused { Ok(()) } else { Err(self.not_signalled("paused")) }
     }
@@ -153,7 +153,7 @@ impl Server {
         if !self.is_running() {
             return Err(self.not_signalled("resumed"));
         }
-        self.residents.signal(Signal::SIGCONT);
+        self.processes.signal(Signal::SIGCONT);
         Ok(())
     }
 
@@ -164,10 +164,10 @@ impl Server {
     }
 
     fn run(&mut self) -> Result<(), Error> {
-        if let Some(leftover) = self.kind.leftover {
-            // Nobody runs here: the folder is locked and its residents are gone. The process id in such a file may by now
+        if let Some(leftover) = self.kind.stale_file {
+            // Nobody runs here: the folder is locked and its processes are gone. The process id in such a file may by now
             // belong to somebody else, whom the server would take for its own.
-            let leftover = self.residents.folder.join(leftover);
+            let leftover = self.processes.folder.join(leftover);
             if leftover.exists() {
                 fs::remove_file(&leftover).map_err(Error::file("remove", &leftover))?;
             }
@@ -177,10 +177,10 @@ impl Server {
         let mut ended = false;
         wait_until(START_LIMIT, || {
             ended = process.ended().is_some();
-            ended || (self.kind.answers)(address)
+            ended || (self.kind.is_ready)(address)
         });
         // Asked last: another server on that port could have answered in its place.
-        let ready = !ended && (self.kind.answers)(address) && process.ended().is_none();
+        let ready = !ended && (self.kind.is_ready)(address) && process.ended().is_none();
         self.process = Some(process);
         if ready {
             return Ok(());
@@ -193,9 +193,9 @@ impl Server {
         })
     }
 
-    fn kill_residents(&self) -> Result<(), Error> {
-        self.residents.signal(Signal::SIGKILL);
-        self.kind.gone(&self.residents)
+    fn kill_all(&self) -> Result<(), Error> {
+        self.processes.signal(Signal::SIGKILL);
+        self.kind.wait_until_gone(&self.processes)
     }
 
     fn not_signalled(&self, action: &'static str) -> Error {

@@ -12,21 +12,21 @@ use nix::unistd::Pid;
 
 /// How to recognise a server's processes.
 #[derive(Debug, Clone)]
-pub(crate) struct Residents {
+pub(crate) struct ServerProcesses {
     /// Their working folder, absolute and free of links.
     pub(crate) folder: PathBuf,
     /// The names the kernel has for their programs.
     pub(crate) programs: &'static [&'static str],
 }
 
-impl Residents {
+impl ServerProcesses {
     /// The ids of those alive now. The dead who wait for their parent to notice are not among them.
     pub(crate) fn ids(&self) -> Vec<u32> {
         // Without /proc nothing can be found; everything else here would fail before this does.
         let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
         processes
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .filter(|&id| self.is_one(id))
+            .filter(|&id| self.matches(id))
             .collect()
     }
 
@@ -42,7 +42,7 @@ impl Residents {
         self.ids().into_iter().all(is_stopped)
     }
 
-    fn is_one(&self, id: u32) -> bool {
+    fn matches(&self, id: u32) -> bool {
         fs::read_to_string(format!("/proc/{id}/comm"))
             .is_ok_and(|name| self.programs.contains(&name.trim_end()))
             && fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|folder| folder == self.folder)
