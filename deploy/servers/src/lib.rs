@@ -29,7 +29,7 @@
 //!
 //! The map, in reading order: [`Server`] is one running server and all that can be done to it; `postgres` and `rabbitmq`
 //! say what is particular to each; [`Process`] is a child that does not outlive us; `server_processes` finds a server's processes;
-//! `folder`, `system_user`, `port` and `secret` are where, as whom and with what it runs.
+//! `server_folder`, `system_user`, `port` and `secret` are where, as whom and with what it runs.
 
 mod server;
 
@@ -39,20 +39,21 @@ mod rabbitmq;
 mod process;
 mod server_processes;
 
-mod folder;
+mod folder_lock;
 mod port;
 mod secret;
+mod server_folder;
 mod system_user;
 
-mod condition;
 mod error;
+mod wait;
 
-pub use condition::wait_until;
 pub use error::Error;
-pub use folder::FolderLock;
+pub use folder_lock::FolderLock;
 pub use port::is_free;
 pub use postgres::Postgres;
 pub use process::{Launch, Process};
 pub use rabbitmq::RabbitMq;
 pub use secret::random_hex;
 pub use server::Server;
+pub use wait::wait_until;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 
-use crate::Error;
+use crate::error::Error;
 use crate::secret::random_hex;
 
 /// Below the range the kernel takes the ports of outgoing connections from. A port out of that range could be lost to a

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::Error;
-use crate::folder::Folder;
+use crate::error::Error;
 use crate::process::Launch;
 use crate::server::{Server, ServerKind};
+use crate::server_folder::ServerFolder;
 use crate::system_user::SystemUser;
 
 const NAME: &str = "PostgreSQL";
@@ -76,7 +76,7 @@ impl Postgres {
     pub fn start(self) -> Result<Server, Error> {
         let programs = programs()?;
         let user = SystemUser::for_server(NAME, "postgres")?;
-        let folder = Folder::open(NAME, &self.folder, user)?;
+        let folder = ServerFolder::open(NAME, &self.folder, user)?;
         let data = folder.join("data");
         let processes = KIND.processes(data.clone());
         KIND.stop_leftovers(&processes, STOP)?;
@@ -104,7 +104,7 @@ impl Postgres {
     }
 
     /// Works in a folder beside `data` and renames it at the end, so that an interrupted start leaves no half cluster.
-    fn create_cluster(&self, programs: &Path, folder: &Folder, data: &Path) -> Result<(), Error> {
+    fn create_cluster(&self, programs: &Path, folder: &ServerFolder, data: &Path) -> Result<(), Error> {
         let unfinished = folder.join("data.unfinished");
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished).map_err(Error::file("remove", &unfinished))?;
@@ -140,7 +140,7 @@ impl Postgres {
 }
 
 /// Runs one of PostgreSQL's programs to its end.
-fn run(command: &mut Command, folder: &Folder, input: &str) -> Result<(), Error> {
+fn run(command: &mut Command, folder: &ServerFolder, input: &str) -> Result<(), Error> {
     let program =
         command.get_args().skip_while(|argument| *argument != "--").nth(1).unwrap_or_default().to_owned();
     let failed = |reason: String| Error::Program { program: program.display().to_string(), reason };

@@ -15,8 +15,9 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
+use crate::error::Error;
 use crate::system_user::SystemUser;
-use crate::{Error, wait_until};
+use crate::wait::wait_until;
 
 /// What to run and how.
 #[derive(Debug, Clone)]

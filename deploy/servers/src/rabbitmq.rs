@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::Error;
-use crate::folder::Folder;
+use crate::error::Error;
 use crate::process::Launch;
 use crate::server::{Server, ServerKind};
+use crate::server_folder::ServerFolder;
 use crate::system_user::SystemUser;
 
 const NAME: &str = "RabbitMQ";
@@ -68,7 +68,7 @@ impl RabbitMq {
     pub fn start(self) -> Result<Server, Error> {
         let program = program()?;
         let user = SystemUser::for_server(NAME, "rabbitmq")?;
-        let folder = Folder::open(NAME, &self.folder, user)?;
+        let folder = ServerFolder::open(NAME, &self.folder, user)?;
         let processes = KIND.processes(folder.path().to_owned());
         KIND.stop_leftovers(&processes, STOP)?;
         let password = folder.secret("password")?;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::Error;
+use crate::error::Error;
 
 /// `bytes` random bytes as twice as many hexadecimal digits: safe in a URL, a shell and a configuration file.
 pub fn random_hex(bytes: usize) -> Result<String, Error> {

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::folder::Folder;
+use crate::error::Error;
 use crate::process::{Launch, Process};
+use crate::server_folder::ServerFolder;
 use crate::server_processes::ServerProcesses;
-use crate::{Error, wait_until};
+use crate::wait::wait_until;
 
 /// Recovery of a large write-ahead log after a kill is the slowest start there is.
 const START_LIMIT: Duration = Duration::from_mins(3);
@@ -28,7 +29,7 @@ pub struct Server {
     url: String,
     process: Option<Process>,
     // After `process`: the folder is unlocked when nothing runs in it any more.
-    folder: Folder,
+    folder: ServerFolder,
 }
 
 /// What a kind of server is called and how it is recognised.
@@ -73,7 +74,7 @@ impl Server {
     /// Starts what `launch` says and waits until it is ready.
     pub(crate) fn start(
         kind: ServerKind,
-        folder: Folder,
+        folder: ServerFolder,
         launch: Launch,
         processes: ServerProcesses,
         port: u16,

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use nix::unistd::{User, geteuid};
 
-use crate::Error;
+use crate::error::Error;
 
 /// An ordinary user to become. There is none when we are an ordinary user already.
 #[derive(Debug, Clone)]

@@ -1,55 +1,18 @@
 //! A server's folder: whose it is, and what was written down in it for the next start.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::error::Error;
+use crate::folder_lock::FolderLock;
 use crate::system_user::SystemUser;
-use crate::{Error, port, secret};
-
-/// A folder that is ours alone until this is dropped, or until our process ends in whatever way.
-#[derive(Debug)]
-pub struct FolderLock {
-    // The kernel's lock goes with the open file; children do not inherit it.
-    _file: File,
-}
-
-impl FolderLock {
-    /// Takes the existing `folder` for this process, or says which process has it.
-    pub fn take(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join("lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(Error::file("open the lock", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut owner = String::new();
-                let known = file.read_to_string(&mut owner).is_ok() && !owner.trim().is_empty();
-                let owner = if known { owner.trim().to_owned() } else { "?".to_owned() };
-                return Err(Error::InUse { folder: folder.to_owned(), owner });
-            }
-            Err(TryLockError::Error(source)) => {
-                return Err(Error::File { action: "lock the folder", path, source });
-            }
-        }
-        file.set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| writeln!(file, "{}", std::process::id()))
-            .map_err(Error::file("write the lock", &path))?;
-        Ok(Self { _file: file })
-    }
-}
+use crate::{port, secret};
 
 /// A server's locked folder and the user that owns it.
 #[derive(Debug)]
-pub(crate) struct Folder {
+pub(crate) struct ServerFolder {
     path: PathBuf,
     user: Option<SystemUser>,
     _lock: FolderLock,
@@ -77,7 +40,7 @@ fn move_within_reach(folder: PathBuf) -> Result<PathBuf, Error> {
     Ok(target)
 }
 
-impl Folder {
+impl ServerFolder {
     /// Creates the folder where it is missing, gives it to `system_user` and locks it.
     pub(crate) fn open(server: &'static str, path: &Path, user: Option<SystemUser>) -> Result<Self, Error> {
         DirBuilder::new()
