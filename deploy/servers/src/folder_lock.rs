@@ -1,4 +1,4 @@
-//! A lock that makes a folder one process's own.
+//! A lock on a folder, so that only one process uses it at a time.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -7,15 +7,15 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// A folder that is ours alone until this is dropped, or until our process ends in whatever way.
+/// An exclusive lock on a folder. It is released when this value is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub struct FolderLock {
-    // The kernel's lock goes with the open file; children do not inherit it.
+    // The kernel releases the lock when the file is closed. Child processes do not inherit it.
     _file: File,
 }
 
 impl FolderLock {
-    /// Takes the existing `folder` for this process, or says which process has it.
+    /// Locks the existing `folder`. If another process holds the lock, the error contains its process id.
     pub fn take(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("lock");
         let mut file = OpenOptions::new()

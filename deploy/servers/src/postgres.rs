@@ -1,4 +1,4 @@
-//! A private PostgreSQL: a cluster of its own with one superuser and one database, both named `rollcall`.
+//! A private PostgreSQL: a cluster with one superuser and one database, both named `rollcall`.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -17,10 +17,10 @@ use crate::server_folder::ServerFolder;
 use crate::system_user::SystemUser;
 
 const NAME: &str = "PostgreSQL";
-/// The superuser and the database.
+/// The name of the superuser and of the database.
 const ROLLCALL: &str = "rollcall";
 const OLDEST_MAJOR: u32 = 15;
-/// "Fast shutdown": ends sessions, writes a checkpoint, goes.
+/// PostgreSQL's "fast shutdown": ends all sessions, writes a checkpoint and exits.
 const STOP: Signal = Signal::SIGINT;
 
 const KIND: ServerKind =
@@ -36,13 +36,13 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// In `folder`, which is created when missing; what is in it from an earlier start is used again.
+    /// Keeps the cluster in `folder`, which is created if it does not exist. A cluster from an earlier start is used again.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         let settings = [
-            // Enough for api, workers, a few consoles and a test run at a time.
+            // Enough for the API, several workers, a few consoles and a test run at the same time.
             ("max_connections", "200"),
             ("shared_buffers", "256MB"),
-            // An import writes in bursts: fewer checkpoints in the midst of one.
+            // An import writes in bursts: avoid checkpoints during a burst.
             ("max_wal_size", "2GB"),
             ("checkpoint_timeout", "15min"),
             ("log_line_prefix", "%m [%p] %q%u@%d "),
@@ -51,7 +51,7 @@ impl Postgres {
         Self { folder: folder.into(), settings, durable: true, log: None }
     }
 
-    /// Appends its output to this file instead of `log` in its folder.
+    /// Appends the server's output to this file instead of the file `log` in its folder.
     #[must_use]
     pub fn log(mut self, file: impl Into<PathBuf>) -> Self {
         self.log = Some(file.into());
@@ -65,14 +65,14 @@ impl Postgres {
         self
     }
 
-    /// Faster, for data that nobody misses after a power cut. What [`Server::kill`] does to it, it survives.
+    /// Trades durability for speed: a power cut loses data, but [`Server::kill`] does not corrupt it.
     #[must_use]
     pub fn throwaway(mut self) -> Self {
         self.durable = false;
         self.setting("fsync", "off").setting("synchronous_commit", "off").setting("full_page_writes", "off")
     }
 
-    /// Creates the cluster if there is none, starts it and waits until it takes connections.
+    /// Creates the cluster if it does not exist, starts the server and waits until it accepts connections.
     pub fn start(self) -> Result<Server, Error> {
         let programs = programs()?;
         let user = SystemUser::for_server(NAME, "postgres")?;
@@ -103,7 +103,8 @@ impl Postgres {
         Server::start(KIND, folder, launch, processes, port, url)
     }
 
-    /// Works in a folder beside `data` and renames it at the end, so that an interrupted start leaves no half cluster.
+    /// Creates the cluster in a temporary folder and renames it at the end, so that an interrupted start leaves no
+    /// incomplete cluster.
     fn create_cluster(&self, programs: &Path, folder: &ServerFolder, data: &Path) -> Result<(), Error> {
         let unfinished = folder.join("data.unfinished");
         if unfinished.exists() {
@@ -118,14 +119,14 @@ impl Postgres {
             .arg(&unfinished)
             .args(["-U", ROLLCALL, "--auth=scram-sha-256", "--no-instructions"])
             .arg(format!("--pwfile={}", folder.join("password").display()))
-            // Bytewise order, with upper and lower case of every alphabet.
+            // Sorts by code point, and maps upper and lower case of every alphabet.
             .args(["--encoding=UTF8", "--locale=C.UTF-8"]);
         if !self.durable {
             initdb.arg("--no-sync");
         }
         run(&mut initdb, folder, "")?;
 
-        // A server for a single session needs neither a port nor a password.
+        // Single-user mode needs neither a port nor a password.
         let mut single = Command::new("setpriv");
         single
             .args(folder.user().map(SystemUser::setpriv_args).into_iter().flatten())
@@ -139,7 +140,7 @@ impl Postgres {
     }
 }
 
-/// Runs one of PostgreSQL's programs to its end.
+/// Runs one of PostgreSQL's programs and waits until it exits.
 fn run(command: &mut Command, folder: &ServerFolder, input: &str) -> Result<(), Error> {
     let program =
         command.get_args().skip_while(|argument| *argument != "--").nth(1).unwrap_or_default().to_owned();
@@ -155,7 +156,7 @@ fn run(command: &mut Command, folder: &ServerFolder, input: &str) -> Result<(), 
         .process_group(0)
         .spawn()
         .map_err(|error| failed(error.to_string()))?;
-    // What is sent is shorter than a pipe's buffer, and dropping the pipe ends the input.
+    // The input is shorter than a pipe's buffer, so this does not block. Dropping the pipe closes it.
     child
         .stdin
         .take()
@@ -170,7 +171,7 @@ fn run(command: &mut Command, folder: &ServerFolder, input: &str) -> Result<(), 
     }
 }
 
-/// The folder of the newest installed server's programs.
+/// The folder with the programs of the newest installed PostgreSQL.
 fn programs() -> Result<PathBuf, Error> {
     let packaged =
         fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().filter_map(|version| {
@@ -187,10 +188,10 @@ fn programs() -> Result<PathBuf, Error> {
         .ok_or(Error::NotInstalled { program: "PostgreSQL 15 or later", package: "postgresql" })
 }
 
-/// Whether the server asks for a password. While it starts, stops or recovers it answers with an error instead.
+/// Whether the server asks for a password. While it starts, stops or recovers, it answers with an error instead.
 fn is_ready(address: SocketAddr) -> bool {
     let limit = Duration::from_secs(2);
-    let ask = || -> std::io::Result<u8> {
+    let first_byte = || -> std::io::Result<u8> {
         let mut connection = TcpStream::connect_timeout(&address, limit)?;
         connection.set_read_timeout(Some(limit))?;
         connection.write_all(&startup_message())?;
@@ -198,10 +199,10 @@ fn is_ready(address: SocketAddr) -> bool {
         connection.read_exact(&mut kind)?;
         Ok(kind[0])
     };
-    ask().is_ok_and(|kind| kind == b'R')
+    first_byte().is_ok_and(|kind| kind == b'R')
 }
 
-/// Protocol 3.0's first message: length, version, pairs of name and value.
+/// The startup message of protocol 3.0: length, version, then pairs of name and value.
 fn startup_message() -> Vec<u8> {
     let mut body = 196_608_u32.to_be_bytes().to_vec();
     for text in ["user", ROLLCALL, "database", ROLLCALL] {

@@ -1,4 +1,4 @@
-//! A server's folder: whose it is, and what was written down in it for the next start.
+//! The folder of one server: its owner, its lock, and the password and ports that are kept in it for the next start.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write;
@@ -10,7 +10,7 @@ use crate::folder_lock::FolderLock;
 use crate::system_user::SystemUser;
 use crate::{port, secret};
 
-/// A server's locked folder and the user that owns it.
+/// The locked folder of a server, and the user that the server runs as.
 #[derive(Debug)]
 pub(crate) struct ServerFolder {
     path: PathBuf,
@@ -18,17 +18,17 @@ pub(crate) struct ServerFolder {
     _lock: FolderLock,
 }
 
-/// Where root's servers have their folders when the one that was asked for is out of their users' reach.
-const WITHIN_REACH: &str = "/var/lib/rollcall";
+/// Where a server that root starts keeps its folder if the server's user cannot reach the folder that was asked for.
+const REACHABLE_FOLDERS: &str = "/var/lib/rollcall";
 
-/// Puts a link in the place of a folder that nothing is in yet, to a new one that every user can get to: a checkout
-/// under `/root` is no reason not to start. One that is in use stays where it is.
-fn move_within_reach(folder: PathBuf) -> Result<PathBuf, Error> {
+/// Replaces an empty folder with a link to a new folder that every user can reach, so that a server starts even from a
+/// checkout under `/root`. A folder with content stays where it is.
+fn make_reachable(folder: PathBuf) -> Result<PathBuf, Error> {
     let is_empty = fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none());
     if !is_empty {
         return Ok(folder);
     }
-    let target = Path::new(WITHIN_REACH).join(secret::random_hex(8)?);
+    let target = Path::new(REACHABLE_FOLDERS).join(secret::random_hex(8)?);
     DirBuilder::new()
         .recursive(true)
         .mode(0o711)
@@ -36,24 +36,24 @@ fn move_within_reach(folder: PathBuf) -> Result<PathBuf, Error> {
         .map_err(Error::file("create the folder", &target))?;
     fs::remove_dir(&folder)
         .and_then(|()| std::os::unix::fs::symlink(&target, &folder))
-        .map_err(Error::file("put a link in place of", &folder))?;
+        .map_err(Error::file("replace with a link", &folder))?;
     Ok(target)
 }
 
 impl ServerFolder {
-    /// Creates the folder where it is missing, gives it to `system_user` and locks it.
+    /// Creates the folder if it does not exist, locks it and makes `user` its owner.
     pub(crate) fn open(server: &'static str, path: &Path, user: Option<SystemUser>) -> Result<Self, Error> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o711)
             .create(path)
             .map_err(Error::file("create the folder", path))?;
-        // Absolute and free of links, because a server's processes are found again by this path.
+        // Absolute and without symbolic links, because a server's processes are found by this path.
         let mut path = path.canonicalize().map_err(Error::file("find the folder", path))?;
         if let Some(user) = &user
             && user.can_reach(server, &path).is_err()
         {
-            path = move_within_reach(path)?;
+            path = make_reachable(path)?;
         }
         let lock = FolderLock::take(&path)?;
         let folder = Self { path, user, _lock: lock };
@@ -76,17 +76,17 @@ impl ServerFolder {
         self.path.join(name)
     }
 
-    /// Creates the folder `name` in here, for the server's eyes only.
+    /// Creates the folder `name` in this folder, accessible only to the server.
     pub(crate) fn create_folder(&self, name: &str) -> Result<PathBuf, Error> {
         let path = self.join(name);
         if !path.is_dir() {
             DirBuilder::new().mode(0o700).create(&path).map_err(Error::file("create the folder", &path))?;
         }
-        self.give(&path)?;
+        self.chown(&path)?;
         Ok(path)
     }
 
-    /// Writes the file `name`, readable by the server and us alone.
+    /// Writes the file `name`, readable only by the server.
     pub(crate) fn write(&self, name: &str, content: &str) -> Result<PathBuf, Error> {
         let path = self.join(name);
         OpenOptions::new()
@@ -97,11 +97,11 @@ impl ServerFolder {
             .open(&path)
             .and_then(|mut file| file.write_all(content.as_bytes()))
             .map_err(Error::file("write", &path))?;
-        self.give(&path)?;
+        self.chown(&path)?;
         Ok(path)
     }
 
-    /// The secret of that name: the one written down here, or a new one.
+    /// Returns the secret in the file `name`, which is created with a random secret if it does not exist.
     pub(crate) fn secret(&self, name: &str) -> Result<String, Error> {
         if let Ok(known) = fs::read_to_string(self.join(name))
             && !known.is_empty()
@@ -113,7 +113,7 @@ impl ServerFolder {
         Ok(new)
     }
 
-    /// The port of that name: the one of the last start if it is still free, else another.
+    /// Returns the port in the file `name`: the one of the last start if it is still free, else a new one.
     pub(crate) fn port(&self, name: &str) -> Result<u16, Error> {
         let last: Option<u16> =
             fs::read_to_string(self.join(name)).ok().and_then(|port| port.trim().parse().ok());
@@ -125,7 +125,7 @@ impl ServerFolder {
         Ok(new)
     }
 
-    fn give(&self, path: &Path) -> Result<(), Error> {
+    fn chown(&self, path: &Path) -> Result<(), Error> {
         self.user.as_ref().map_or(Ok(()), |user| user.chown(path))
     }
 }

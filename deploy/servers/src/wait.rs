@@ -1,12 +1,12 @@
-//! Waiting for what can be observed, in place of sleeping for hope.
+//! Waiting for a condition instead of sleeping for a fixed time.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Long enough to cost nothing, short enough that nobody notices.
-const PAUSE_BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// Long enough to cost no processor time, short enough not to delay a start noticeably.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Looks until `condition` holds or `limit` has passed; says whether it held.
+/// Polls `condition` until it is true or `limit` has passed. Returns whether it became true.
 pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + limit;
     loop {
@@ -16,6 +16,6 @@ pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool 
         if Instant::now() >= deadline {
             return false;
         }
-        thread::sleep(PAUSE_BETWEEN_LOOKS);
+        thread::sleep(POLL_INTERVAL);
     }
 }
