@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`migrate`], [`tenant`], [`admin`], [`group`], [`jobs`] | a subcommand each |
 //! | [`up`] | the whole service on one machine |
-//! | [`database`], [`host`], [`size`] | the way to the tables, a host name and a size as people write them |
+//! | [`database`], [`host_name`], [`size`] | the way to the tables, a host name and a size as people write them |
 //! | [`output`], [`error`] | answers, and the sentences said when there is none |
 
 mod admin;
@@ -15,7 +15,7 @@ mod tenant;
 mod up;
 
 mod database;
-mod host;
+mod host_name;
 mod size;
 
 mod error;

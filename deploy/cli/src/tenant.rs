@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::database;
 use crate::error::Failure;
-use crate::host::HostName;
+use crate::host_name::HostName;
 use crate::output::{Output, table};
 use crate::size::Size;
 

@@ -10,7 +10,8 @@ use anyhow::{Context as _, bail};
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rollcall_servers::{Error, FolderLock, random_hex};
 
-use super::ADMINISTRATOR;
+/// The administrator that the first start creates.
+pub const ADMINISTRATOR: &str = "autoimport";
 
 /// The opened folder: locked, with key, credentials and certificate in place.
 #[derive(Debug)]

@@ -7,12 +7,12 @@
 //! |---|---|
 //! | [`home`] | the state folder: key, credentials, certificate, the `env` file |
 //! | [`stack`] | the servers and processes, started, watched and stopped in order |
-//! | [`post`] | the upload, by the same curl that a school's script runs |
+//! | [`client`] | the upload, by the same curl that a school's script runs |
 //! | [`progress`], [`interrupt`] | what a person sees, and Ctrl-C |
 
+mod client;
 mod home;
 mod interrupt;
-mod post;
 mod progress;
 mod stack;
 
@@ -25,15 +25,14 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use self::home::Home;
+use self::client::Client;
+use self::home::{ADMINISTRATOR, Home};
 use self::interrupt::Interrupt;
-use self::post::Client;
 use self::progress::Progress;
 use self::stack::Stack;
 
-/// The tenant and the administrator that the first start creates.
+/// The tenant that the first start creates.
 const TENANT: &str = "school";
-const ADMINISTRATOR: &str = "autoimport";
 
 /// What a shell reports of a command that Ctrl-C ended before its work was done.
 const INTERRUPTED: u8 = 130;

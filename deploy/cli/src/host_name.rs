@@ -11,13 +11,13 @@ pub struct HostName(String);
 /// What somebody wrote is no host name.
 #[derive(Debug, thiserror::Error)]
 #[error("write a host name alone, such as library.school.edu, without https://, port or path")]
-pub struct NoHostName;
+pub struct InvalidHostName;
 
 impl FromStr for HostName {
-    type Err = NoHostName;
+    type Err = InvalidHostName;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let host = url::Host::parse(text.trim().trim_end_matches('.')).map_err(|_| NoHostName)?;
+        let host = url::Host::parse(text.trim().trim_end_matches('.')).map_err(|_| InvalidHostName)?;
         Ok(Self(host.to_string()))
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use super::home::{Home, shell_quoted};
+use super::home::{ADMINISTRATOR, Home, shell_quoted};
 use super::interrupt::Interrupt;
 use super::stack::Stack;
 
@@ -83,7 +83,7 @@ impl<'a> Client<'a> {
             .spawn()
             .context(NO_CURL)?;
         // Anybody on this machine can read a command line, so the login goes another way.
-        let login = format!("user = \"{}:{}\"\n", super::ADMINISTRATOR, config_quoted(self.home.password()));
+        let login = format!("user = \"{}:{}\"\n", ADMINISTRATOR, config_quoted(self.home.password()));
         curl.stdin.take().expect("stdin is piped").write_all(login.as_bytes()).context(NO_CURL)?;
         while curl.try_wait().context(NO_CURL)?.is_none() {
             if let Err(stopped) = interrupt.check() {
