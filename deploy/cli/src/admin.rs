@@ -11,7 +11,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::database;
-use crate::error::Failure;
+use crate::error::CommandError;
 use crate::output::Output;
 use crate::tenant;
 
@@ -70,11 +70,11 @@ struct Added {
 }
 
 /// Does what was asked of the administrators.
-pub async fn run(command: Command, output: Output) -> Result<(), Failure> {
+pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {
     let Command::Add(add) = command;
     let database = database::open_migrated(&add.database).await?;
     let mut conn = database.connection().await?;
-    let tenant = tenant::named(&mut conn, &add.tenant).await?;
+    let tenant = tenant::find(&mut conn, &add.tenant).await?;
     let existing = account::find(&mut conn, tenant.id, &add.username).await?;
     if let Some(existing) = existing.filter(|existing| add.if_missing && existing.is_administrator) {
         let has_password = existing.password_hash.is_some() || existing.password_sealed.is_some();
@@ -85,7 +85,7 @@ pub async fn run(command: Command, output: Output) -> Result<(), Failure> {
                 existing.username
             );
         }
-        return answer(output, Outcome::Unchanged, tenant.name, existing.username);
+        return report(output, Outcome::Unchanged, tenant.name, existing.username);
     }
     // Asked for only now that everything else is known to be right.
     let password = read_password(&add.username, &tenant.name)?;
@@ -94,12 +94,12 @@ pub async fn run(command: Command, output: Output) -> Result<(), Failure> {
         account::Added::Created => Outcome::Created,
         account::Added::Updated => Outcome::Updated,
     };
-    answer(output, outcome, tenant.name, add.username)
+    report(output, outcome, tenant.name, add.username)
 }
 
-fn answer(output: Output, outcome: Outcome, tenant: String, username: String) -> Result<(), Failure> {
+fn report(output: Output, outcome: Outcome, tenant: String, username: String) -> Result<(), CommandError> {
     let added = Added { outcome, tenant, username };
-    output.answer(&added, || {
+    output.print(&added, || {
         let Added { outcome, tenant, username } = &added;
         match outcome {
             Outcome::Created => format!("Added {username} as an administrator of {tenant}."),
@@ -134,16 +134,16 @@ fn username(text: &str) -> Result<String, &'static str> {
     Ok(username.to_owned())
 }
 
-fn read_password(username: &str, tenant: &str) -> Result<Zeroizing<String>, Failure> {
+fn read_password(username: &str, tenant: &str) -> Result<Zeroizing<String>, CommandError> {
     if !io::stdin().is_terminal() {
-        return checked(&first_line(io::stdin().lock()).map_err(Failure::PasswordUnreadable)?);
+        return checked(&first_line(io::stdin().lock()).map_err(CommandError::PasswordUnreadable)?);
     }
     let prompt = |text: String| {
-        rpassword::prompt_password(text).map(Zeroizing::new).map_err(Failure::PasswordUnreadable)
+        rpassword::prompt_password(text).map(Zeroizing::new).map_err(CommandError::PasswordUnreadable)
     };
     let password = checked(prompt(format!("Password for {username} of {tenant}: "))?.as_bytes())?;
     let again = prompt("The same again: ".to_owned())?;
-    if *password == *again { Ok(password) } else { Err(Failure::PasswordsDiffer) }
+    if *password == *again { Ok(password) } else { Err(CommandError::PasswordsDiffer) }
 }
 
 /// The first line without its end; of an endless one just enough to see that it is too long.
@@ -161,14 +161,14 @@ fn first_line(input: impl BufRead) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(line)
 }
 
-fn checked(password: &[u8]) -> Result<Zeroizing<String>, Failure> {
+fn checked(password: &[u8]) -> Result<Zeroizing<String>, CommandError> {
     if password.is_empty() {
-        return Err(Failure::PasswordEmpty);
+        return Err(CommandError::PasswordEmpty);
     }
     if password.len() > LONGEST_PASSWORD_BYTES {
-        return Err(Failure::PasswordTooLong(LONGEST_PASSWORD_BYTES));
+        return Err(CommandError::PasswordTooLong(LONGEST_PASSWORD_BYTES));
     }
-    let password = std::str::from_utf8(password).map_err(|_| Failure::PasswordNotUtf8)?;
+    let password = std::str::from_utf8(password).map_err(|_| CommandError::PasswordNotUtf8)?;
     Ok(Zeroizing::new(password.to_owned()))
 }
 
@@ -176,8 +176,8 @@ fn checked(password: &[u8]) -> Result<Zeroizing<String>, Failure> {
 mod tests {
     use super::*;
 
-    fn piped(input: &str) -> Result<String, Failure> {
-        let line = first_line(input.as_bytes()).map_err(Failure::PasswordUnreadable)?;
+    fn piped(input: &str) -> Result<String, CommandError> {
+        let line = first_line(input.as_bytes()).map_err(CommandError::PasswordUnreadable)?;
         checked(&line).map(|password| password.to_string())
     }
 
@@ -191,13 +191,13 @@ mod tests {
     #[test]
     fn no_password_and_an_endless_one_are_refused() {
         for input in ["", "\n", "\r\n", "\nsecond"] {
-            assert!(matches!(piped(input), Err(Failure::PasswordEmpty)), "{input:?}");
+            assert!(matches!(piped(input), Err(CommandError::PasswordEmpty)), "{input:?}");
         }
         let longest = "x".repeat(LONGEST_PASSWORD_BYTES);
         assert_eq!(piped(&format!("{longest}\r\n")).expect("a password"), longest);
-        assert!(matches!(piped(&format!("{longest}x\n")), Err(Failure::PasswordTooLong(_))));
-        assert!(matches!(piped(&"é".repeat(9000)), Err(Failure::PasswordTooLong(_))));
-        assert!(matches!(checked(b"\xff"), Err(Failure::PasswordNotUtf8)));
+        assert!(matches!(piped(&format!("{longest}x\n")), Err(CommandError::PasswordTooLong(_))));
+        assert!(matches!(piped(&"é".repeat(9000)), Err(CommandError::PasswordTooLong(_))));
+        assert!(matches!(checked(b"\xff"), Err(CommandError::PasswordNotUtf8)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rollcall_schema::tenant::TenantError;
 
 /// Why a command did nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum CommandError {
     #[error(transparent)]
     Setting(#[from] ConfigError),
 
@@ -61,14 +61,14 @@ pub enum Failure {
     GroupGrantsOtherwise { name: String, grants: bool },
 
     #[error("there is no job {0}: `rollcall jobs list TENANT` shows a tenant's")]
-    UnknownJob(ImportId),
-    #[error("the tenant {tenant} has no job {job}: `rollcall jobs list {tenant}` shows those it has")]
-    UnknownJobOfTenant { tenant: String, job: ImportId },
+    UnknownImport(ImportId),
+    #[error("the tenant {tenant} has no job {id}: `rollcall jobs list {tenant}` shows those it has")]
+    UnknownImportOfTenant { tenant: String, id: ImportId },
 
     #[error("the job {0} has ended already: `rollcall jobs show {0}` says how")]
-    JobEnded(ImportId),
-    #[error("the job {job} is {state}: only one that was abandoned or cancelled can run again")]
-    NothingToRetry { job: ImportId, state: &'static str },
+    ImportFinished(ImportId),
+    #[error("the import {id} is {status}: only one that was abandoned or cancelled can run again")]
+    NotRetryable { id: ImportId, status: &'static str },
     #[error(
         "the upload of job {0} is not kept any more: have the file sent again (ROLLCALL_UPLOAD_RETENTION_DAYS says how long uploads are kept)"
     )]
@@ -78,13 +78,13 @@ pub enum Failure {
     Output(io::Error),
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
     }
 }
 
-impl From<DatabaseError> for Failure {
+impl From<DatabaseError> for CommandError {
     fn from(error: DatabaseError) -> Self {
         match error {
             DatabaseError::Unreachable(_) | DatabaseError::NoSession(_) | DatabaseError::Refused(_) => {
@@ -97,13 +97,13 @@ impl From<DatabaseError> for Failure {
     }
 }
 
-impl From<diesel::result::Error> for Failure {
+impl From<diesel::result::Error> for CommandError {
     fn from(error: diesel::result::Error) -> Self {
         Self::Statement(root_cause(&error))
     }
 }
 
-impl From<TenantError> for Failure {
+impl From<TenantError> for CommandError {
     fn from(error: TenantError) -> Self {
         match error {
             TenantError::NameTaken(name) => Self::TenantExists(name),

@@ -6,7 +6,7 @@ use rollcall_schema::group::{self, Group, GroupKind};
 use serde::Serialize;
 
 use crate::database;
-use crate::error::Failure;
+use crate::error::CommandError;
 use crate::output::{Output, table};
 use crate::tenant;
 
@@ -70,7 +70,7 @@ pub struct List {
 }
 
 /// Does what was asked of the groups.
-pub async fn run(command: Command, output: Output) -> Result<(), Failure> {
+pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {
     match command {
         Command::Add(add) => run_add(add, output).await,
         Command::List(list) => run_list(&list, output).await,
@@ -90,10 +90,10 @@ struct Added {
     group: Group,
 }
 
-async fn run_add(add: Add, output: Output) -> Result<(), Failure> {
+async fn run_add(add: Add, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&add.database).await?;
     let mut conn = database.connection().await?;
-    let tenant = tenant::named(&mut conn, &add.tenant).await?;
+    let tenant = tenant::find(&mut conn, &add.tenant).await?;
     let kind = if add.system { GroupKind::System } else { GroupKind::Library };
     let group = Group { kind, name: add.name, grants_administration: add.grants_administration };
     let is_new = match kind {
@@ -110,11 +110,11 @@ async fn run_add(add: Add, output: Output) -> Result<(), Failure> {
                 && existing.grants_administration != group.grants_administration
         });
         if let Some(Group { name, grants_administration: grants, .. }) = otherwise {
-            return Err(Failure::GroupGrantsOtherwise { name, grants });
+            return Err(CommandError::GroupGrantsOtherwise { name, grants });
         }
     }
     let added = Added { outcome: if is_new { Outcome::Created } else { Outcome::Unchanged }, group };
-    output.answer(&added, || {
+    output.print(&added, || {
         let kind = kind_name(kind);
         let Group { name, .. } = &added.group;
         match added.outcome {
@@ -125,12 +125,12 @@ async fn run_add(add: Add, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn run_list(list: &List, output: Output) -> Result<(), Failure> {
+async fn run_list(list: &List, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&list.database).await?;
     let mut conn = database.connection().await?;
-    let tenant = tenant::named(&mut conn, &list.tenant).await?;
+    let tenant = tenant::find(&mut conn, &list.tenant).await?;
     let groups = group::list(&mut conn, tenant.id).await?;
-    output.answer(&groups, || {
+    output.print(&groups, || {
         if groups.is_empty() {
             return format!("{0} has no groups yet: `rollcall group add {0} NAME --library`.", tenant.name);
         }

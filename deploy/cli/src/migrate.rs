@@ -4,7 +4,7 @@ use rollcall_schema::config::DatabaseSettings;
 use serde::Serialize;
 
 use crate::database;
-use crate::error::Failure;
+use crate::error::CommandError;
 use crate::output::Output;
 
 const HELP: &str = "\
@@ -31,10 +31,10 @@ struct Migrated {
 }
 
 /// Runs what is pending and names it.
-pub async fn run(migrate: &Migrate, output: Output) -> Result<(), Failure> {
+pub async fn run(migrate: &Migrate, output: Output) -> Result<(), CommandError> {
     let applied = database::open(&migrate.database)?.migrate().await?;
     let migrated = Migrated { applied };
-    output.answer(&migrated, || {
+    output.print(&migrated, || {
         if migrated.applied.is_empty() {
             return "The tables are up to date.".to_owned();
         }

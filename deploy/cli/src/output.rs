@@ -14,7 +14,7 @@ pub struct Output {
 
 impl Output {
     /// Writes the answer: for a script the value as one line of JSON, for a person what `text` says.
-    pub fn answer(self, value: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
+    pub fn print(self, value: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
         let mut answer = if self.json { serde_json::to_string(value)? } else { text() };
         if !answer.ends_with('\n') {
             answer.push('\n');
@@ -54,9 +54,9 @@ pub fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String 
 }
 
 /// Facts about one thing, each on a line behind its name.
-pub fn facts(facts: &[(&str, String)]) -> String {
-    let width = facts.iter().map(|(name, _)| name.chars().count() + 1).max().unwrap_or(0);
-    facts.iter().fold(String::new(), |mut text, (name, value)| {
+pub fn fields(fields: &[(&str, String)]) -> String {
+    let width = fields.iter().map(|(name, _)| name.chars().count() + 1).max().unwrap_or(0);
+    fields.iter().fold(String::new(), |mut text, (name, value)| {
         let name = format!("{name}:");
         let _ = writeln!(text, "{name:width$} {}", printable(value));
         text
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn facts_stand_in_line_and_cannot_steer_the_terminal() {
         assert_eq!(
-            facts(&[("state", "running".to_owned()), ("ignored columns", "a\u{1b}[2J".to_owned())]),
+            fields(&[("state", "running".to_owned()), ("ignored columns", "a\u{1b}[2J".to_owned())]),
             "state:           running\nignored columns: a\u{fffd}[2J\n"
         );
     }

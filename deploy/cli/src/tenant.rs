@@ -8,7 +8,7 @@ use rollcall_schema::tenant::{self, Change, FoundTenant, PasswordPolicy, Tenant,
 use serde::Serialize;
 
 use crate::database;
-use crate::error::Failure;
+use crate::error::CommandError;
 use crate::host_name::HostName;
 use crate::output::{Output, table};
 use crate::size::Size;
@@ -127,7 +127,7 @@ impl From<Policy> for PasswordPolicy {
 }
 
 /// Does what was asked of the tenants.
-pub async fn run(command: Command, output: Output) -> Result<(), Failure> {
+pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {
     match command {
         Command::Add(add) => run_add(add, output).await,
         Command::List(list) => run_list(&list, output).await,
@@ -148,7 +148,7 @@ struct Added {
     tenant: Tenant,
 }
 
-async fn run_add(add: Add, output: Output) -> Result<(), Failure> {
+async fn run_add(add: Add, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&add.database).await?;
     let mut conn = database.connection().await?;
     let hosts: Vec<String> = add.hosts.into_iter().map(String::from).collect();
@@ -157,12 +157,12 @@ async fn run_add(add: Add, output: Output) -> Result<(), Failure> {
     let (id, outcome) = match added {
         Ok(id) => (id, Outcome::Created),
         Err(TenantError::NameTaken(name)) if add.if_missing => {
-            (named(&mut conn, &name).await?.id, Outcome::Unchanged)
+            (find(&mut conn, &name).await?.id, Outcome::Unchanged)
         }
         Err(error) => return Err(error.into()),
     };
-    let added = Added { outcome, tenant: whole(&mut conn, id, &add.name).await? };
-    output.answer(&added, || match added.outcome {
+    let added = Added { outcome, tenant: load(&mut conn, id, &add.name).await? };
+    output.print(&added, || match added.outcome {
         Outcome::Created => format!(
             "Added the tenant {0}. Give it an administrator with `rollcall admin add {0} USERNAME`.",
             added.tenant.name
@@ -174,24 +174,24 @@ async fn run_add(add: Add, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn run_list(list: &List, output: Output) -> Result<(), Failure> {
+async fn run_list(list: &List, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&list.database).await?;
     let tenants = tenant::list(&mut *database.connection().await?).await?;
-    output.answer(&tenants, || {
+    output.print(&tenants, || {
         if tenants.is_empty() {
             "There is no tenant yet: `rollcall tenant add NAME`.".to_owned()
         } else {
-            tabulated(&tenants)
+            tenant_table(&tenants)
         }
     })?;
     Ok(())
 }
 
-async fn run_set(set: Set, output: Output) -> Result<(), Failure> {
+async fn run_set(set: Set, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&set.database).await?;
     let mut conn = database.connection().await?;
-    let found = named(&mut conn, &set.name).await?;
-    let before = whole(&mut conn, found.id, &set.name).await?;
+    let found = find(&mut conn, &set.name).await?;
+    let before = load(&mut conn, found.id, &set.name).await?;
     let change = Change {
         remove_hosts: set.remove_host.into_iter().map(String::from).collect(),
         add_hosts: set.add_host.into_iter().map(String::from).collect(),
@@ -199,40 +199,44 @@ async fn run_set(set: Set, output: Output) -> Result<(), Failure> {
         upload_limit_bytes: set.upload_limit.map(Size::bytes),
     };
     if let Some(host) = change.remove_hosts.iter().find(|host| !before.hosts.contains(host)) {
-        return Err(Failure::UnknownHost { tenant: before.name, host: host.clone(), known: before.hosts });
+        return Err(CommandError::UnknownHost {
+            tenant: before.name,
+            host: host.clone(),
+            known: before.hosts,
+        });
     }
     tenant::change(&mut conn, found.id, &change).await?;
-    let after = whole(&mut conn, found.id, &set.name).await?;
-    output.answer(&after, || tabulated(std::slice::from_ref(&after)))?;
+    let after = load(&mut conn, found.id, &set.name).await?;
+    output.print(&after, || tenant_table(std::slice::from_ref(&after)))?;
     Ok(())
 }
 
 /// The tenant of this name; if there is none, the failure tells which there are.
-pub async fn named(conn: &mut Connection, name: &str) -> Result<FoundTenant, Failure> {
+pub async fn find(conn: &mut Connection, name: &str) -> Result<FoundTenant, CommandError> {
     match tenant::by_name(conn, name).await {
-        Err(TenantError::Unknown(name)) => Err(unknown(conn, &name).await?),
+        Err(TenantError::Unknown(name)) => Err(unknown_tenant(conn, &name).await?),
         found => Ok(found?),
     }
 }
 
-async fn unknown(conn: &mut Connection, name: &str) -> Result<Failure, Failure> {
+async fn unknown_tenant(conn: &mut Connection, name: &str) -> Result<CommandError, CommandError> {
     let known: Vec<String> = tenant::list(conn).await?.into_iter().map(|tenant| tenant.name).collect();
     Ok(if known.is_empty() {
-        Failure::NoTenant
+        CommandError::NoTenant
     } else {
-        Failure::UnknownTenant { name: name.to_owned(), known }
+        CommandError::UnknownTenant { name: name.to_owned(), known }
     })
 }
 
 /// The tenant with all its settings.
-async fn whole(conn: &mut Connection, id: TenantId, name: &str) -> Result<Tenant, Failure> {
+async fn load(conn: &mut Connection, id: TenantId, name: &str) -> Result<Tenant, CommandError> {
     match tenant::list(conn).await?.into_iter().find(|tenant| tenant.id == id) {
         Some(tenant) => Ok(tenant),
-        None => Err(unknown(conn, name).await?),
+        None => Err(unknown_tenant(conn, name).await?),
     }
 }
 
-fn tabulated(tenants: &[Tenant]) -> String {
+fn tenant_table(tenants: &[Tenant]) -> String {
     let rows: Vec<_> = tenants
         .iter()
         .map(|tenant| {
