@@ -1,5 +1,6 @@
 //! The way in from outside: the curl that a school's script runs, with the same URL, form and login.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use super::home::{ADMINISTRATOR, Home, shell_quoted};
+use super::home::{ADMINISTRATOR, Home};
 use super::interrupt::Interrupt;
 use super::stack::Stack;
 
@@ -30,7 +31,7 @@ impl<'a> Client<'a> {
 
     /// The command that imports `file` again, to be pasted into a shell.
     pub fn curl_line(&self, file: &Path) -> String {
-        let quoted = |path: &Path| shell_quoted(&path.display().to_string());
+        let quoted = |path: &Path| shell_quoted(&path.display().to_string()).into_owned();
         format!(
             "curl --cacert {} -u \"$(cat {})\" -X POST -F {} {}",
             quoted(&self.home.certificate()),
@@ -143,6 +144,10 @@ fn copy_result(mut result: impl BufRead, mut out: impl Write) -> io::Result<bool
 }
 
 const NO_CURL: &str = "curl cannot be run: install the package `curl` (deploy/install-missing does)";
+
+fn shell_quoted(text: &str) -> Cow<'_, str> {
+    shlex::try_quote(text).expect("a path contains no NUL byte")
+}
 
 /// The form's part, in quotes where curl would give a character of the name a meaning.
 fn file_part(file: &Path) -> String {

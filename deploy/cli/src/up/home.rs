@@ -132,7 +132,8 @@ impl Home {
     pub fn write_env(&self, variables: &[(&str, String)]) -> anyhow::Result<()> {
         let mut text = String::from("# Written by each start of `rollcall up`. Use it with: source FILE\n");
         for (name, value) in variables {
-            let _ = writeln!(text, "export {name}={}", shell_quoted(value));
+            let value = shlex::try_quote(value).with_context(|| format!("{name} contains a NUL byte"))?;
+            let _ = writeln!(text, "export {name}={value}");
         }
         write_private(&self.env_file(), &text)
     }
@@ -218,25 +219,9 @@ fn write_private(path: &Path, content: &str) -> anyhow::Result<()> {
     write().with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// One word to a shell, whatever is in it.
-pub fn shell_quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/.-_:@%=+".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_quoted_word_stays_one_word() {
-        assert_eq!(shell_quoted("file=@/home/a.csv"), "file=@/home/a.csv");
-        assert_eq!(shell_quoted(""), "''");
-        assert_eq!(shell_quoted("a b'$c"), r"'a b'\''$c'");
-    }
 
     #[test]
     fn what_a_first_start_made_the_second_finds() {
