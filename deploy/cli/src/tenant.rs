@@ -1,4 +1,4 @@
-//! `rollcall tenant`: adds, shows and changes tenants.
+//! `rollcall tenant`: adds, lists and changes tenants.
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use rollcall_schema::config::DatabaseSettings;
@@ -16,7 +16,7 @@ use crate::size::Size;
 const TENANT_KEYS: &str =
     "{\"id\":…,\"name\":…,\"hosts\":[…],\"password_policy\":…,\"upload_limit_bytes\":…}";
 
-/// Add, list and change tenants: a school or a district, each with its own users, groups and imports
+/// Add, list and change tenants: schools or districts, each with its own users, groups and imports
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Add(Add),
@@ -27,29 +27,30 @@ pub enum Command {
 /// Add a tenant
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
-A request belongs to the tenant that its URL names (`?tenantId=NAME`), else to the tenant whose host name it was \
-sent to, else to the only tenant there is.
+A request is for the tenant that its URL names (`?tenantId=NAME`), else for the tenant with the request's host name, \
+else, if there is only one tenant, for that one.
 
 Examples:
   rollcall tenant add riverside
   rollcall tenant add riverside --host library.riverside.edu --host import.riverside.edu
   rollcall tenant add riverside --upload-limit 500MB --password-policy on-create --if-missing
 
-With --json: {{\"outcome\":\"created\"|\"unchanged\",\"tenant\":TENANT}}, TENANT being
+With --json: {{\"outcome\":\"created\"|\"unchanged\",\"tenant\":TENANT}}, where TENANT is
   {TENANT_KEYS}"))]
 pub struct Add {
-    /// What clients write as `tenantId`: letters, digits, dots, dashes and underscores, 63 at most; kept in lower case
+    /// The name that clients send as `tenantId`: at most 63 letters, digits, dots, dashes and underscores; stored in
+    /// lower case
     name: String,
-    /// Host name whose requests are for this tenant; may be given several times
+    /// Host name whose requests are for this tenant; can be repeated
     #[arg(long = "host", value_name = "HOST")]
     hosts: Vec<HostName>,
-    /// When an import sets a password that its file gives
+    /// When an import sets the password that its file contains
     #[arg(long, value_name = "POLICY", default_value = "when-changed")]
     password_policy: Policy,
-    /// The largest file that the tenant may send: 500MB, 2GiB
+    /// The size of the largest file that the tenant may upload, such as 500MB or 2GiB
     #[arg(long, value_name = "SIZE", default_value_t = Size::from_bytes(tenant::DEFAULT_UPLOAD_LIMIT_BYTES))]
     upload_limit: Size,
-    /// Leave a tenant of this name as it is and succeed
+    /// If a tenant of this name exists, succeed without changing it
     #[arg(long)]
     if_missing: bool,
     #[command(flatten)]
@@ -70,13 +71,13 @@ pub struct List {
     database: DatabaseSettings,
 }
 
-/// Change a tenant's host names and settings; what is not named stays as it is
+/// Change a tenant's host names and settings; settings that are not given stay unchanged
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("change")
         .args(["add_host", "remove_host", "password_policy", "upload_limit"]).multiple(true).required(true),
     after_help = format!("\
-All changes take effect together or, if one is refused, not at all.
+Either all changes take effect or, if one of them fails, none.
 
 Examples:
   rollcall tenant set riverside --add-host library.riverside.edu
@@ -88,29 +89,29 @@ With --json: the tenant after the change,
 pub struct Set {
     /// The tenant's name
     name: String,
-    /// Host name to give to the tenant; may be given several times
+    /// Host name to add to the tenant; can be repeated
     #[arg(long, value_name = "HOST")]
     add_host: Vec<HostName>,
-    /// Host name to take from the tenant; may be given several times
+    /// Host name to remove from the tenant; can be repeated
     #[arg(long, value_name = "HOST")]
     remove_host: Vec<HostName>,
-    /// When an import sets a password that its file gives
+    /// When an import sets the password that its file contains
     #[arg(long, value_name = "POLICY")]
     password_policy: Option<Policy>,
-    /// The largest file that the tenant may send: 500MB, 2GiB
+    /// The size of the largest file that the tenant may upload, such as 500MB or 2GiB
     #[arg(long, value_name = "SIZE")]
     upload_limit: Option<Size>,
     #[command(flatten)]
     database: DatabaseSettings,
 }
 
-/// [`PasswordPolicy`] as an argument.
+/// [`PasswordPolicy`] as a command-line argument.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Policy {
-    /// When it differs from the one that the last import applied to the user, so that a nightly file does not
-    /// reset what its owner has changed since
+    /// When it differs from the password that the last import set, so that a nightly file does not reset passwords that
+    /// users have changed
     WhenChanged,
-    /// With every row that gives one
+    /// For every row that contains a password
     Always,
     /// Only when the row creates the user
     OnCreate,
@@ -126,7 +127,6 @@ impl From<Policy> for PasswordPolicy {
     }
 }
 
-/// Does what was asked of the tenants.
 pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {
     match command {
         Command::Add(add) => run_add(add, output).await,
@@ -164,11 +164,11 @@ async fn run_add(add: Add, output: Output) -> Result<(), CommandError> {
     let added = Added { outcome, tenant: load(&mut conn, id, &add.name).await? };
     output.print(&added, || match added.outcome {
         Outcome::Created => format!(
-            "Added the tenant {0}. Give it an administrator with `rollcall admin add {0} USERNAME`.",
+            "Added the tenant {0}. Next, add an administrator with `rollcall admin add {0} USERNAME`.",
             added.tenant.name
         ),
         Outcome::Unchanged => {
-            format!("The tenant {} is there already; it was left as it is.", added.tenant.name)
+            format!("The tenant {} already exists; nothing was changed.", added.tenant.name)
         }
     })?;
     Ok(())
@@ -179,7 +179,7 @@ async fn run_list(list: &List, output: Output) -> Result<(), CommandError> {
     let tenants = tenant::list(&mut *database.connection().await?).await?;
     output.print(&tenants, || {
         if tenants.is_empty() {
-            "There is no tenant yet: `rollcall tenant add NAME`.".to_owned()
+            "There are no tenants yet. Add one with `rollcall tenant add NAME`.".to_owned()
         } else {
             tenant_table(&tenants)
         }
@@ -211,7 +211,7 @@ async fn run_set(set: Set, output: Output) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The tenant of this name; if there is none, the failure tells which there are.
+/// Finds a tenant by name. If there is none of this name, the error lists the names that exist.
 pub async fn find(conn: &mut Connection, name: &str) -> Result<FoundTenant, CommandError> {
     match tenant::by_name(conn, name).await {
         Err(TenantError::Unknown(name)) => Err(unknown_tenant(conn, &name).await?),
@@ -228,7 +228,7 @@ async fn unknown_tenant(conn: &mut Connection, name: &str) -> Result<CommandErro
     })
 }
 
-/// The tenant with all its settings.
+/// Loads a tenant with its settings.
 async fn load(conn: &mut Connection, id: TenantId, name: &str) -> Result<Tenant, CommandError> {
     match tenant::list(conn).await?.into_iter().find(|tenant| tenant.id == id) {
         Some(tenant) => Ok(tenant),
