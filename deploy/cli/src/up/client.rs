@@ -15,7 +15,7 @@ use super::interrupt::Interrupt;
 use super::stack::Stack;
 
 const READY_LIMIT: Duration = Duration::from_mins(1);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Talks to one service's API.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl<'a> Client<'a> {
     }
 
     /// The command that imports `file` again, to be pasted into a shell.
-    pub fn curl_line(&self, file: &Path) -> String {
+    pub fn curl_command(&self, file: &Path) -> String {
         let quoted = |path: &Path| shell_quoted(&path.display().to_string()).into_owned();
         format!(
             "curl --cacert {} -u \"$(cat {})\" -X POST -F {} {}",
@@ -53,7 +53,7 @@ impl<'a> Client<'a> {
                 .arg(format!("{}/ready", self.home.url()))
                 .stdin(Stdio::null())
                 .output()
-                .context(NO_CURL)?;
+                .context(CURL_FAILED)?;
             if answer.status.success() {
                 return Ok(());
             }
@@ -65,38 +65,43 @@ impl<'a> Client<'a> {
                     self.home.logs().display()
                 );
             }
-            thread::sleep(LOOK_EVERY);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
     /// Imports `file`, writes the result to the standard output and says whether every row was imported.
     ///
-    /// `tend` is called now and then until the result is there.
-    pub fn post(&self, file: &Path, interrupt: &Interrupt, mut tend: impl FnMut()) -> anyhow::Result<bool> {
+    /// `supervise` is called now and then until the result is there.
+    pub fn import(
+        &self,
+        file: &Path,
+        interrupt: &Interrupt,
+        mut supervise: impl FnMut(),
+    ) -> anyhow::Result<bool> {
         let mut curl = self
             .curl()
             .args(["-X", "POST", "-F", &file_part(file), "--config", "-", "--output"])
-            .arg(self.home.empty_result()?)
+            .arg(self.home.create_result_file()?)
             .arg(self.upload_url())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .context(NO_CURL)?;
+            .context(CURL_FAILED)?;
         // Anybody on this machine can read a command line, so the login goes another way.
         let login = format!("user = \"{}:{}\"\n", ADMINISTRATOR, config_quoted(self.home.password()));
-        curl.stdin.take().expect("stdin is piped").write_all(login.as_bytes()).context(NO_CURL)?;
-        while curl.try_wait().context(NO_CURL)?.is_none() {
+        curl.stdin.take().expect("stdin is piped").write_all(login.as_bytes()).context(CURL_FAILED)?;
+        while curl.try_wait().context(CURL_FAILED)?.is_none() {
             if let Err(stopped) = interrupt.check() {
                 // The import itself goes on with the next start; only our waiting for it ends.
                 let _ = curl.kill();
                 let _ = curl.wait();
                 return Err(stopped);
             }
-            tend();
-            thread::sleep(LOOK_EVERY);
+            supervise();
+            thread::sleep(POLL_INTERVAL);
         }
-        let ended = curl.wait_with_output().context(NO_CURL)?;
+        let ended = curl.wait_with_output().context(CURL_FAILED)?;
         if !ended.status.success() {
             bail!("the upload failed: {}", String::from_utf8_lossy(&ended.stderr).trim());
         }
@@ -143,7 +148,7 @@ fn copy_result(mut result: impl BufRead, mut out: impl Write) -> io::Result<bool
     Ok(head.starts_with(br#"{"success":true"#))
 }
 
-const NO_CURL: &str = "curl cannot be run: install the package `curl` (deploy/install-missing does)";
+const CURL_FAILED: &str = "curl cannot be run: install the package `curl` (deploy/install-missing does)";
 
 fn shell_quoted(text: &str) -> Cow<'_, str> {
     shlex::try_quote(text).expect("a path contains no NUL byte")

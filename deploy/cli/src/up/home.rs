@@ -109,7 +109,7 @@ impl Home {
     }
 
     /// The folder of a server's data.
-    pub fn server(&self, name: &str) -> PathBuf {
+    pub fn server_folder(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
@@ -119,7 +119,7 @@ impl Home {
     }
 
     /// Makes the file of the result anew, so that curl writes into one that only its owner may read.
-    pub fn empty_result(&self) -> anyhow::Result<PathBuf> {
+    pub fn create_result_file(&self) -> anyhow::Result<PathBuf> {
         write_private(&self.result(), "")?;
         Ok(self.result())
     }

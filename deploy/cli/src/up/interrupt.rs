@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: asked once, everything stops in order; asked twice, at once. A closed terminal is the second
+//! Ctrl-C and SIGTERM: requested once, everything stops in order; requested twice, at once. A closed terminal is the second
 //! kind, unless `nohup` forbade it.
 
 use std::sync::Arc;
@@ -7,20 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Whether somebody asked us to stop. It blocks nobody: who waits for something looks at it meanwhile.
+/// Whether somebody requested us to stop. It blocks nobody: who waits for something looks at it meanwhile.
 #[derive(Debug, Clone)]
 pub struct Interrupt {
-    asked: Arc<AtomicBool>,
+    requested: Arc<AtomicBool>,
 }
 
 impl Interrupt {
     /// Listens for the signals from now on.
     pub fn on_signals() -> anyhow::Result<Self> {
-        let asked = Arc::new(AtomicBool::new(false));
+        let requested = Arc::new(AtomicBool::new(false));
         let listen = |kind| signal(kind).context("signals cannot be listened to");
         let mut interrupt = listen(SignalKind::interrupt())?;
         let mut terminate = listen(SignalKind::terminate())?;
-        let heard = Arc::clone(&asked);
+        let heard = Arc::clone(&requested);
         tokio::spawn(async move {
             loop {
                 tokio::select! {
@@ -34,17 +34,17 @@ impl Interrupt {
                 eprintln!("\nStopping in order; once more stops at once.");
             }
         });
-        Ok(Self { asked })
+        Ok(Self { requested })
     }
 
-    /// Whether we were asked.
-    pub fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+    /// Whether we were requested.
+    pub fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
     }
 
-    /// Ends what is under way if we were asked.
+    /// Ends what is under way if we were requested.
     pub fn check(&self) -> anyhow::Result<()> {
-        if self.is_asked() {
+        if self.is_requested() {
             bail!("interrupted");
         }
         Ok(())

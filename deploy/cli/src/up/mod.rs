@@ -38,7 +38,7 @@ const TENANT: &str = "school";
 const INTERRUPTED: u8 = 130;
 
 /// How long something that ended stays unnoticed at most.
-const TEND_EVERY: Duration = Duration::from_millis(200);
+const SUPERVISION_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Imported where no file is named.
 const SAMPLE: &str = include_str!("../../../sample/users.csv");
@@ -91,7 +91,7 @@ pub async fn run(up: Up) -> anyhow::Result<ExitCode> {
 
 impl Up {
     fn run(&self, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
-        let file = self.file.as_deref().map(readable).transpose()?;
+        let file = self.file.as_deref().map(readable_path).transpose()?;
         if !rollcall_servers::is_free(self.port) {
             bail!(
                 "port {} on 127.0.0.1 is in use: set ROLLCALL_PORT to a free one, or stop what listens there",
@@ -106,7 +106,7 @@ impl Up {
         let stopped = progress.step("Stopping", || stack.stop());
         match served {
             // An interruption makes what was under way fail; that is not worth a word.
-            Err(_) if interrupt.is_asked() => stopped.map(|()| ExitCode::from(INTERRUPTED)),
+            Err(_) if interrupt.is_requested() => stopped.map(|()| ExitCode::from(INTERRUPTED)),
             Err(reason) => Err(reason),
             Ok(status) => stopped.map(|()| status),
         }
@@ -123,7 +123,7 @@ impl Up {
     ) -> anyhow::Result<ExitCode> {
         stack.start_servers(progress)?;
         interrupt.check()?;
-        progress.step("Bringing the tables up to date", || stack.rollcall(&["migrate"], ""))?;
+        progress.step("Bringing the tables up to date", || stack.run_rollcall(&["migrate"], ""))?;
         interrupt.check()?;
         progress.step("Creating tenant and administrator", || create_accounts(home, stack, progress))?;
         interrupt.check()?;
@@ -137,46 +137,46 @@ impl Up {
             Some(file) => file,
             None => home.write_sample(SAMPLE)?,
         };
-        progress.say(&welcome(home, &client, &file));
+        progress.print(&instructions(home, &client, &file));
 
         if !self.no_import {
             let name = file.file_name().unwrap_or_default().display().to_string();
             let success = progress.step(&format!("Importing {name}"), || {
-                client.post(&file, interrupt, || stack.tend(progress))
+                client.import(&file, interrupt, || stack.restart_exited(progress))
             })?;
             if self.once {
                 return Ok(if success { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
         }
-        progress.say("Serving. Ctrl-C stops everything.");
-        while !interrupt.is_asked() {
-            stack.tend(progress);
-            thread::sleep(TEND_EVERY);
+        progress.print("Serving. Ctrl-C stops everything.");
+        while !interrupt.is_requested() {
+            stack.restart_exited(progress);
+            thread::sleep(SUPERVISION_INTERVAL);
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// The absolute path of a file, known to be readable before anything is started for its sake.
-fn readable(file: &Path) -> anyhow::Result<PathBuf> {
+fn readable_path(file: &Path) -> anyhow::Result<PathBuf> {
     fs::File::open(file)
         .and_then(|_| file.canonicalize())
         .with_context(|| format!("{} cannot be read: name the CSV file to import", file.display()))
 }
 
 fn create_accounts(home: &Home, stack: &Stack<'_>, progress: &Progress) -> anyhow::Result<()> {
-    stack.rollcall(&["tenant", "add", TENANT, "--if-missing"], "")?;
+    stack.run_rollcall(&["tenant", "add", TENANT, "--if-missing"], "")?;
     let add = ["admin", "add", TENANT, ADMINISTRATOR];
     let password = format!("{}\n", home.password());
-    let answer = stack.rollcall(&[&add[..], &["--if-missing", "--json"]].concat(), &password)?;
+    let answer = stack.run_rollcall(&[&add[..], &["--if-missing", "--json"]].concat(), &password)?;
     let was_there = answer.contains(r#""outcome":"unchanged""#);
     if was_there && home.credentials_are_new() {
-        if stack.has_own_database() {
+        if stack.has_private_database() {
             // The database is ours and its credentials were lost with the file: these replace them.
-            stack.rollcall(&add, &password)?;
+            stack.run_rollcall(&add, &password)?;
         } else {
             // Somebody may log in with the password there is; it is not ours to replace.
-            progress.say(&format!(
+            progress.print(&format!(
                 "The database has an administrator {ADMINISTRATOR} already. Write its user:password to {}, \
                  or set a new password with `rollcall admin add {TENANT} {ADMINISTRATOR}`.",
                 home.credentials().display()
@@ -187,7 +187,7 @@ fn create_accounts(home: &Home, stack: &Stack<'_>, progress: &Progress) -> anyho
 }
 
 /// Where everything is, for somebody who sees it for the first time.
-fn welcome(home: &Home, client: &Client<'_>, file: &Path) -> String {
+fn instructions(home: &Home, client: &Client<'_>, file: &Path) -> String {
     format!(
         "\nRollcall serves at {url}\n  credentials  {credentials}\n  certificate  {certificate}\n  \
          environment  source {env}\n  logs         {logs}\n\nTo import a file again:\n  {curl}\n",
@@ -196,6 +196,6 @@ fn welcome(home: &Home, client: &Client<'_>, file: &Path) -> String {
         certificate = home.certificate().display(),
         env = home.env_file().display(),
         logs = home.logs().display(),
-        curl = client.curl_line(file),
+        curl = client.curl_command(file),
     )
 }

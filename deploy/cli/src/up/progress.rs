@@ -33,13 +33,13 @@ impl Progress {
             spinner.finish_and_clear();
         }
         let mark = if done.is_ok() { '✓' } else { '✗' };
-        self.say(&format!("{mark} {what} ({:.1} s)", begin.elapsed().as_secs_f64()));
+        self.print(&format!("{mark} {what} ({:.1} s)", begin.elapsed().as_secs_f64()));
         done
     }
 
     /// One or more lines. Not while a step is under way at a terminal, whose spinner would tear them.
     #[expect(clippy::unused_self, reason = "what is said goes where progress goes")]
-    pub fn say(&self, text: &str) {
+    pub fn print(&self, text: &str) {
         eprintln!("{text}");
     }
 }

@@ -26,9 +26,9 @@ pub struct Stack<'a> {
     amqp_url: String,
     // What is given by URL is not ours to start, watch or stop.
     postgres: Option<Server>,
-    postgres_restarts: Restarts,
+    postgres_restarts: RestartSchedule,
     rabbit: Option<Server>,
-    rabbit_restarts: Restarts,
+    rabbit_restarts: RestartSchedule,
     processes: Vec<Supervised>,
 }
 
@@ -38,12 +38,12 @@ struct Supervised {
     name: &'static str,
     launch: Launch,
     process: Process,
-    restarts: Restarts,
+    restarts: RestartSchedule,
 }
 
 /// When something that keeps ending is started again: the sooner it ends, the later.
 #[derive(Debug)]
-struct Restarts {
+struct RestartSchedule {
     started: Instant,
     delay: Duration,
     /// When to start it again, if it has ended.
@@ -58,35 +58,40 @@ impl<'a> Stack<'a> {
             database_url: String::new(),
             amqp_url: String::new(),
             postgres: None,
-            postgres_restarts: Restarts::new(),
+            postgres_restarts: RestartSchedule::new(),
             rabbit: None,
-            rabbit_restarts: Restarts::new(),
+            rabbit_restarts: RestartSchedule::new(),
             processes: Vec::new(),
         }
     }
 
     /// Starts the private servers, both at the same time, and writes down how to reach them.
     pub fn start_servers(&mut self, progress: &Progress) -> anyhow::Result<()> {
-        let (database, amqp) = (given("DATABASE_URL")?, given("AMQP_URL")?);
+        let (database, amqp) = (setting("DATABASE_URL")?, setting("AMQP_URL")?);
         let what = match (&database, &amqp) {
             (None, None) => "Starting PostgreSQL and RabbitMQ",
             (None, Some(_)) => "Starting PostgreSQL; RabbitMQ is that of AMQP_URL",
             (Some(_), None) => "Starting RabbitMQ; PostgreSQL is that of DATABASE_URL",
             (Some(_), Some(_)) => "Using the servers of DATABASE_URL and AMQP_URL",
         };
-        progress.step(what, || self.start_missing(database, amqp))
+        progress.step(what, || self.start_private_servers(database, amqp))
     }
 
-    fn start_missing(&mut self, database: Option<String>, amqp: Option<String>) -> anyhow::Result<()> {
+    fn start_private_servers(
+        &mut self,
+        database: Option<String>,
+        amqp: Option<String>,
+    ) -> anyhow::Result<()> {
         let home = self.home;
         let (postgres, rabbit) = thread::scope(|scope| {
             let rabbit = amqp.is_none().then(|| {
-                let rabbit = RabbitMq::at(home.server("rabbitmq")).log(home.logs().join("rabbitmq.log"));
+                let rabbit =
+                    RabbitMq::at(home.server_folder("rabbitmq")).log(home.logs().join("rabbitmq.log"));
                 scope.spawn(|| rabbit.start())
             });
-            let postgres = database
-                .is_none()
-                .then(|| Postgres::at(home.server("postgres")).log(home.logs().join("postgres.log")).start());
+            let postgres = database.is_none().then(|| {
+                Postgres::at(home.server_folder("postgres")).log(home.logs().join("postgres.log")).start()
+            });
             (postgres, rabbit.map(|starting| starting.join().expect("the start of a server does not panic")))
         });
         // If one failed, the other is stopped as it is dropped.
@@ -97,12 +102,12 @@ impl<'a> Stack<'a> {
     }
 
     /// Whether the database is our private one.
-    pub fn has_own_database(&self) -> bool {
+    pub fn has_private_database(&self) -> bool {
         self.postgres.is_some()
     }
 
     /// Runs this very command with other arguments on the service, `input` on its standard input; returns its answer.
-    pub fn rollcall(&self, arguments: &[&str], input: &str) -> anyhow::Result<String> {
+    pub fn run_rollcall(&self, arguments: &[&str], input: &str) -> anyhow::Result<String> {
         let mut child = Command::new(own_executable()?)
             .args(arguments)
             .envs(self.environment())
@@ -128,8 +133,10 @@ impl<'a> Stack<'a> {
     /// Starts API and worker. They run; whether the API is ready is for its client to find out.
     pub fn start_processes(&mut self) -> anyhow::Result<()> {
         for (name, program) in [("API", "rollcall-api"), ("worker", "rollcall-worker")] {
-            let mut launch =
-                Launch::new(beside_us(program)?, self.home.logs().join(program).with_extension("log"));
+            let mut launch = Launch::new(
+                sibling_executable(program)?,
+                self.home.logs().join(program).with_extension("log"),
+            );
             for (name, value) in self.environment() {
                 launch = launch.env(name, value);
             }
@@ -137,7 +144,7 @@ impl<'a> Stack<'a> {
                 launch = launch.without_env(other_way);
             }
             let process = Process::start(&launch)?;
-            self.processes.push(Supervised { name, launch, process, restarts: Restarts::new() });
+            self.processes.push(Supervised { name, launch, process, restarts: RestartSchedule::new() });
         }
         Ok(())
     }
@@ -157,7 +164,7 @@ impl<'a> Stack<'a> {
     }
 
     /// Starts again what has ended. To be called now and then, as long as everything should run.
-    pub fn tend(&mut self, progress: &Progress) {
+    pub fn restart_exited(&mut self, progress: &Progress) {
         let servers = [
             ("PostgreSQL", &mut self.postgres, &mut self.postgres_restarts),
             ("RabbitMQ", &mut self.rabbit, &mut self.rabbit_restarts),
@@ -168,10 +175,10 @@ impl<'a> Stack<'a> {
                 continue;
             }
             let log = server.log().to_owned();
-            restarts.tend(&format!("{name} has ended"), &log, progress, || server.restart());
+            restarts.restart_when_due(&format!("{name} has ended"), &log, progress, || server.restart());
         }
         for supervised in &mut self.processes {
-            supervised.tend(progress);
+            supervised.restart_if_exited(progress);
         }
     }
 
@@ -216,23 +223,28 @@ impl<'a> Stack<'a> {
 }
 
 impl Supervised {
-    fn tend(&mut self, progress: &Progress) {
+    fn restart_if_exited(&mut self, progress: &Progress) {
         let Some(status) = self.process.ended() else { return };
         let Self { name, launch, process, restarts } = self;
-        restarts.tend(&format!("The {name} has ended ({status})"), launch.log(), progress, || {
-            *process = Process::start(launch)?;
-            Ok(())
-        });
+        restarts.restart_when_due(
+            &format!("The {name} has ended ({status})"),
+            launch.log(),
+            progress,
+            || {
+                *process = Process::start(launch)?;
+                Ok(())
+            },
+        );
     }
 }
 
-impl Restarts {
+impl RestartSchedule {
     fn new() -> Self {
         Self { started: Instant::now(), delay: FIRST_DELAY, again_at: None }
     }
 
     /// Of something that has ended: says so once, and starts it again when it is time.
-    fn tend(
+    fn restart_when_due(
         &mut self,
         what: &str,
         log: &Path,
@@ -245,12 +257,12 @@ impl Restarts {
                 if self.started.elapsed() > LONGEST_DELAY {
                     self.delay = FIRST_DELAY;
                 }
-                progress.say(&format!(
+                progress.print(&format!(
                     "{what}; starting it again in {} s. Its log: {}",
                     self.delay.as_secs(),
                     log.display()
                 ));
-                self.put_off();
+                self.postpone();
             }
             Some(when) if when <= Instant::now() => match start() {
                 Ok(()) => {
@@ -258,22 +270,22 @@ impl Restarts {
                     self.again_at = None;
                 }
                 Err(error) => {
-                    progress.say(&error.to_string());
-                    self.put_off();
+                    progress.print(&error.to_string());
+                    self.postpone();
                 }
             },
             Some(_) => {}
         }
     }
 
-    fn put_off(&mut self) {
+    fn postpone(&mut self) {
         self.again_at = Some(Instant::now() + self.delay);
         self.delay = (self.delay * 2).min(LONGEST_DELAY);
     }
 }
 
 /// A setting given by value or by the file that holds it.
-fn given(name: &str) -> anyhow::Result<Option<String>> {
+fn setting(name: &str) -> anyhow::Result<Option<String>> {
     if let Some(value) = std::env::var(name).ok().filter(|value| !value.is_empty()) {
         return Ok(Some(value));
     }
@@ -299,7 +311,7 @@ fn own_executable() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("this command cannot find its own executable")
 }
 
-fn beside_us(program: &str) -> anyhow::Result<OsString> {
+fn sibling_executable(program: &str) -> anyhow::Result<OsString> {
     let path = own_executable()?.with_file_name(program);
     if !path.exists() {
         bail!(
