@@ -1,14 +1,14 @@
 //! `rollcall up`: the whole service on one machine, from nothing to an imported roster.
 //!
-//! The servers are private ones (`rollcall-servers`), the API and the worker are the executables beside this one, and
-//! what an operator would do is done by this command's own subcommands: there is one way to do each thing.
+//! PostgreSQL and RabbitMQ are private servers (`rollcall-servers`), API and worker are the executables in the same folder
+//! as this one, and tables, tenant and administrator are created with this command's own subcommands.
 //!
-//! | module | holds |
+//! | module | contains |
 //! |---|---|
-//! | [`home`] | the state folder: key, credentials, certificate, the `env` file |
-//! | [`stack`] | the servers and processes, started, watched and stopped in order |
-//! | [`client`] | the upload, by the same curl that a school's script runs |
-//! | [`progress`], [`interrupt`] | what a person sees, and Ctrl-C |
+//! | [`home`] | the home folder: key, credentials, certificate, the `env` file |
+//! | [`stack`] | starts, supervises and stops servers and processes |
+//! | [`client`] | uploads the file with curl, as a school's script does |
+//! | [`progress`], [`interrupt`] | progress on standard error, shutdown on Ctrl-C |
 
 mod client;
 mod home;
@@ -34,48 +34,47 @@ use self::stack::Stack;
 /// The tenant that the first start creates.
 const TENANT: &str = "school";
 
-/// What a shell reports of a command that Ctrl-C ended before its work was done.
+/// The exit status that shells use for a command that Ctrl-C interrupted.
 const INTERRUPTED: u8 = 130;
 
-/// How long something that ended stays unnoticed at most.
 const SUPERVISION_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Imported where no file is named.
+/// Imported if no file is given.
 const SAMPLE: &str = include_str!("../../../sample/users.csv");
 
 /// Run the whole service on this machine and import a roster
 ///
 /// Starts a private PostgreSQL and RabbitMQ, the API and a worker, creates the tenant `school` with the administrator
-/// `autoimport`, and posts FILE over HTTPS as a school's script would. The standard output is the result as JSON and
-/// nothing else. Serves until Ctrl-C.
+/// `autoimport`, and uploads FILE over HTTPS as a school's script would. Prints only the result, as JSON, to standard
+/// output. Then serves until Ctrl-C.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Everything is kept in the home folder and used again by the next start:
+All state is kept in the home folder, and the next start uses it again:
   credentials      user:password of the administrator
-  env              to be sourced: DATABASE_URL, AMQP_URL and the rest, so that `rollcall` and `psql` work on it
+  env              environment of the service: after `source env`, `rollcall` and `psql \"$DATABASE_URL\"` work on it
   certificate.pem  the API's self-signed certificate
-  logs/            a log of each server and process
+  logs/            one log for each server and process
 
-With DATABASE_URL or AMQP_URL set, that server is used in place of a private one; with ROLLCALL_KEY_FILE set, that key.
-Two services side by side need a home and a port each.
+If DATABASE_URL or AMQP_URL is set, that server is used instead of a private one; if ROLLCALL_KEY_FILE is set, that key.
+To run two services on one machine, give each its own home folder and port.
 
 Examples:
-  rollcall up                      # a sample roster, then serve
+  rollcall up                      # import a sample roster, then serve
   rollcall up users.csv --once     # import, stop, exit 0 if every row was imported, else 1
-  rollcall up --no-import          # only serve")]
+  rollcall up --no-import          # serve without importing")]
 pub struct Up {
-    /// The roster to import; a sample of a few users where none is named
+    /// The CSV file to import [default: a sample of a few users]
     file: Option<PathBuf>,
-    /// Stop everything after the import; exit 0 if the result says success, else 1
+    /// Stop everything after the import; exit 0 if every row was imported, else 1
     #[arg(long, conflicts_with = "no_import")]
     once: bool,
     /// Serve without importing anything
     #[arg(long, conflicts_with = "file")]
     no_import: bool,
-    /// The folder for data, logs, uploads, certificate and credentials
+    /// Home folder: data, logs, uploads, certificate and credentials
     #[arg(long, env = "ROLLCALL_HOME", value_name = "FOLDER", default_value = "target/rollcall")]
     home: PathBuf,
-    /// The HTTPS port on 127.0.0.1
+    /// HTTPS port on 127.0.0.1
     #[arg(
         long, env = "ROLLCALL_PORT", value_name = "PORT", default_value_t = 8443,
         value_parser = clap::value_parser!(u16).range(1..)
@@ -83,7 +82,7 @@ pub struct Up {
     port: u16,
 }
 
-/// Runs the service until the import is done (`--once`) or somebody says stop.
+/// Runs the service until the import has finished (`--once`) or a signal requests a shutdown.
 pub async fn run(up: Up) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::on_signals()?;
     tokio::task::spawn_blocking(move || up.run(&interrupt)).await?
@@ -94,7 +93,7 @@ impl Up {
         let file = self.file.as_deref().map(readable_path).transpose()?;
         if !rollcall_servers::is_free(self.port) {
             bail!(
-                "port {} on 127.0.0.1 is in use: set ROLLCALL_PORT to a free one, or stop what listens there",
+                "port {} on 127.0.0.1 is in use: set ROLLCALL_PORT to a free port, or stop the program that listens there",
                 self.port
             );
         }
@@ -105,14 +104,14 @@ impl Up {
         let served = self.serve(&home, &mut stack, file, &progress, interrupt);
         let stopped = progress.step("Stopping", || stack.stop());
         match served {
-            // An interruption makes what was under way fail; that is not worth a word.
+            // The shutdown made the current step fail: not an error worth reporting.
             Err(_) if interrupt.is_requested() => stopped.map(|()| ExitCode::from(INTERRUPTED)),
             Err(reason) => Err(reason),
             Ok(status) => stopped.map(|()| status),
         }
     }
 
-    /// From the start of the servers to the moment when everything has to stop again.
+    /// Starts everything, imports, and serves until it is time to stop.
     fn serve(
         &self,
         home: &Home,
@@ -123,7 +122,7 @@ impl Up {
     ) -> anyhow::Result<ExitCode> {
         stack.start_servers(progress)?;
         interrupt.check()?;
-        progress.step("Bringing the tables up to date", || stack.run_rollcall(&["migrate"], ""))?;
+        progress.step("Updating the tables", || stack.run_rollcall(&["migrate"], ""))?;
         interrupt.check()?;
         progress.step("Creating tenant and administrator", || create_accounts(home, stack, progress))?;
         interrupt.check()?;
@@ -148,7 +147,7 @@ impl Up {
                 return Ok(if success { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
         }
-        progress.print("Serving. Ctrl-C stops everything.");
+        progress.print("Serving. Press Ctrl-C to stop.");
         while !interrupt.is_requested() {
             stack.restart_exited(progress);
             thread::sleep(SUPERVISION_INTERVAL);
@@ -157,11 +156,11 @@ impl Up {
     }
 }
 
-/// The absolute path of a file, known to be readable before anything is started for its sake.
+/// Returns the absolute path of a file. Checks that it is readable before any server is started.
 fn readable_path(file: &Path) -> anyhow::Result<PathBuf> {
-    fs::File::open(file)
-        .and_then(|_| file.canonicalize())
-        .with_context(|| format!("{} cannot be read: name the CSV file to import", file.display()))
+    fs::File::open(file).and_then(|_| file.canonicalize()).with_context(|| {
+        format!("{} cannot be read: give the path of the CSV file to import", file.display())
+    })
 }
 
 fn create_accounts(home: &Home, stack: &Stack<'_>, progress: &Progress) -> anyhow::Result<()> {
@@ -169,15 +168,15 @@ fn create_accounts(home: &Home, stack: &Stack<'_>, progress: &Progress) -> anyho
     let add = ["admin", "add", TENANT, ADMINISTRATOR];
     let password = format!("{}\n", home.password());
     let answer = stack.run_rollcall(&[&add[..], &["--if-missing", "--json"]].concat(), &password)?;
-    let was_there = answer.contains(r#""outcome":"unchanged""#);
-    if was_there && home.credentials_are_new() {
+    let existed = answer.contains(r#""outcome":"unchanged""#);
+    if existed && home.credentials_are_new() {
         if stack.has_private_database() {
-            // The database is ours and its credentials were lost with the file: these replace them.
+            // The file with the password is lost. The database is private, so a new password can replace the old one.
             stack.run_rollcall(&add, &password)?;
         } else {
-            // Somebody may log in with the password there is; it is not ours to replace.
+            // Other clients may use the existing password, so it must not be replaced here.
             progress.print(&format!(
-                "The database has an administrator {ADMINISTRATOR} already. Write its user:password to {}, \
+                "The database already has an administrator {ADMINISTRATOR}. Write its user:password to {}, \
                  or set a new password with `rollcall admin add {TENANT} {ADMINISTRATOR}`.",
                 home.credentials().display()
             ));
@@ -186,11 +185,11 @@ fn create_accounts(home: &Home, stack: &Stack<'_>, progress: &Progress) -> anyho
     Ok(())
 }
 
-/// Where everything is, for somebody who sees it for the first time.
+/// Where the service and its files are, and how to import another file.
 fn instructions(home: &Home, client: &Client<'_>, file: &Path) -> String {
     format!(
-        "\nRollcall serves at {url}\n  credentials  {credentials}\n  certificate  {certificate}\n  \
-         environment  source {env}\n  logs         {logs}\n\nTo import a file again:\n  {curl}\n",
+        "\nRollcall is running at {url}\n  credentials  {credentials}\n  certificate  {certificate}\n  \
+         environment  source {env}\n  logs         {logs}\n\nTo import a file:\n  {curl}\n",
         url = home.url(),
         credentials = home.credentials().display(),
         certificate = home.certificate().display(),
