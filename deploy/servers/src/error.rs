@@ -38,7 +38,8 @@ pub enum Error {
 
     /// There is no user to run the server as instead of root.
     #[error(
-        "{server} refuses to run as root and neither the user `{preferred}` nor the user `nobody` exists. Run this command as an ordinary user."
+        "{server} refuses to run as root and neither the user `{preferred}` nor the user `nobody` exists. \
+         Run this command as an ordinary user."
     )]
     NoOrdinaryUser {
         server: &'static str,

@@ -36,7 +36,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Keeps the cluster in `folder`, which is created if it does not exist. A cluster from an earlier start is used again.
+    /// Keeps the cluster in `folder`, which is created if it does not exist. A later start uses the same cluster.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         let settings = [
             // Enough for the API, several workers, a few consoles and a test run at the same time.
@@ -65,7 +65,7 @@ impl Postgres {
         self
     }
 
-    /// Trades durability for speed: a power cut loses data, but [`Server::kill`] does not corrupt it.
+    /// Trades durability for speed: a power failure loses data, but [`Server::kill`] does not corrupt it.
     #[must_use]
     pub fn throwaway(mut self) -> Self {
         self.durable = false;

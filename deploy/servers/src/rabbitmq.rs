@@ -39,7 +39,7 @@ pub struct RabbitMq {
 }
 
 impl RabbitMq {
-    /// Keeps the node in `folder`, which is created if it does not exist. Data from an earlier start is used again.
+    /// Keeps the node in `folder`, which is created if it does not exist. A later start uses the same data.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), settings: Vec::new(), advanced: "[].\n".to_owned(), log: None }
     }

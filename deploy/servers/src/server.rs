@@ -124,7 +124,7 @@ impl Server {
         self.kill_all()
     }
 
-    /// Kills all processes of the server at once, as a power cut would. [`Server::restart`] starts it again.
+    /// Kills all processes of the server at once, as a power failure would. [`Server::restart`] starts it again.
     pub fn kill(&mut self) -> Result<(), Error> {
         if let Some(mut process) = self.process.take() {
             if process.ended().is_none() {
@@ -179,7 +179,7 @@ impl Server {
             ended = process.ended().is_some();
             ended || (self.kind.is_ready)(address)
         });
-        // Checked last: another server on this port could have answered.
+        // The process is checked last: if it has exited, another server on this port answered.
         let ready = !ended && (self.kind.is_ready)(address) && process.ended().is_none();
         self.process = Some(process);
         if ready {

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Long enough to cost no processor time, short enough not to delay a start noticeably.
+/// Long enough to use little processor time, short enough not to delay a start noticeably.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Polls `condition` until it is true or `limit` has passed. Returns whether it became true.

@@ -1,4 +1,4 @@
-//! `rollcall jobs`: lists and shows imports, cancels one, or runs one again.
+//! `rollcall jobs`: lists and shows imports, cancels one, or retries one.
 
 mod view;
 

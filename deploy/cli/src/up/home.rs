@@ -158,7 +158,7 @@ fn key_file(folder: &Path) -> anyhow::Result<PathBuf> {
         let given = PathBuf::from(given);
         return given
             .canonicalize()
-            .with_context(|| format!("ROLLCALL_KEY_FILE names {}, which cannot be read", given.display()));
+            .with_context(|| format!("ROLLCALL_KEY_FILE is set to {}, which cannot be read", given.display()));
     }
     let own = folder.join("key");
     if !own.exists() {
