@@ -1,5 +1,5 @@
-//! `rollcall admin`: adds administrators. The password is read from a prompt or from standard input, never from the command
-//! line, which other users of the machine can read and which ends up in the shell's history.
+//! `rollcall admin`: adds administrators. The password is read from a prompt or from standard input, never from the
+//! command line, which other users of the machine can read and which ends up in the shell's history.
 
 use std::io::{self, BufRead, IsTerminal as _};
 

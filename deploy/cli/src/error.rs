@@ -30,11 +30,13 @@ pub enum CommandError {
     #[error("there is no tenant named {name}: choose one of {}", .known.join(", "))]
     UnknownTenant { name: String, known: Vec<String> },
     #[error(
-        "a tenant named {0} already exists: change it with `rollcall tenant set {0}`, or pass --if-missing to leave it unchanged"
+        "a tenant named {0} already exists: change it with `rollcall tenant set {0}`, or pass --if-missing to leave it \
+         unchanged"
     )]
     TenantExists(String),
     #[error(
-        "the host name {0} belongs to another tenant: find that tenant with `rollcall tenant list` and remove the host name from it with --remove-host first"
+        "the host name {0} belongs to another tenant: find that tenant with `rollcall tenant list` and \
+         remove the host name from it with --remove-host first"
     )]
     HostTaken(String),
     #[error("the tenant {tenant} does not have the host name {host}: its host names are {}", listed(.known))]
@@ -49,7 +51,8 @@ pub enum CommandError {
     #[error("the password is not UTF-8: save it as UTF-8 text, or type it at a terminal")]
     PasswordNotUtf8,
     #[error(
-        "the password is empty: nothing was changed; type one at the prompt, or pass it as the first line of standard input"
+        "the password is empty: nothing was changed; type one at the prompt, or pass it as the first line of standard \
+         input"
     )]
     PasswordEmpty,
     #[error("the password is longer than {0} bytes: choose a shorter one")]
@@ -71,7 +74,8 @@ pub enum CommandError {
     #[error("the import {id} is {status}: only one that was abandoned or cancelled can run again")]
     NotRetryable { id: ImportId, status: &'static str },
     #[error(
-        "the upload of the import {0} has been deleted: have the file sent again (ROLLCALL_UPLOAD_RETENTION_DAYS sets how long uploads are kept)"
+        "the upload of the import {0} has been deleted: have the file sent again \
+         (ROLLCALL_UPLOAD_RETENTION_DAYS sets how long uploads are kept)"
     )]
     UploadDeleted(ImportId),
 

@@ -28,7 +28,8 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Output;
 
-/// Sets up and operates Rollcall, which imports school rosters, sent as CSV files over HTTP, into a library's user database
+/// Sets up and operates Rollcall, which imports school rosters, sent as CSV files over HTTP, into a library's user
+/// database
 #[derive(Debug, Parser)]
 #[command(
     name = "rollcall",

@@ -12,7 +12,8 @@ pub struct Size(i64);
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SizeError {
     #[error(
-        "write a number and a unit, such as 500MB or 2GiB: kB, MB, GB, TB are powers of 1000, KiB, MiB, GiB, TiB powers of 1024"
+        "write a number and a unit, such as 500MB or 2GiB: kB, MB, GB, TB are powers of 1000, \
+         KiB, MiB, GiB, TiB powers of 1024"
     )]
     Invalid,
     #[error("write a size of at least 1 byte")]

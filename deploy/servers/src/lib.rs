@@ -1,8 +1,8 @@
 //! Private PostgreSQL and RabbitMQ servers. Each runs in its own folder, on a free port of 127.0.0.1, with a generated
 //! password, and stops when its owner exits.
 //!
-//! `rollcall up` and the tests run on these servers; the fault tests stop, kill, pause and restart them. The crate knows
-//! nothing of Rollcall's tables and queues, nor of HTTP: it returns a URL for each server.
+//! `rollcall up` and the tests run on these servers; the fault tests stop, kill, pause and restart them. The crate
+//! knows nothing of Rollcall's tables and queues, nor of HTTP: it returns a URL for each server.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), rollcall_servers::Error> {
@@ -22,8 +22,8 @@
 //! - **One owner.** A folder is locked while a server runs in it. A second start fails and names the process that holds
 //!   the lock.
 //! - **Ready means ready.** `start` returns when the server has answered a client's first message.
-//! - **No leftover processes.** Dropping a [`Server`] stops all its processes, including those in sessions of their own.
-//!   If the owner is killed, the kernel signals the server to shut down.
+//! - **No leftover processes.** Dropping a [`Server`] stops all its processes, including those in other sessions. If the
+//!   owner is killed, the kernel signals the server to shut down.
 //!
 //! All calls block. From asynchronous code, call them on a blocking thread.
 //!

@@ -6,8 +6,8 @@ use std::ops::Range;
 use crate::error::Error;
 use crate::secret::random_hex;
 
-/// Below the kernel's range for the ports of outgoing connections. A server with a port from that range could lose it to
-/// an outgoing connection while the server is down, and a client that reconnects could end up connected to itself.
+/// Below the kernel's range for the ports of outgoing connections. A server with a port from that range could lose it
+/// to an outgoing connection while the server is down, and a client that reconnects could end up connected to itself.
 const RANGE: Range<u16> = 15_000..32_000;
 
 const ATTEMPTS: usize = 200;

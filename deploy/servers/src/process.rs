@@ -198,8 +198,8 @@ impl Process {
         }
     }
 
-    /// Signals only the child, not its group. Call it only before the child is reaped: afterwards another process may have
-    /// its id.
+    /// Signals only the child, not its group. Call it only before the child is reaped: afterwards another process may
+    /// have its id.
     pub(crate) fn signal(&self, signal: Signal) {
         let _ = kill(Pid::from_raw(self.id().cast_signed()), signal);
     }

@@ -124,8 +124,8 @@ impl RabbitMq {
             ("listeners.tcp.1", format!("127.0.0.1:{port}")),
             ("default_user", USER.to_owned()),
             ("default_pass", password.to_owned()),
-            // RabbitMQ blocks publishers when less space is free. Wake-ups are small and all state is in PostgreSQL, so a
-            // low limit is enough.
+            // RabbitMQ blocks publishers when less space is free. Wake-ups are small and all state is in PostgreSQL, so
+            // a low limit is enough.
             ("disk_free_limit.absolute", "50MB".to_owned()),
             ("vm_memory_high_watermark.absolute", "512MB".to_owned()),
         ];
@@ -152,8 +152,8 @@ fn program() -> Result<PathBuf, Error> {
 
 /// Options that put the folders with the most modules first in Erlang's code path.
 ///
-/// The start script puts the server's seventy plugins before Erlang's own libraries, so that Erlang searches most of those
-/// folders in vain for each of the thousand modules that it loads at the start. This halves the startup time.
+/// The start script puts the server's seventy plugins before Erlang's own libraries, so that Erlang searches most of
+/// those folders in vain for each of the thousand modules that it loads at the start. This halves the startup time.
 fn code_path(program: &Path) -> String {
     let plugins = program.ancestors().nth(2).map(|server| server.join("plugins")).unwrap_or_default();
     let core = ["rabbit-", "rabbit_common-", "ra-", "rabbitmq_prelaunch-", "cuttlefish-"];

@@ -165,8 +165,8 @@ impl Server {
 
     fn run(&mut self) -> Result<(), Error> {
         if let Some(name) = self.kind.stale_file {
-            // The folder is locked and no process of this server runs, so the file is stale. The process id in it may now
-            // belong to another process: the server would mistake that for a running server and refuse to start.
+            // The folder is locked and no process of this server runs, so the file is stale. The process id in it may
+            // now belong to another process: the server would mistake that for a running server and refuse to start.
             let stale_file = self.processes.folder.join(name);
             if stale_file.exists() {
                 fs::remove_file(&stale_file).map_err(Error::file("remove", &stale_file))?;

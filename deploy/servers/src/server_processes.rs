@@ -1,8 +1,8 @@
 //! Finds the processes of one server.
 //!
-//! Neither the process group nor the process tree contains them all: children of PostgreSQL and Erlang start sessions of
-//! their own, and lose their parent when it is killed. They all keep the server's working folder, so that identifies them.
-//! The program's name has to match too, so that a shell that was started in this folder is left alone.
+//! Neither the process group nor the process tree contains them all: children of PostgreSQL and Erlang start sessions
+//! of their own, and lose their parent when it is killed. They all keep the server's working folder, so that identifies
+//! them. The program's name has to match too, so that a shell that was started in this folder is left alone.
 
 use std::fs;
 use std::path::PathBuf;

@@ -45,8 +45,8 @@ impl Home {
     fn open_existing(folder: PathBuf, port: u16) -> anyhow::Result<Self> {
         let lock = FolderLock::take(&folder).map_err(|error| match error {
             Error::InUse { owner, .. } => anyhow::anyhow!(
-                "{} is in use by a running `rollcall up` (process {owner}): stop that process, or set ROLLCALL_HOME and \
-                 ROLLCALL_PORT for a second service",
+                "{} is in use by a running `rollcall up` (process {owner}): stop that process, or set \
+                 ROLLCALL_HOME and ROLLCALL_PORT for a second service",
                 folder.display()
             ),
             error => error.into(),
@@ -148,17 +148,17 @@ impl Home {
     }
 }
 
-/// Returns the key file from the environment, or one that the first start creates. Data that is sealed with one key cannot
-/// be opened with another.
+/// Returns the key file from the environment, or one that the first start creates. Data that is sealed with one key
+/// cannot be opened with another.
 fn key_file(folder: &Path) -> anyhow::Result<PathBuf> {
     if std::env::var_os("ROLLCALL_KEY").is_some() {
         bail!("ROLLCALL_KEY is set: write the key to a file and set ROLLCALL_KEY_FILE to its path instead");
     }
     if let Some(given) = std::env::var_os("ROLLCALL_KEY_FILE") {
         let given = PathBuf::from(given);
-        return given
-            .canonicalize()
-            .with_context(|| format!("ROLLCALL_KEY_FILE is set to {}, which cannot be read", given.display()));
+        return given.canonicalize().with_context(|| {
+            format!("ROLLCALL_KEY_FILE is set to {}, which cannot be read", given.display())
+        });
     }
     let own = folder.join("key");
     if !own.exists() {

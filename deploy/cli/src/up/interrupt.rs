@@ -1,5 +1,5 @@
-//! Shutdown on Ctrl-C and SIGTERM. The first signal shuts everything down cleanly, the second stops immediately. Closing
-//! the terminal (SIGHUP) stops immediately, unless the command runs under `nohup`.
+//! Shutdown on Ctrl-C and SIGTERM. The first signal shuts everything down cleanly, the second stops immediately.
+//! Closing the terminal (SIGHUP) stops immediately, unless the command runs under `nohup`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! `rollcall up`: the whole service on one machine, from nothing to an imported roster.
 //!
-//! PostgreSQL and RabbitMQ are private servers (`rollcall-servers`), API and worker are the executables in the same folder
-//! as this one, and tables, tenant and administrator are created with this command's own subcommands.
+//! PostgreSQL and RabbitMQ are private servers (`rollcall-servers`), API and worker are the executables in the same
+//! folder as this one, and tables, tenant and administrator are created with this command's own subcommands.
 //!
 //! | module | contains |
 //! |---|---|
@@ -93,7 +93,8 @@ impl Up {
         let file = self.file.as_deref().map(readable_path).transpose()?;
         if !rollcall_servers::is_free(self.port) {
             bail!(
-                "port {} on 127.0.0.1 is in use: set ROLLCALL_PORT to a free port, or stop the program that listens there",
+                "port {} on 127.0.0.1 is in use: set ROLLCALL_PORT to a free port, or stop the program \
+                 that listens there",
                 self.port
             );
         }

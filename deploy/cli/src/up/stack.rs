@@ -103,7 +103,8 @@ impl<'a> Stack<'a> {
         self.postgres.is_some()
     }
 
-    /// Runs `rollcall` with these arguments on the service, with `input` on standard input. Returns its standard output.
+    /// Runs `rollcall` with these arguments on the service, with `input` on standard input. Returns its standard
+    /// output.
     pub fn run_rollcall(&self, arguments: &[&str], input: &str) -> anyhow::Result<String> {
         let mut child = Command::new(own_executable()?)
             .args(arguments)
