@@ -22,11 +22,14 @@ const LONGEST_USERNAME: usize = 255;
 
 /// Add administrators: the accounts that may upload imports
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Example:
+  rollcall admin add riverside autoimport")]
 pub enum Command {
     Add(Add),
 }
 
-/// Add an administrator, or make an existing user one and set the password
+/// Add an administrator, or make an existing user an administrator and set the password
 #[derive(Debug, Args)]
 #[command(after_help = "\
 At a terminal the command prompts for the password; otherwise it reads the first line of standard input. The password \

@@ -14,6 +14,10 @@ const GROUP_KEYS: &str = "{\"kind\":\"library\"|\"system\",\"name\":…,\"grants
 
 /// Define and list groups: group imports add users to them, but never define them
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  rollcall group add riverside 'Year 9 borrowers' --library
+  rollcall group list riverside")]
 pub enum Command {
     Add(Add),
     List(List),

@@ -13,11 +13,19 @@ use crate::host_name::HostName;
 use crate::output::{Output, table};
 use crate::size::Size;
 
+/// [`tenant::DEFAULT_UPLOAD_LIMIT_BYTES`] as the help shows it.
+const DEFAULT_UPLOAD_LIMIT: &str = "2GiB";
+
 const TENANT_KEYS: &str =
     "{\"id\":…,\"name\":…,\"hosts\":[…],\"password_policy\":…,\"upload_limit_bytes\":…}";
 
 /// Add, list and change tenants: schools or districts, each with its own users, groups and imports
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  rollcall tenant add riverside --host library.riverside.edu
+  rollcall tenant set riverside --upload-limit 500MB
+  rollcall tenant list")]
 pub enum Command {
     Add(Add),
     List(List),
@@ -48,7 +56,7 @@ pub struct Add {
     #[arg(long, value_name = "POLICY", default_value = "when-changed")]
     password_policy: Policy,
     /// The size of the largest file that the tenant may upload, such as 500MB or 2GiB
-    #[arg(long, value_name = "SIZE", default_value_t = Size::from_bytes(tenant::DEFAULT_UPLOAD_LIMIT_BYTES))]
+    #[arg(long, value_name = "SIZE", default_value = DEFAULT_UPLOAD_LIMIT)]
     upload_limit: Size,
     /// If a tenant of this name exists, succeed without changing it
     #[arg(long)]
@@ -249,4 +257,15 @@ fn tenant_table(tenants: &[Tenant]) -> String {
         })
         .collect();
     table(["TENANT", "HOSTS", "PASSWORDS", "UPLOAD LIMIT"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_upload_limit_is_that_of_the_schema() {
+        let default: Size = DEFAULT_UPLOAD_LIMIT.parse().expect("a size");
+        assert_eq!(default.bytes(), tenant::DEFAULT_UPLOAD_LIMIT_BYTES);
+    }
 }

@@ -34,6 +34,11 @@ const IMPORT_KEYS: &str = "  id, tenant
 
 /// List, show, cancel and retry imports
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  rollcall jobs list riverside
+  rollcall jobs show 01939d5e-0f6a-7cc3-98c5-3f8a4a5e1b2c
+  rollcall jobs cancel 01939d5e-0f6a-7cc3-98c5-3f8a4a5e1b2c")]
 pub enum Command {
     List(List),
     Show(Show),

@@ -51,7 +51,7 @@ const SAMPLE: &str = include_str!("../../../sample/users.csv");
 #[command(after_help = "\
 All state is kept in the home folder, and the next start uses it again:
   credentials      user:password of the administrator
-  env              environment of the service: after `source env`, `rollcall` and `psql \"$DATABASE_URL\"` work on it
+  env              settings of the service: `source` it before you use `rollcall` or `psql`
   certificate.pem  the API's self-signed certificate
   logs/            one log for each server and process
 
