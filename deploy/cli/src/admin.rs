@@ -1,5 +1,5 @@
-//! `rollcall admin`: makes administrators. A password comes from a prompt or from the standard input, never from
-//! the command line, where other users of the machine and the shell's history would see it.
+//! `rollcall admin`: adds administrators. The password is read from a prompt or from standard input, never from the
+//! command line, which other users of the machine can read and which ends up in the shell's history.
 
 use std::io::{self, BufRead, IsTerminal as _};
 
@@ -11,29 +11,32 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::database;
-use crate::error::Failure;
+use crate::error::CommandError;
 use crate::output::Output;
 use crate::tenant;
 
-/// The longest password that an import accepts too.
+/// The same limit as for imports.
 const LONGEST_PASSWORD_BYTES: usize = 1024;
-/// The longest username that an import accepts too.
+/// The same limit as for imports.
 const LONGEST_USERNAME: usize = 255;
 
-/// Make administrators: the accounts that may send imports
+/// Add administrators: the accounts that may upload imports
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Example:
+  rollcall admin add riverside autoimport")]
 pub enum Command {
     Add(Add),
 }
 
-/// Add an administrator, or set an existing user's password and grant administration
+/// Add an administrator, or make an existing user an administrator and set the password
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The password is asked for twice at a terminal; elsewhere it is the first line of the standard input. It is never \
-taken from the command line.
+At a terminal the command prompts for the password; otherwise it reads the first line of standard input. The password \
+cannot be given on the command line.
 
-A user of this name who is there already gets the password, is enabled, and becomes an administrator. Administration \
-comes with a system group that grants it; the group Administrators is made if the tenant has none.
+If a user of this name already exists, the command sets the password, enables the user and makes it an administrator. \
+The user joins a system group that grants administration; if the tenant has none, the group Administrators is created.
 
 Examples:
   rollcall admin add riverside autoimport
@@ -44,10 +47,10 @@ With --json: {\"outcome\":\"created\"|\"updated\"|\"unchanged\",\"tenant\":…,\
 pub struct Add {
     /// The tenant's name
     tenant: String,
-    /// The username to log in with: 255 characters at most, no colon
+    /// The username to log in with: at most 255 characters, without a colon
     #[arg(value_parser = username)]
     username: String,
-    /// Leave an administrator of this name as it is and succeed, without reading a password
+    /// If an administrator of this name exists, succeed without changing it and without reading a password
     #[arg(long)]
     if_missing: bool,
     #[command(flatten)]
@@ -69,87 +72,86 @@ struct Added {
     username: String,
 }
 
-/// Does what was asked of the administrators.
-pub async fn run(command: Command, output: Output) -> Result<(), Failure> {
+pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {
     let Command::Add(add) = command;
     let database = database::open_migrated(&add.database).await?;
     let mut conn = database.connection().await?;
-    let tenant = tenant::named(&mut conn, &add.tenant).await?;
+    let tenant = tenant::find(&mut conn, &add.tenant).await?;
     let existing = account::find(&mut conn, tenant.id, &add.username).await?;
     if let Some(existing) = existing.filter(|existing| add.if_missing && existing.is_administrator) {
         let has_password = existing.password_hash.is_some() || existing.password_sealed.is_some();
         if !existing.enabled || !has_password {
             let why = if existing.enabled { "has no password" } else { "is disabled" };
             eprintln!(
-                "note: {} {why}, so it cannot log in; run this without --if-missing to mend that",
+                "warning: {} {why} and cannot log in; to fix this, run the command without --if-missing",
                 existing.username
             );
         }
-        return answer(output, Outcome::Unchanged, tenant.name, existing.username);
+        return report(output, Outcome::Unchanged, tenant.name, existing.username);
     }
-    // Asked for only now that everything else is known to be right.
+    // Read last, so that a password is typed only if all other arguments are valid.
     let password = read_password(&add.username, &tenant.name)?;
     let hash = password::hash(password.as_bytes());
     let outcome = match account::add_administrator(&mut conn, tenant.id, &add.username, &hash).await? {
         account::Added::Created => Outcome::Created,
         account::Added::Updated => Outcome::Updated,
     };
-    answer(output, outcome, tenant.name, add.username)
+    report(output, outcome, tenant.name, add.username)
 }
 
-fn answer(output: Output, outcome: Outcome, tenant: String, username: String) -> Result<(), Failure> {
+fn report(output: Output, outcome: Outcome, tenant: String, username: String) -> Result<(), CommandError> {
     let added = Added { outcome, tenant, username };
-    output.answer(&added, || {
+    output.print(&added, || {
         let Added { outcome, tenant, username } = &added;
         match outcome {
             Outcome::Created => format!("Added {username} as an administrator of {tenant}."),
             Outcome::Updated => {
-                format!("{username} is an administrator of {tenant} now, with the password given.")
+                format!("{username} is now an administrator of {tenant} and has the new password.")
             }
             Outcome::Unchanged => {
-                format!("{username} is an administrator of {tenant} already; nothing was changed.")
+                format!("{username} is already an administrator of {tenant}; nothing was changed.")
             }
         }
     })?;
     Ok(())
 }
 
-/// A username that a file could name too and that HTTP Basic can carry.
+/// Parses a username. It must be valid in an import file and in HTTP Basic authentication.
 fn username(text: &str) -> Result<String, &'static str> {
     let username = text.trim();
     if username.is_empty() {
-        return Err("a username has at least one character");
+        return Err("a username must have at least one character");
     }
     if username.chars().count() > LONGEST_USERNAME {
-        return Err("a username has 255 characters at most");
+        return Err("a username must have at most 255 characters");
     }
     if username.chars().any(char::is_control) {
-        return Err("a username has no control characters");
+        return Err("a username must not contain control characters");
     }
     if username.contains(':') {
         return Err(
-            "a username with a colon could not log in: HTTP Basic divides username and password there",
+            "a username must not contain a colon: HTTP Basic separates username and password with it",
         );
     }
     Ok(username.to_owned())
 }
 
-fn read_password(username: &str, tenant: &str) -> Result<Zeroizing<String>, Failure> {
+fn read_password(username: &str, tenant: &str) -> Result<Zeroizing<String>, CommandError> {
     if !io::stdin().is_terminal() {
-        return checked(&first_line(io::stdin().lock()).map_err(Failure::PasswordUnreadable)?);
+        return checked(&first_line(io::stdin().lock()).map_err(CommandError::PasswordUnreadable)?);
     }
     let prompt = |text: String| {
-        rpassword::prompt_password(text).map(Zeroizing::new).map_err(Failure::PasswordUnreadable)
+        rpassword::prompt_password(text).map(Zeroizing::new).map_err(CommandError::PasswordUnreadable)
     };
     let password = checked(prompt(format!("Password for {username} of {tenant}: "))?.as_bytes())?;
-    let again = prompt("The same again: ".to_owned())?;
-    if *password == *again { Ok(password) } else { Err(Failure::PasswordsDiffer) }
+    let again = prompt("Repeat the password: ".to_owned())?;
+    if *password == *again { Ok(password) } else { Err(CommandError::PasswordsDiffer) }
 }
 
-/// The first line without its end; of an endless one just enough to see that it is too long.
+/// Reads the first line, without its line ending. Of a line that is too long, reads only enough to detect that.
 fn first_line(input: impl BufRead) -> io::Result<Zeroizing<Vec<u8>>> {
     let limit = LONGEST_PASSWORD_BYTES + b"\r\n".len() + 1;
-    // All of its room from the start: a buffer that grows leaves copies behind.
+    // Allocated once: a buffer that grows would leave copies of the password in freed memory.
     let mut line = Zeroizing::new(Vec::with_capacity(limit));
     input.take(limit as u64).read_until(b'\n', &mut line)?;
     if line.last() == Some(&b'\n') {
@@ -161,14 +163,14 @@ fn first_line(input: impl BufRead) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(line)
 }
 
-fn checked(password: &[u8]) -> Result<Zeroizing<String>, Failure> {
+fn checked(password: &[u8]) -> Result<Zeroizing<String>, CommandError> {
     if password.is_empty() {
-        return Err(Failure::PasswordEmpty);
+        return Err(CommandError::PasswordEmpty);
     }
     if password.len() > LONGEST_PASSWORD_BYTES {
-        return Err(Failure::PasswordTooLong(LONGEST_PASSWORD_BYTES));
+        return Err(CommandError::PasswordTooLong(LONGEST_PASSWORD_BYTES));
     }
-    let password = std::str::from_utf8(password).map_err(|_| Failure::PasswordNotUtf8)?;
+    let password = std::str::from_utf8(password).map_err(|_| CommandError::PasswordNotUtf8)?;
     Ok(Zeroizing::new(password.to_owned()))
 }
 
@@ -176,32 +178,32 @@ fn checked(password: &[u8]) -> Result<Zeroizing<String>, Failure> {
 mod tests {
     use super::*;
 
-    fn piped(input: &str) -> Result<String, Failure> {
-        let line = first_line(input.as_bytes()).map_err(Failure::PasswordUnreadable)?;
+    fn piped(input: &str) -> Result<String, CommandError> {
+        let line = first_line(input.as_bytes()).map_err(CommandError::PasswordUnreadable)?;
         checked(&line).map(|password| password.to_string())
     }
 
     #[test]
-    fn the_password_is_the_first_line_as_it_is() {
+    fn the_password_is_the_first_line_untrimmed() {
         for input in ["sword fish ", "sword fish \n", "sword fish \r\n", "sword fish \nsecond\n"] {
             assert_eq!(piped(input).expect("a password"), "sword fish ");
         }
     }
 
     #[test]
-    fn no_password_and_an_endless_one_are_refused() {
+    fn empty_and_overlong_passwords_are_refused() {
         for input in ["", "\n", "\r\n", "\nsecond"] {
-            assert!(matches!(piped(input), Err(Failure::PasswordEmpty)), "{input:?}");
+            assert!(matches!(piped(input), Err(CommandError::PasswordEmpty)), "{input:?}");
         }
         let longest = "x".repeat(LONGEST_PASSWORD_BYTES);
         assert_eq!(piped(&format!("{longest}\r\n")).expect("a password"), longest);
-        assert!(matches!(piped(&format!("{longest}x\n")), Err(Failure::PasswordTooLong(_))));
-        assert!(matches!(piped(&"é".repeat(9000)), Err(Failure::PasswordTooLong(_))));
-        assert!(matches!(checked(b"\xff"), Err(Failure::PasswordNotUtf8)));
+        assert!(matches!(piped(&format!("{longest}x\n")), Err(CommandError::PasswordTooLong(_))));
+        assert!(matches!(piped(&"é".repeat(9000)), Err(CommandError::PasswordTooLong(_))));
+        assert!(matches!(checked(b"\xff"), Err(CommandError::PasswordNotUtf8)));
     }
 
     #[test]
-    fn a_username_is_one_that_can_log_in() {
+    fn a_username_must_be_able_to_log_in() {
         assert_eq!(username(" autoimport "), Ok("autoimport".to_owned()));
         for bad in ["", "  ", "a:b", "a\tb", &"x".repeat(256)] {
             assert!(username(bad).is_err(), "{bad:?}");

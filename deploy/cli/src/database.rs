@@ -1,19 +1,19 @@
-//! The way to a database that has this command's tables.
+//! Opens the database.
 
 use rollcall_schema::config::DatabaseSettings;
 use rollcall_schema::database::Database;
 
-use crate::error::Failure;
+use crate::error::CommandError;
 
-/// The database of these settings, whatever is in it.
-pub fn open(settings: &DatabaseSettings) -> Result<Database, Failure> {
-    // One thing is done at a time.
+/// Opens the database without checking its tables.
+pub fn open(settings: &DatabaseSettings) -> Result<Database, CommandError> {
+    // A command uses one connection at a time.
     Ok(Database::new(settings.address()?, 1))
 }
 
-/// The database of these settings, found to have the tables: without them each query would fail in words that
-/// help nobody.
-pub async fn open_migrated(settings: &DatabaseSettings) -> Result<Database, Failure> {
+/// Opens the database and checks that its tables are up to date. Without the check, outdated tables would cause errors
+/// that do not name the cause.
+pub async fn open_migrated(settings: &DatabaseSettings) -> Result<Database, CommandError> {
     let database = open(settings)?;
-    if database.is_migrated().await? { Ok(database) } else { Err(Failure::NotMigrated) }
+    if database.is_migrated().await? { Ok(database) } else { Err(CommandError::NotMigrated) }
 }

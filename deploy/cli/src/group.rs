@@ -1,4 +1,4 @@
-//! `rollcall group`: defines the groups that imports fill.
+//! `rollcall group`: defines the groups that group imports add users to.
 
 use clap::{ArgGroup, Args, Subcommand};
 use rollcall_schema::config::DatabaseSettings;
@@ -6,14 +6,18 @@ use rollcall_schema::group::{self, Group, GroupKind};
 use serde::Serialize;
 
 use crate::database;
-use crate::error::Failure;
+use crate::error::CommandError;
 use crate::output::{Output, table};
 use crate::tenant;
 
 const GROUP_KEYS: &str = "{\"kind\":\"library\"|\"system\",\"name\":…,\"grants_administration\":true|false}";
 
-/// Define and list groups: imports put users into them, and never define one
+/// Define and list groups: group imports add users to them, but never define them
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  rollcall group add riverside 'Year 9 borrowers' --library
+  rollcall group list riverside")]
 pub enum Command {
     Add(Add),
     List(List),
@@ -24,29 +28,29 @@ pub enum Command {
 #[command(
     group = ArgGroup::new("kind").args(["library", "system"]).required(true),
     after_help = format!("\
-A group import names a group exactly as it is named here, in capitals and small letters too. A group that is there \
-already is left as it is.
+The file of a group import must contain the group's exact name, including upper and lower case. A group that already \
+exists is left unchanged.
 
 Examples:
   rollcall group add riverside 'Year 9 borrowers' --library
   rollcall group add riverside Librarians --system
   rollcall group add riverside 'Import robots' --system --grants-administration
 
-With --json: {{\"outcome\":\"created\"|\"unchanged\",\"group\":GROUP}}, GROUP being
+With --json: {{\"outcome\":\"created\"|\"unchanged\",\"group\":GROUP}}, where GROUP is
   {GROUP_KEYS}"))]
 pub struct Add {
     /// The tenant's name
     tenant: String,
-    /// The group's name, by which files refer to it
+    /// The group's name, as it is written in files: at most 255 characters
     #[arg(value_parser = name)]
     name: String,
-    /// A library group: what a patron may borrow and see
+    /// Define a library group: what its members may borrow and see
     #[arg(long)]
     library: bool,
-    /// A system group: what a user may do
+    /// Define a system group: what its members may do
     #[arg(long)]
     system: bool,
-    /// Make the members of this system group system administrators, who may send imports
+    /// Make the members of this system group system administrators, who may upload imports
     #[arg(long, conflicts_with = "library")]
     grants_administration: bool,
     #[command(flatten)]
@@ -69,8 +73,7 @@ pub struct List {
     database: DatabaseSettings,
 }
 
-/// Does what was asked of the groups.
-pub async fn run(command: Command, output: Output) -> Result<(), Failure> {
+pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {
     match command {
         Command::Add(add) => run_add(add, output).await,
         Command::List(list) => run_list(&list, output).await,
@@ -90,10 +93,10 @@ struct Added {
     group: Group,
 }
 
-async fn run_add(add: Add, output: Output) -> Result<(), Failure> {
+async fn run_add(add: Add, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&add.database).await?;
     let mut conn = database.connection().await?;
-    let tenant = tenant::named(&mut conn, &add.tenant).await?;
+    let tenant = tenant::find(&mut conn, &add.tenant).await?;
     let kind = if add.system { GroupKind::System } else { GroupKind::Library };
     let group = Group { kind, name: add.name, grants_administration: add.grants_administration };
     let is_new = match kind {
@@ -103,36 +106,39 @@ async fn run_add(add: Add, output: Output) -> Result<(), Failure> {
         }
     };
     if !is_new {
-        // One that grants something else is not the group that was asked for.
-        let otherwise = group::list(&mut conn, tenant.id).await?.into_iter().find(|existing| {
+        // A group of this name with other rights is not the group that was requested.
+        let conflicting = group::list(&mut conn, tenant.id).await?.into_iter().find(|existing| {
             existing.kind == kind
                 && existing.name == group.name
                 && existing.grants_administration != group.grants_administration
         });
-        if let Some(Group { name, grants_administration: grants, .. }) = otherwise {
-            return Err(Failure::GroupGrantsOtherwise { name, grants });
+        if let Some(Group { name, grants_administration: grants, .. }) = conflicting {
+            return Err(CommandError::GroupConflict { name, grants });
         }
     }
     let added = Added { outcome: if is_new { Outcome::Created } else { Outcome::Unchanged }, group };
-    output.answer(&added, || {
+    output.print(&added, || {
         let kind = kind_name(kind);
         let Group { name, .. } = &added.group;
         match added.outcome {
             Outcome::Created => format!("Defined the {kind} group {name}."),
-            Outcome::Unchanged => format!("The {kind} group {name} is there already; nothing was changed."),
+            Outcome::Unchanged => format!("The {kind} group {name} already exists; nothing was changed."),
         }
     })?;
     Ok(())
 }
 
-async fn run_list(list: &List, output: Output) -> Result<(), Failure> {
+async fn run_list(list: &List, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&list.database).await?;
     let mut conn = database.connection().await?;
-    let tenant = tenant::named(&mut conn, &list.tenant).await?;
+    let tenant = tenant::find(&mut conn, &list.tenant).await?;
     let groups = group::list(&mut conn, tenant.id).await?;
-    output.answer(&groups, || {
+    output.print(&groups, || {
         if groups.is_empty() {
-            return format!("{0} has no groups yet: `rollcall group add {0} NAME --library`.", tenant.name);
+            return format!(
+                "{0} has no groups yet. Define one with `rollcall group add {0} NAME --library`.",
+                tenant.name
+            );
         }
         let rows: Vec<_> = groups
             .iter()
@@ -153,18 +159,18 @@ fn kind_name(kind: GroupKind) -> &'static str {
     }
 }
 
-/// A name that a file could hold: its cells are trimmed.
+/// Parses a group's name. Cells of a file are trimmed, so the name is too.
 fn name(text: &str) -> Result<String, &'static str> {
     let name = text.trim();
     if name.is_empty() {
-        return Err("a group's name has at least one character");
+        return Err("a group's name must have at least one character");
     }
     if name.chars().any(char::is_control) {
-        return Err("a group's name has no control characters");
+        return Err("a group's name must not contain control characters");
     }
-    // No file could name it: a longer cell is taken for a group that is not defined.
+    // A longer cell in a file never matches a group.
     if name.chars().count() > 255 {
-        return Err("a group's name has at most 255 characters");
+        return Err("a group's name must have at most 255 characters");
     }
     Ok(name.to_owned())
 }

@@ -1,11 +1,12 @@
-//! `rollcall`, the operator's command: tables, tenants, administrators, groups, and a look at the imports.
+//! `rollcall`, the operator's command. It manages tables, tenants, administrators, groups and imports.
 //!
-//! | module | holds |
+//! | module | contains |
 //! |---|---|
-//! | [`migrate`], [`tenant`], [`admin`], [`group`], [`jobs`] | a subcommand each |
-//! | [`up`] | the whole service on one machine |
-//! | [`database`], [`host`], [`size`] | the way to the tables, a host name and a size as people write them |
-//! | [`output`], [`error`] | answers, and the sentences said when there is none |
+//! | [`migrate`], [`tenant`], [`admin`], [`group`], [`jobs`] | one subcommand each |
+//! | [`up`] | the subcommand that runs the whole service on one machine |
+//! | [`database`] | opens the database |
+//! | [`host_name`], [`size`] | arguments: a host name, a size in bytes |
+//! | [`output`], [`error`] | prints results, error messages |
 
 mod admin;
 mod group;
@@ -15,7 +16,7 @@ mod tenant;
 mod up;
 
 mod database;
-mod host;
+mod host_name;
 mod size;
 
 mod error;
@@ -27,8 +28,8 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Output;
 
-/// Sets up and looks after Rollcall, which takes a school's roster as a CSV over HTTP and makes the library's
-/// database agree with it
+/// Sets up and operates Rollcall, which imports school rosters, sent as CSV files over HTTP, into a library's user
+/// database
 #[derive(Debug, Parser)]
 #[command(
     name = "rollcall",
@@ -38,21 +39,21 @@ use crate::output::Output;
 Try it on this machine, with private servers and a sample roster:
   rollcall up
 
-Set up a service of one tenant:
+Set up a service with one tenant:
   export DATABASE_URL=postgres://rollcall:secret@db.example.org/rollcall
   rollcall migrate
   rollcall tenant add riverside --host library.riverside.edu
   rollcall admin add riverside autoimport
   rollcall group add riverside 'Year 9 borrowers' --library
 
-See what became of the last imports:
+List the latest imports:
   rollcall jobs list riverside
 
-`rollcall COMMAND --help` has examples of each command, the settings it takes and the keys of its JSON.
-Exit status: 0 done, 1 not done (one sentence on the standard error says why and what to do), 2 a wrong command line."
+`rollcall COMMAND --help` shows a command's settings, its JSON keys and examples.
+Exit status: 0 success, 1 failure (a message on standard error says what is wrong and how to fix it), 2 usage error."
 )]
 struct Rollcall {
-    /// Answer in JSON, one line, for scripts
+    /// Print the result as one line of JSON, for scripts
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -102,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_valid() {
         use clap::CommandFactory as _;
         Rollcall::command().debug_assert();
     }

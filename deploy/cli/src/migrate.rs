@@ -1,15 +1,15 @@
-//! `rollcall migrate`: brings the tables up to date.
+//! `rollcall migrate`: creates or updates the tables.
 
 use rollcall_schema::config::DatabaseSettings;
 use serde::Serialize;
 
 use crate::database;
-use crate::error::Failure;
+use crate::error::CommandError;
 use crate::output::Output;
 
 const HELP: &str = "\
-Safe to run at any time, from several machines at once: the second waits for the first and finds nothing to do. \
-Run it before the first start and after every update, with a database user who owns the tables.
+Run it before the first start and after every update of Rollcall, as a database user that owns the tables. It is safe \
+to run at any time, even on several machines at once: the second run waits for the first and changes nothing.
 
 Examples:
   DATABASE_URL=postgres://rollcall:secret@db.example.org/rollcall rollcall migrate
@@ -17,7 +17,7 @@ Examples:
 
 With --json: {\"applied\":[\"VERSION\",…]}";
 
-/// Create the tables, or bring them up to date with this version of Rollcall
+/// Create the database tables, or update them to this version of Rollcall
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Migrate {
@@ -30,15 +30,14 @@ struct Migrated {
     applied: Vec<String>,
 }
 
-/// Runs what is pending and names it.
-pub async fn run(migrate: &Migrate, output: Output) -> Result<(), Failure> {
+pub async fn run(migrate: &Migrate, output: Output) -> Result<(), CommandError> {
     let applied = database::open(&migrate.database)?.migrate().await?;
     let migrated = Migrated { applied };
-    output.answer(&migrated, || {
+    output.print(&migrated, || {
         if migrated.applied.is_empty() {
-            return "The tables are up to date.".to_owned();
+            return "The tables are already up to date.".to_owned();
         }
-        format!("Applied {}.", migrated.applied.join(", "))
+        format!("Applied the migrations {}.", migrated.applied.join(", "))
     })?;
     Ok(())
 }

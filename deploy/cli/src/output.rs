@@ -1,34 +1,32 @@
-//! How a command answers: tables and lines for people, JSON for scripts. Knows nothing of what it writes.
+//! Prints the result of a command as text or JSON. Knows nothing of tenants, groups or imports.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use serde::Serialize;
 
-/// Where the answer goes and in which form.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
-    /// Whether a script reads.
     pub json: bool,
 }
 
 impl Output {
-    /// Writes the answer: for a script the value as one line of JSON, for a person what `text` says.
-    pub fn answer(self, value: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
-        let mut answer = if self.json { serde_json::to_string(value)? } else { text() };
-        if !answer.ends_with('\n') {
-            answer.push('\n');
+    /// Prints `value` as one line of JSON with `--json`, else the text that `text` returns.
+    pub fn print(self, value: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
+        let mut printed = if self.json { serde_json::to_string(value)? } else { text() };
+        if !printed.ends_with('\n') {
+            printed.push('\n');
         }
         let mut out = io::stdout().lock();
-        match out.write_all(answer.as_bytes()).and_then(|()| out.flush()) {
-            // `| head` has read all that it wants.
+        match out.write_all(printed.as_bytes()).and_then(|()| out.flush()) {
+            // The reader has closed the pipe early, as `| head` does.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written,
         }
     }
 }
 
-/// A table: a column is as wide as its widest cell, and nothing but blanks divides them.
+/// Formats a table. Each column is as wide as its widest cell; two spaces separate the columns.
 pub fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
     let header = header.map(str::to_owned);
     let rows: Vec<[String; N]> =
@@ -53,17 +51,17 @@ pub fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String 
     text
 }
 
-/// Facts about one thing, each on a line behind its name.
-pub fn facts(facts: &[(&str, String)]) -> String {
-    let width = facts.iter().map(|(name, _)| name.chars().count() + 1).max().unwrap_or(0);
-    facts.iter().fold(String::new(), |mut text, (name, value)| {
+/// Formats properties as lines of the form `NAME: VALUE`, with aligned values.
+pub fn fields(fields: &[(&str, String)]) -> String {
+    let width = fields.iter().map(|(name, _)| name.chars().count() + 1).max().unwrap_or(0);
+    fields.iter().fold(String::new(), |mut text, (name, value)| {
         let name = format!("{name}:");
         let _ = writeln!(text, "{name:width$} {}", printable(value));
         text
     })
 }
 
-/// What is shown of text that came from a file or a client: a terminal obeys control characters.
+/// Replaces control characters in text from a file or a client, so that it cannot control the terminal.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
@@ -73,16 +71,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_stand_under_their_headings() {
+    fn columns_are_aligned_with_their_headings() {
         let rows = [["école".to_owned(), "1".to_owned()], ["a".to_owned(), "22".to_owned()]];
         assert_eq!(table(["NAME", "N"], &rows), "NAME   N\nécole  1\na      22\n");
         assert_eq!(table(["NAME"], &[]), "NAME\n");
     }
 
     #[test]
-    fn facts_stand_in_line_and_cannot_steer_the_terminal() {
+    fn fields_are_aligned_and_cannot_control_the_terminal() {
         assert_eq!(
-            facts(&[("state", "running".to_owned()), ("ignored columns", "a\u{1b}[2J".to_owned())]),
+            fields(&[("state", "running".to_owned()), ("ignored columns", "a\u{1b}[2J".to_owned())]),
             "state:           running\nignored columns: a\u{fffd}[2J\n"
         );
     }

@@ -1,46 +1,32 @@
-//! A number of bytes as people write it: `500MB`, `2GiB`.
+//! Sizes in bytes, as in `--upload-limit 500MB`.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A number of bytes, 1 or more.
+use bytesize::ByteSize;
+
+/// A size of at least 1 byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size(i64);
 
-/// The units, the largest first, and what each is in bytes.
-const UNITS: [(&str, i64); 8] = [
-    ("TiB", 1 << 40),
-    ("TB", 1_000_000_000_000),
-    ("GiB", 1 << 30),
-    ("GB", 1_000_000_000),
-    ("MiB", 1 << 20),
-    ("MB", 1_000_000),
-    ("KiB", 1 << 10),
-    ("kB", 1_000),
-];
-
-/// What is wrong with a size that somebody wrote.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SizeError {
-    #[error("write a whole number and a unit, such as 500MB or 2GiB")]
-    NoNumber,
     #[error(
-        "{0:?} is no unit: write kB, MB, GB or TB for powers of 1000, KiB, MiB, GiB or TiB for powers of 1024"
+        "write a number and a unit, such as 500MB or 2GiB: kB, MB, GB, TB are powers of 1000, \
+         KiB, MiB, GiB, TiB powers of 1024"
     )]
-    NoUnit(String),
+    Invalid,
     #[error("write a size of at least 1 byte")]
-    Nothing,
+    Zero,
     #[error("the size is too large: write one below 8 million TiB")]
     TooLarge,
 }
 
 impl Size {
-    /// So many bytes.
     pub fn from_bytes(bytes: i64) -> Self {
         Self(bytes)
     }
 
-    /// In bytes.
     pub fn bytes(self) -> i64 {
         self.0
     }
@@ -51,37 +37,26 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (number, unit) = (&text[..end], text[end..].trim_start());
-        if number.is_empty() || unit.starts_with(['.', ',']) {
-            return Err(SizeError::NoNumber);
+        // `bytesize` accepts a lone K, M or G, which is a power of 1000 in some programs and of 1024 in others.
+        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c == ' ');
+        if unit.len() == 1 && !unit.eq_ignore_ascii_case("B") {
+            return Err(SizeError::Invalid);
         }
-        // A lone K, M or G is a power of 1000 to some programs and of 1024 to others: not guessed at.
-        let factor = match unit {
-            "" | "B" | "b" => 1,
-            unit => UNITS
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(unit))
-                .map(|(_, factor)| *factor)
-                .ok_or_else(|| SizeError::NoUnit(unit.to_owned()))?,
-        };
-        let bytes = number
-            .parse::<i64>()
-            .ok()
-            .and_then(|number| number.checked_mul(factor))
-            .ok_or(SizeError::TooLarge)?;
-        if bytes == 0 { Err(SizeError::Nothing) } else { Ok(Self(bytes)) }
+        let ByteSize(bytes) = text.parse().map_err(|_| SizeError::Invalid)?;
+        match i64::try_from(bytes) {
+            Ok(0) => Err(SizeError::Zero),
+            Ok(bytes) => Ok(Self(bytes)),
+            Err(_) => Err(SizeError::TooLarge),
+        }
     }
 }
 
 impl fmt::Display for Size {
-    /// Never rounded: in the largest unit that divides it, so that what is shown can be given back.
+    /// Rounded to one decimal, in powers of 1000 for a multiple of 1000 and else in powers of 1024.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = match UNITS.iter().find(|(_, factor)| self.0 != 0 && self.0 % factor == 0) {
-            Some((unit, factor)) => format!("{}{unit}", self.0 / factor),
-            None => format!("{}B", self.0),
-        };
-        f.pad(&shown)
+        let size = ByteSize(self.0.unsigned_abs()).display();
+        let size = if self.0 % 1000 == 0 { size.si() } else { size.iec() };
+        f.pad(&size.to_string())
     }
 }
 
@@ -90,13 +65,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_as_they_are_written() {
+    fn a_size_is_a_number_and_a_unit() {
         for (text, bytes) in [
             ("1", 1),
             ("1500", 1500),
             ("7b", 7),
             ("500MB", 500_000_000),
             ("500 mb", 500_000_000),
+            ("1.5GB", 1_500_000_000),
+            ("512MiB", 536_870_912),
             ("2GiB", 2_147_483_648),
             ("2gib", 2_147_483_648),
             ("64KiB", 65_536),
@@ -109,35 +86,34 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_refused() {
+    fn invalid_sizes_are_refused() {
         for (text, error) in [
-            ("", SizeError::NoNumber),
-            ("MB", SizeError::NoNumber),
-            ("-5MB", SizeError::NoNumber),
-            ("1.5GB", SizeError::NoNumber),
-            ("0", SizeError::Nothing),
-            ("0GiB", SizeError::Nothing),
-            ("5G", SizeError::NoUnit("G".to_owned())),
-            ("5 parsecs", SizeError::NoUnit("parsecs".to_owned())),
+            ("", SizeError::Invalid),
+            ("MB", SizeError::Invalid),
+            ("-5MB", SizeError::Invalid),
+            ("0", SizeError::Zero),
+            ("0GiB", SizeError::Zero),
+            ("5G", SizeError::Invalid),
+            ("5 m", SizeError::Invalid),
+            ("5 parsecs", SizeError::Invalid),
             ("9999999TiB", SizeError::TooLarge),
-            ("99999999999999999999", SizeError::TooLarge),
+            ("99999999999999999999", SizeError::Invalid),
         ] {
             assert_eq!(text.parse::<Size>(), Err(error), "{text}");
         }
     }
 
     #[test]
-    fn a_size_that_is_shown_can_be_given_back() {
+    fn a_size_is_shown_in_the_kind_of_unit_that_fits_it() {
         for (bytes, shown) in [
-            (2_147_483_648, "2GiB"),
-            (500_000_000, "500MB"),
-            (1_000, "1kB"),
-            (1_001, "1001B"),
-            (1_536_000, "1500KiB"),
-            (i64::MAX, "9223372036854775807B"),
+            (2_147_483_648, "2.0 GiB"),
+            (500_000_000, "500.0 MB"),
+            (1_000, "1.0 kB"),
+            (1_001, "1001 B"),
+            (1_575_000, "1.6 MB"),
+            (i64::MAX, "8.0 EiB"),
         ] {
             assert_eq!(Size(bytes).to_string(), shown);
-            assert_eq!(shown.parse(), Ok(Size(bytes)));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `rollcall tenant`: adds, shows and changes tenants.
+//! `rollcall tenant`: adds, lists and changes tenants.
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use rollcall_schema::config::DatabaseSettings;
@@ -8,16 +8,24 @@ use rollcall_schema::tenant::{self, Change, FoundTenant, PasswordPolicy, Tenant,
 use serde::Serialize;
 
 use crate::database;
-use crate::error::Failure;
-use crate::host::HostName;
+use crate::error::CommandError;
+use crate::host_name::HostName;
 use crate::output::{Output, table};
 use crate::size::Size;
+
+/// [`tenant::DEFAULT_UPLOAD_LIMIT_BYTES`] as the help shows it.
+const DEFAULT_UPLOAD_LIMIT: &str = "2GiB";
 
 const TENANT_KEYS: &str =
     "{\"id\":…,\"name\":…,\"hosts\":[…],\"password_policy\":…,\"upload_limit_bytes\":…}";
 
-/// Add, list and change tenants: a school or a district, each with its own users, groups and imports
+/// Add, list and change tenants: schools or districts, each with its own users, groups and imports
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  rollcall tenant add riverside --host library.riverside.edu
+  rollcall tenant set riverside --upload-limit 500MB
+  rollcall tenant list")]
 pub enum Command {
     Add(Add),
     List(List),
@@ -27,29 +35,30 @@ pub enum Command {
 /// Add a tenant
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
-A request belongs to the tenant that its URL names (`?tenantId=NAME`), else to the tenant whose host name it was \
-sent to, else to the only tenant there is.
+A request is for the tenant that its URL names (`?tenantId=NAME`), else for the tenant with the request's host name, \
+else, if there is only one tenant, for that one.
 
 Examples:
   rollcall tenant add riverside
   rollcall tenant add riverside --host library.riverside.edu --host import.riverside.edu
   rollcall tenant add riverside --upload-limit 500MB --password-policy on-create --if-missing
 
-With --json: {{\"outcome\":\"created\"|\"unchanged\",\"tenant\":TENANT}}, TENANT being
+With --json: {{\"outcome\":\"created\"|\"unchanged\",\"tenant\":TENANT}}, where TENANT is
   {TENANT_KEYS}"))]
 pub struct Add {
-    /// What clients write as `tenantId`: letters, digits, dots, dashes and underscores, 63 at most; kept in lower case
+    /// The name that clients send as `tenantId`: at most 63 letters, digits, dots, dashes and underscores; stored in
+    /// lower case
     name: String,
-    /// Host name whose requests are for this tenant; may be given several times
+    /// Host name whose requests are for this tenant; can be repeated
     #[arg(long = "host", value_name = "HOST")]
     hosts: Vec<HostName>,
-    /// When an import sets a password that its file gives
+    /// When an import sets the password that its file contains
     #[arg(long, value_name = "POLICY", default_value = "when-changed")]
     password_policy: Policy,
-    /// The largest file that the tenant may send: 500MB, 2GiB
-    #[arg(long, value_name = "SIZE", default_value_t = Size::from_bytes(tenant::DEFAULT_UPLOAD_LIMIT_BYTES))]
+    /// The size of the largest file that the tenant may upload, such as 500MB or 2GiB
+    #[arg(long, value_name = "SIZE", default_value = DEFAULT_UPLOAD_LIMIT)]
     upload_limit: Size,
-    /// Leave a tenant of this name as it is and succeed
+    /// If a tenant of this name exists, succeed without changing it
     #[arg(long)]
     if_missing: bool,
     #[command(flatten)]
@@ -70,13 +79,13 @@ pub struct List {
     database: DatabaseSettings,
 }
 
-/// Change a tenant's host names and settings; what is not named stays as it is
+/// Change a tenant's host names and settings; settings that are not given stay unchanged
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("change")
         .args(["add_host", "remove_host", "password_policy", "upload_limit"]).multiple(true).required(true),
     after_help = format!("\
-All changes take effect together or, if one is refused, not at all.
+Either all changes take effect or, if one of them fails, none.
 
 Examples:
   rollcall tenant set riverside --add-host library.riverside.edu
@@ -88,29 +97,29 @@ With --json: the tenant after the change,
 pub struct Set {
     /// The tenant's name
     name: String,
-    /// Host name to give to the tenant; may be given several times
+    /// Host name to add to the tenant; can be repeated
     #[arg(long, value_name = "HOST")]
     add_host: Vec<HostName>,
-    /// Host name to take from the tenant; may be given several times
+    /// Host name to remove from the tenant; can be repeated
     #[arg(long, value_name = "HOST")]
     remove_host: Vec<HostName>,
-    /// When an import sets a password that its file gives
+    /// When an import sets the password that its file contains
     #[arg(long, value_name = "POLICY")]
     password_policy: Option<Policy>,
-    /// The largest file that the tenant may send: 500MB, 2GiB
+    /// The size of the largest file that the tenant may upload, such as 500MB or 2GiB
     #[arg(long, value_name = "SIZE")]
     upload_limit: Option<Size>,
     #[command(flatten)]
     database: DatabaseSettings,
 }
 
-/// [`PasswordPolicy`] as an argument.
+/// [`PasswordPolicy`] as a command-line argument.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Policy {
-    /// When it differs from the one that the last import applied to the user, so that a nightly file does not
-    /// reset what its owner has changed since
+    /// When it differs from the password that the last import set, so that a nightly file does not reset passwords that
+    /// users have changed
     WhenChanged,
-    /// With every row that gives one
+    /// For every row that contains a password
     Always,
     /// Only when the row creates the user
     OnCreate,
@@ -126,8 +135,7 @@ impl From<Policy> for PasswordPolicy {
     }
 }
 
-/// Does what was asked of the tenants.
-pub async fn run(command: Command, output: Output) -> Result<(), Failure> {
+pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {
     match command {
         Command::Add(add) => run_add(add, output).await,
         Command::List(list) => run_list(&list, output).await,
@@ -148,7 +156,7 @@ struct Added {
     tenant: Tenant,
 }
 
-async fn run_add(add: Add, output: Output) -> Result<(), Failure> {
+async fn run_add(add: Add, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&add.database).await?;
     let mut conn = database.connection().await?;
     let hosts: Vec<String> = add.hosts.into_iter().map(String::from).collect();
@@ -157,41 +165,41 @@ async fn run_add(add: Add, output: Output) -> Result<(), Failure> {
     let (id, outcome) = match added {
         Ok(id) => (id, Outcome::Created),
         Err(TenantError::NameTaken(name)) if add.if_missing => {
-            (named(&mut conn, &name).await?.id, Outcome::Unchanged)
+            (find(&mut conn, &name).await?.id, Outcome::Unchanged)
         }
         Err(error) => return Err(error.into()),
     };
-    let added = Added { outcome, tenant: whole(&mut conn, id, &add.name).await? };
-    output.answer(&added, || match added.outcome {
+    let added = Added { outcome, tenant: load(&mut conn, id, &add.name).await? };
+    output.print(&added, || match added.outcome {
         Outcome::Created => format!(
-            "Added the tenant {0}. Give it an administrator with `rollcall admin add {0} USERNAME`.",
+            "Added the tenant {0}. Next, add an administrator with `rollcall admin add {0} USERNAME`.",
             added.tenant.name
         ),
         Outcome::Unchanged => {
-            format!("The tenant {} is there already; it was left as it is.", added.tenant.name)
+            format!("The tenant {} already exists; nothing was changed.", added.tenant.name)
         }
     })?;
     Ok(())
 }
 
-async fn run_list(list: &List, output: Output) -> Result<(), Failure> {
+async fn run_list(list: &List, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&list.database).await?;
     let tenants = tenant::list(&mut *database.connection().await?).await?;
-    output.answer(&tenants, || {
+    output.print(&tenants, || {
         if tenants.is_empty() {
-            "There is no tenant yet: `rollcall tenant add NAME`.".to_owned()
+            "There are no tenants yet. Add one with `rollcall tenant add NAME`.".to_owned()
         } else {
-            tabulated(&tenants)
+            tenant_table(&tenants)
         }
     })?;
     Ok(())
 }
 
-async fn run_set(set: Set, output: Output) -> Result<(), Failure> {
+async fn run_set(set: Set, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&set.database).await?;
     let mut conn = database.connection().await?;
-    let found = named(&mut conn, &set.name).await?;
-    let before = whole(&mut conn, found.id, &set.name).await?;
+    let found = find(&mut conn, &set.name).await?;
+    let before = load(&mut conn, found.id, &set.name).await?;
     let change = Change {
         remove_hosts: set.remove_host.into_iter().map(String::from).collect(),
         add_hosts: set.add_host.into_iter().map(String::from).collect(),
@@ -199,40 +207,44 @@ async fn run_set(set: Set, output: Output) -> Result<(), Failure> {
         upload_limit_bytes: set.upload_limit.map(Size::bytes),
     };
     if let Some(host) = change.remove_hosts.iter().find(|host| !before.hosts.contains(host)) {
-        return Err(Failure::UnknownHost { tenant: before.name, host: host.clone(), known: before.hosts });
+        return Err(CommandError::UnknownHost {
+            tenant: before.name,
+            host: host.clone(),
+            known: before.hosts,
+        });
     }
     tenant::change(&mut conn, found.id, &change).await?;
-    let after = whole(&mut conn, found.id, &set.name).await?;
-    output.answer(&after, || tabulated(std::slice::from_ref(&after)))?;
+    let after = load(&mut conn, found.id, &set.name).await?;
+    output.print(&after, || tenant_table(std::slice::from_ref(&after)))?;
     Ok(())
 }
 
-/// The tenant of this name; if there is none, the failure tells which there are.
-pub async fn named(conn: &mut Connection, name: &str) -> Result<FoundTenant, Failure> {
+/// Finds a tenant by name. If there is none of this name, the error lists the names that exist.
+pub async fn find(conn: &mut Connection, name: &str) -> Result<FoundTenant, CommandError> {
     match tenant::by_name(conn, name).await {
-        Err(TenantError::Unknown(name)) => Err(unknown(conn, &name).await?),
+        Err(TenantError::Unknown(name)) => Err(unknown_tenant(conn, &name).await?),
         found => Ok(found?),
     }
 }
 
-async fn unknown(conn: &mut Connection, name: &str) -> Result<Failure, Failure> {
+async fn unknown_tenant(conn: &mut Connection, name: &str) -> Result<CommandError, CommandError> {
     let known: Vec<String> = tenant::list(conn).await?.into_iter().map(|tenant| tenant.name).collect();
     Ok(if known.is_empty() {
-        Failure::NoTenant
+        CommandError::NoTenant
     } else {
-        Failure::UnknownTenant { name: name.to_owned(), known }
+        CommandError::UnknownTenant { name: name.to_owned(), known }
     })
 }
 
-/// The tenant with all its settings.
-async fn whole(conn: &mut Connection, id: TenantId, name: &str) -> Result<Tenant, Failure> {
+/// Loads a tenant with its settings.
+async fn load(conn: &mut Connection, id: TenantId, name: &str) -> Result<Tenant, CommandError> {
     match tenant::list(conn).await?.into_iter().find(|tenant| tenant.id == id) {
         Some(tenant) => Ok(tenant),
-        None => Err(unknown(conn, name).await?),
+        None => Err(unknown_tenant(conn, name).await?),
     }
 }
 
-fn tabulated(tenants: &[Tenant]) -> String {
+fn tenant_table(tenants: &[Tenant]) -> String {
     let rows: Vec<_> = tenants
         .iter()
         .map(|tenant| {
@@ -245,4 +257,15 @@ fn tabulated(tenants: &[Tenant]) -> String {
         })
         .collect();
     table(["TENANT", "HOSTS", "PASSWORDS", "UPLOAD LIMIT"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_upload_limit_is_that_of_the_schema() {
+        let default: Size = DEFAULT_UPLOAD_LIMIT.parse().expect("a size");
+        assert_eq!(default.bytes(), tenant::DEFAULT_UPLOAD_LIMIT_BYTES);
+    }
 }

@@ -1,108 +1,96 @@
-//! What can go wrong, each as a sentence that names the mend.
+//! Errors. Each message says what is wrong and how to fix it.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a server or a process could not be started, found or ended.
+/// Why a server or process could not be started, found or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A program that has to be there is not.
-    #[error("{program} was not found. Install the package `{package}` (deploy/install-missing does).")]
+    #[error(
+        "{program} was not found. Install the package `{package}`, for example with deploy/install-missing."
+    )]
     NotInstalled {
-        /// What was looked for.
         program: &'static str,
-        /// Debian's name of the package that holds it.
+        /// The Debian package that contains the program.
         package: &'static str,
     },
 
-    /// Another process runs its servers in this folder.
-    #[error("{} is in use by process {owner}. Stop that one first, or use another folder.", folder.display())]
+    /// Another process holds the lock on the folder.
+    #[error("{} is in use by process {owner}. Stop that process first, or use another folder.", folder.display())]
     InUse {
-        /// The folder.
         folder: PathBuf,
-        /// The process id its owner wrote down, or `?`.
+        /// The process id in the lock file, or `?`.
         owner: String,
     },
 
-    /// A server that refuses to run as root cannot reach its folder as anyone else.
+    /// A server that refuses to run as root cannot reach its folder as another user.
     #[error(
-        "{} has to run as the user `{user}`, because it refuses to run as root, and `{user}` may not enter {}. \
-         Use a folder elsewhere, or allow passage with: chmod o+x {}",
+        "{} has to run as the user `{user}`, because it refuses to run as root, and `{user}` cannot enter {}. \
+         Use another folder, or give that user access with: chmod o+x {}",
         server, blocked.display(), blocked.display()
     )]
     OutOfReach {
-        /// The server.
         server: &'static str,
-        /// The ordinary user.
         user: String,
-        /// The first folder on the way that the user may not enter.
+        /// The first folder on the path that the user cannot enter.
         blocked: PathBuf,
     },
 
-    /// There is no user to run as instead of root.
+    /// There is no user to run the server as instead of root.
     #[error(
-        "{server} refuses to run as root and there is neither a user `{preferred}` nor `nobody`. Run this as an ordinary user."
+        "{server} refuses to run as root and neither the user `{preferred}` nor the user `nobody` exists. \
+         Run this command as an ordinary user."
     )]
     NoOrdinaryUser {
-        /// The server.
         server: &'static str,
-        /// The user its package would have created.
+        /// The user that the server's package creates.
         preferred: &'static str,
     },
 
-    /// The server ended, or did not answer in time.
+    /// The server exited, or did not become ready in time.
     #[error("{server} did not start. Its log {} ends with:\n{tail}", log.display())]
     DidNotStart {
-        /// The server.
         server: &'static str,
-        /// The whole log.
         log: PathBuf,
-        /// The log's last lines.
+        /// The last lines of the log.
         tail: String,
     },
 
-    /// Processes are still there although the kernel was asked to end them.
-    #[error("{server} left processes behind that do not end: {processes}. Look at their state with `ps`.")]
-    DidNotEnd {
-        /// The server.
+    /// Processes still run after SIGKILL.
+    #[error("{server} has processes that do not exit: {processes}. Check their state with `ps`.")]
+    DidNotExit {
         server: &'static str,
-        /// Their ids.
+        /// Process ids, separated by commas.
         processes: String,
     },
 
-    /// A signal could not take hold.
-    #[error("{server} could not be {action}; is it running?")]
+    #[error("{server} could not be {action}: check that it is running.")]
     NotSignalled {
-        /// The server.
         server: &'static str,
-        /// What was tried: paused, resumed.
+        /// `paused` or `resumed`.
         action: &'static str,
     },
 
-    /// No free port was met.
-    #[error("no free port was found on 127.0.0.1 between {} and {}. Stop what holds them.", range.start, range.end)]
-    NoFreePort {
-        /// Where it was looked for.
-        range: std::ops::Range<u16>,
-    },
+    #[error(
+        "no free port was found on 127.0.0.1 between {} and {}. Stop some of the programs that listen there.",
+        range.start, range.end
+    )]
+    NoFreePort { range: std::ops::Range<u16> },
 
-    /// A program could not be run, or failed.
-    #[error("`{program}` could not do its work: {reason}")]
+    /// A program could not be run, or exited with an error.
+    #[error("`{program}` failed: {reason}")]
     Program {
-        /// The program.
         program: String,
-        /// What it said.
+        /// The program's error output, or the reason why it could not be run.
         reason: String,
     },
 
     /// A file or folder could not be read or written.
     #[error("{}: cannot {action}", path.display())]
     File {
-        /// What was tried.
+        /// A verb and its object, such as `create the folder`.
         action: &'static str,
-        /// The file or folder.
         path: PathBuf,
-        /// The system's reason.
         source: io::Error,
     },
 }

@@ -1,8 +1,8 @@
-//! Private PostgreSQL and RabbitMQ servers: started in a folder of their own, on free ports of 127.0.0.1, with
-//! generated passwords, and gone when their owner is gone.
+//! Private PostgreSQL and RabbitMQ servers. Each runs in its own folder, on a free port of 127.0.0.1, with a generated
+//! password, and stops when its owner exits.
 //!
-//! `rollcall up` runs a school's service on them, the tests run against them, and the fault tests stop, kill, pause and
-//! restart them. The crate knows nothing of Rollcall's tables and queues, nor of HTTP: it hands out two URLs.
+//! `rollcall up` and the tests run on these servers; the fault tests stop, kill, pause and restart them. The crate
+//! knows nothing of Rollcall's tables and queues, nor of HTTP: it returns a URL for each server.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), rollcall_servers::Error> {
@@ -12,24 +12,32 @@
 //! let rabbit = RabbitMq::at("state/rabbitmq").start()?;
 //! println!("DATABASE_URL={}\nAMQP_URL={}", postgres.url(), rabbit.url());
 //! postgres.kill()?;
-//! postgres.restart()?; // the same port, password and data
+//! postgres.restart()?; // keeps port, password and data
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! What holds:
+//! Guarantees:
 //!
-//! - **One owner.** A folder is locked while a server runs in it; a second start is refused with a sentence.
-//! - **Ready means ready.** `start` returns when the server has answered a client's first message, not after a pause.
-//! - **Nothing is left behind.** Dropping a [`Server`] ends every process of it, those it forked into sessions of their
-//!   own included. Should the owner itself be killed, the kernel tells the server to shut down.
-//! - **Calls block.** From asynchronous code, go through a blocking thread.
+//! - **One owner.** A folder is locked while a server runs in it. A second start fails and names the process that holds
+//!   the lock.
+//! - **Ready means ready.** `start` returns when the server has answered a client's first message.
+//! - **No leftover processes.** Dropping a [`Server`] stops all its processes, including those in other sessions. If the
+//!   owner is killed, the kernel signals the server to shut down.
 //!
-//! Linux only, and meant for the packages of Debian and Ubuntu.
+//! All calls block. From asynchronous code, call them on a blocking thread.
 //!
-//! The map, in reading order: [`Server`] is one running server and all that can be done to it; `postgres` and `rabbitmq`
-//! say what is particular to each; [`Process`] is a child that does not outlive us; `residents` finds a server's processes;
-//! `folder`, `account`, `port` and `secret` are where, as whom and with what it runs.
+//! Linux only. It looks for the servers where the packages of Debian and Ubuntu install them.
+//!
+//! | module | contains |
+//! |---|---|
+//! | `server` | one running server, and the operations on it |
+//! | `postgres`, `rabbitmq` | how each kind is configured and started |
+//! | `process` | a child process that exits when its owner exits |
+//! | `server_processes` | finds all processes of a server |
+//! | `server_folder`, `folder_lock` | the folder of a server: owner, lock, stored password and ports |
+//! | `system_user` | the user that a server runs as when its owner is root |
+//! | `port`, `secret`, `wait`, `error` | free ports, random secrets, waiting for a condition, errors |
 
 mod server;
 
@@ -37,22 +45,23 @@ mod postgres;
 mod rabbitmq;
 
 mod process;
-mod residents;
+mod server_processes;
 
-mod account;
-mod folder;
+mod folder_lock;
 mod port;
 mod secret;
+mod server_folder;
+mod system_user;
 
-mod condition;
 mod error;
+mod wait;
 
-pub use condition::wait_until;
 pub use error::Error;
-pub use folder::FolderLock;
+pub use folder_lock::FolderLock;
 pub use port::is_free;
 pub use postgres::Postgres;
 pub use process::{Launch, Process};
 pub use rabbitmq::RabbitMq;
 pub use secret::random_hex;
 pub use server::Server;
+pub use wait::wait_until;

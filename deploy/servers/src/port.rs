@@ -1,23 +1,23 @@
-//! Ports on 127.0.0.1 that nobody listens on.
+//! Finding free ports on 127.0.0.1.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 
-use crate::Error;
+use crate::error::Error;
 use crate::secret::random_hex;
 
-/// Below the range the kernel takes the ports of outgoing connections from. A port out of that range could be lost to a
-/// client while its server is down, and a client that reconnects to it could end up connected to itself.
+/// Below the kernel's range for the ports of outgoing connections. A server with a port from that range could lose it
+/// to an outgoing connection while the server is down, and a client that reconnects could end up connected to itself.
 const RANGE: Range<u16> = 15_000..32_000;
 
 const ATTEMPTS: usize = 200;
 
-/// Whether something could listen on `127.0.0.1:port` now.
+/// Returns whether a server could listen on `127.0.0.1:port` now.
 pub fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// A free port; random, so that several starts at once do not choose the same.
+/// Finds a free port. Chosen at random, so that concurrent starts do not choose the same port.
 pub(crate) fn free() -> Result<u16, Error> {
     for _ in 0..ATTEMPTS {
         let random =

@@ -1,4 +1,4 @@
-//! A private PostgreSQL: a cluster of its own with one superuser and one database, both named `rollcall`.
+//! A private PostgreSQL: a cluster with one superuser and one database, both named `rollcall`.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -10,20 +10,21 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::Error;
-use crate::account::Account;
-use crate::folder::Folder;
+use crate::error::Error;
 use crate::process::Launch;
-use crate::server::{Kind, Server};
+use crate::server::{Server, ServerKind};
+use crate::server_folder::ServerFolder;
+use crate::system_user::SystemUser;
 
 const NAME: &str = "PostgreSQL";
-/// The superuser and the database.
+/// The name of the superuser and of the database.
 const ROLLCALL: &str = "rollcall";
 const OLDEST_MAJOR: u32 = 15;
-/// "Fast shutdown": ends sessions, writes a checkpoint, goes.
+/// PostgreSQL's "fast shutdown": ends all sessions, writes a checkpoint and exits.
 const STOP: Signal = Signal::SIGINT;
 
-const KIND: Kind = Kind { name: NAME, programs: &["postgres"], answers, leftover: Some("postmaster.pid") };
+const KIND: ServerKind =
+    ServerKind { name: NAME, programs: &["postgres"], is_ready, stale_file: Some("postmaster.pid") };
 
 /// How to start a private PostgreSQL.
 #[derive(Debug, Clone)]
@@ -35,13 +36,13 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// In `folder`, which is created when missing; what is in it from an earlier start is used again.
+    /// Keeps the cluster in `folder`, which is created if it does not exist. A later start uses the same cluster.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         let settings = [
-            // Enough for api, workers, a few consoles and a test run at a time.
+            // Enough for the API, several workers, a few consoles and a test run at the same time.
             ("max_connections", "200"),
             ("shared_buffers", "256MB"),
-            // An import writes in bursts: fewer checkpoints in the midst of one.
+            // An import writes in bursts: avoid checkpoints during a burst.
             ("max_wal_size", "2GB"),
             ("checkpoint_timeout", "15min"),
             ("log_line_prefix", "%m [%p] %q%u@%d "),
@@ -50,7 +51,7 @@ impl Postgres {
         Self { folder: folder.into(), settings, durable: true, log: None }
     }
 
-    /// Appends its output to this file instead of `log` in its folder.
+    /// Appends the server's output to this file instead of the file `log` in its folder.
     #[must_use]
     pub fn log(mut self, file: impl Into<PathBuf>) -> Self {
         self.log = Some(file.into());
@@ -64,21 +65,21 @@ impl Postgres {
         self
     }
 
-    /// Faster, for data that nobody misses after a power cut. What [`Server::kill`] does to it, it survives.
+    /// Trades durability for speed: a power failure loses data, but [`Server::kill`] does not corrupt it.
     #[must_use]
     pub fn throwaway(mut self) -> Self {
         self.durable = false;
         self.setting("fsync", "off").setting("synchronous_commit", "off").setting("full_page_writes", "off")
     }
 
-    /// Creates the cluster if there is none, starts it and waits until it takes connections.
+    /// Creates the cluster if it does not exist, starts the server and waits until it accepts connections.
     pub fn start(self) -> Result<Server, Error> {
         let programs = programs()?;
-        let account = Account::for_server(NAME, "postgres")?;
-        let folder = Folder::open(NAME, &self.folder, account)?;
+        let user = SystemUser::for_server(NAME, "postgres")?;
+        let folder = ServerFolder::open(NAME, &self.folder, user)?;
         let data = folder.join("data");
-        let residents = KIND.residents(data.clone());
-        KIND.evict(&residents, STOP)?;
+        let processes = KIND.processes(data.clone());
+        KIND.stop_leftovers(&processes, STOP)?;
         let password = folder.secret("password")?;
         if !data.exists() {
             self.create_cluster(&programs, &folder, &data)?;
@@ -87,7 +88,7 @@ impl Postgres {
         let launch =
             Launch::new(programs.join("postgres"), self.log.clone().unwrap_or_else(|| folder.join("log")))
                 .clean_environment()
-                .account(folder.account())
+                .user(folder.user())
                 .working_folder(&data)
                 .stop_signal(STOP)
                 .args(["-D".into(), data.into_os_string()])
@@ -99,35 +100,36 @@ impl Postgres {
                         .flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]),
                 );
         let url = format!("postgres://{ROLLCALL}:{password}@127.0.0.1:{port}/{ROLLCALL}");
-        Server::start(KIND, folder, launch, residents, port, url)
+        Server::start(KIND, folder, launch, processes, port, url)
     }
 
-    /// Works in a folder beside `data` and renames it at the end, so that an interrupted start leaves no half cluster.
-    fn create_cluster(&self, programs: &Path, folder: &Folder, data: &Path) -> Result<(), Error> {
+    /// Creates the cluster in a temporary folder and renames it at the end, so that an interrupted start leaves no
+    /// incomplete cluster.
+    fn create_cluster(&self, programs: &Path, folder: &ServerFolder, data: &Path) -> Result<(), Error> {
         let unfinished = folder.join("data.unfinished");
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished).map_err(Error::file("remove", &unfinished))?;
         }
         let mut initdb = Command::new("setpriv");
         initdb
-            .args(folder.account().map(Account::setpriv_options).into_iter().flatten())
+            .args(folder.user().map(SystemUser::setpriv_args).into_iter().flatten())
             .arg("--")
             .arg(programs.join("initdb"))
             .arg("-D")
             .arg(&unfinished)
             .args(["-U", ROLLCALL, "--auth=scram-sha-256", "--no-instructions"])
             .arg(format!("--pwfile={}", folder.join("password").display()))
-            // Bytewise order, with upper and lower case of every alphabet.
+            // Sorts by code point, and maps upper and lower case of every alphabet.
             .args(["--encoding=UTF8", "--locale=C.UTF-8"]);
         if !self.durable {
             initdb.arg("--no-sync");
         }
         run(&mut initdb, folder, "")?;
 
-        // A server for a single session needs neither a port nor a password.
+        // Single-user mode needs neither a port nor a password.
         let mut single = Command::new("setpriv");
         single
-            .args(folder.account().map(Account::setpriv_options).into_iter().flatten())
+            .args(folder.user().map(SystemUser::setpriv_args).into_iter().flatten())
             .arg("--")
             .arg(programs.join("postgres"))
             .args(["--single", "-D"])
@@ -138,8 +140,8 @@ impl Postgres {
     }
 }
 
-/// Runs one of PostgreSQL's programs to its end.
-fn run(command: &mut Command, folder: &Folder, input: &str) -> Result<(), Error> {
+/// Runs one of PostgreSQL's programs and waits until it exits.
+fn run(command: &mut Command, folder: &ServerFolder, input: &str) -> Result<(), Error> {
     let program =
         command.get_args().skip_while(|argument| *argument != "--").nth(1).unwrap_or_default().to_owned();
     let failed = |reason: String| Error::Program { program: program.display().to_string(), reason };
@@ -154,7 +156,7 @@ fn run(command: &mut Command, folder: &Folder, input: &str) -> Result<(), Error>
         .process_group(0)
         .spawn()
         .map_err(|error| failed(error.to_string()))?;
-    // What is sent is shorter than a pipe's buffer, and dropping the pipe ends the input.
+    // The input is shorter than a pipe's buffer, so this does not block. Dropping the pipe closes it.
     child
         .stdin
         .take()
@@ -169,7 +171,7 @@ fn run(command: &mut Command, folder: &Folder, input: &str) -> Result<(), Error>
     }
 }
 
-/// The folder of the newest installed server's programs.
+/// The folder with the programs of the newest installed PostgreSQL.
 fn programs() -> Result<PathBuf, Error> {
     let packaged =
         fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().filter_map(|version| {
@@ -186,10 +188,10 @@ fn programs() -> Result<PathBuf, Error> {
         .ok_or(Error::NotInstalled { program: "PostgreSQL 15 or later", package: "postgresql" })
 }
 
-/// Whether the server asks for a password. While it starts, stops or recovers it answers with an error instead.
-fn answers(address: SocketAddr) -> bool {
+/// Whether the server asks for a password. While it starts, stops or recovers, it answers with an error instead.
+fn is_ready(address: SocketAddr) -> bool {
     let limit = Duration::from_secs(2);
-    let ask = || -> std::io::Result<u8> {
+    let first_byte = || -> std::io::Result<u8> {
         let mut connection = TcpStream::connect_timeout(&address, limit)?;
         connection.set_read_timeout(Some(limit))?;
         connection.write_all(&startup_message())?;
@@ -197,10 +199,10 @@ fn answers(address: SocketAddr) -> bool {
         connection.read_exact(&mut kind)?;
         Ok(kind[0])
     };
-    ask().is_ok_and(|kind| kind == b'R')
+    first_byte().is_ok_and(|kind| kind == b'R')
 }
 
-/// Protocol 3.0's first message: length, version, pairs of name and value.
+/// The startup message of protocol 3.0: length, version, then pairs of name and value.
 fn startup_message() -> Vec<u8> {
     let mut body = 196_608_u32.to_be_bytes().to_vec();
     for text in ["user", ROLLCALL, "database", ROLLCALL] {

@@ -1,4 +1,4 @@
-//! A child process that logs to a file, leads a group of its own, and does not outlive us.
+//! Child processes that log to a file, lead their own process group and exit when their owner exits.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
@@ -15,10 +15,11 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-use crate::account::Account;
-use crate::{Error, wait_until};
+use crate::error::Error;
+use crate::system_user::SystemUser;
+use crate::wait::wait_until;
 
-/// What to run and how.
+/// How to start a process.
 #[derive(Debug, Clone)]
 pub struct Launch {
     program: PathBuf,
@@ -29,11 +30,11 @@ pub struct Launch {
     working_folder: Option<PathBuf>,
     log: PathBuf,
     stop_signal: Signal,
-    account: Option<Account>,
+    user: Option<SystemUser>,
 }
 
 impl Launch {
-    /// Runs `program`, its output appended to the file `log`.
+    /// Runs `program` and appends its output to the file `log`.
     pub fn new(program: impl Into<PathBuf>, log: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
@@ -44,37 +45,34 @@ impl Launch {
             working_folder: None,
             log: log.into(),
             stop_signal: Signal::SIGTERM,
-            account: None,
+            user: None,
         }
     }
 
-    /// Adds arguments.
     #[must_use]
     pub fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
 
-    /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
-    /// Does not pass a variable of our own environment on.
+    /// Removes a variable from the environment that the process inherits.
     #[must_use]
     pub fn without_env(mut self, name: impl AsRef<OsStr>) -> Self {
         self.removed_environment.push(name.as_ref().to_owned());
         self
     }
 
-    /// Where its output goes.
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// Passes nothing of our own environment on but the search path: a server must not pick up another's settings.
+    /// Inherits only `PATH`: a private server must not pick up the settings of another server.
     #[must_use]
     pub(crate) fn clean_environment(mut self) -> Self {
         self.clean_environment = true;
@@ -87,7 +85,7 @@ impl Launch {
         self
     }
 
-    /// The signal that asks for a clean end; SIGTERM unless told.
+    /// The signal for a clean shutdown; the default is SIGTERM.
     #[must_use]
     pub(crate) fn stop_signal(mut self, signal: Signal) -> Self {
         self.stop_signal = signal;
@@ -95,17 +93,17 @@ impl Launch {
     }
 
     #[must_use]
-    pub(crate) fn account(mut self, account: Option<&Account>) -> Self {
-        self.account = account.cloned();
+    pub(crate) fn user(mut self, user: Option<&SystemUser>) -> Self {
+        self.user = user.cloned();
         self
     }
 
     fn command(&self) -> Result<Command, Error> {
-        // The kernel sends this signal when the thread that started the child ends, and keeps the wish across `exec`.
+        // The kernel sends this signal when the thread that started the child ends. The setting survives `exec`.
         let mut command = Command::new("setpriv");
         command.arg(format!("--pdeathsig={}", self.stop_signal.as_str().trim_start_matches("SIG")));
-        if let Some(account) = &self.account {
-            command.args(account.setpriv_options());
+        if let Some(user) = &self.user {
+            command.args(user.setpriv_args());
         }
         command.arg("--").arg(&self.program).args(&self.arguments);
         if self.clean_environment {
@@ -126,13 +124,14 @@ impl Launch {
             .open(&self.log)
             .map_err(Error::file("open the log", &self.log))?;
         let second = log.try_clone().map_err(Error::file("open the log", &self.log))?;
-        // A group of its own, so that Ctrl-C at a terminal reaches only us and we end things in order.
+        // A process group of its own, so that Ctrl-C at a terminal reaches only the owner, which stops its children in
+        // the right order.
         command.stdin(Stdio::null()).stdout(log).stderr(second).process_group(0);
         Ok(command)
     }
 }
 
-/// A running child, leader of its own process group. Dropping it kills the group.
+/// A child process that leads its own process group. Dropping it kills the group.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -140,50 +139,50 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it. That it runs does not mean that it is ready.
+    /// Starts the process and returns at once, before it is ready.
     pub fn start(launch: &Launch) -> Result<Self, Error> {
-        let child = spawn_from_lasting_thread(launch.command()?).map_err(|error| match error.kind() {
+        let child = spawn_from_long_lived_thread(launch.command()?).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::NotInstalled { program: "setpriv", package: "util-linux" },
             _ => Error::Program { program: launch.program.display().to_string(), reason: error.to_string() },
         })?;
         Ok(Self { child, stop_signal: launch.stop_signal })
     }
 
-    /// Its process id, which is its group's too.
+    /// The process id, which is also the id of the process group.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// How it ended, if it has.
+    /// The exit status, or `None` while the process runs.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        // The child is ours and nobody else reaps it, so that asking does not fail.
+        // Cannot fail: only this value reaps the child.
         self.child.try_wait().ok().flatten()
     }
 
-    /// Asks for a clean end without waiting for it, so that several can end at the same time.
+    /// Requests a clean shutdown and returns at once, so that several processes can shut down at the same time.
     pub fn ask_to_stop(&mut self) {
         if self.ended().is_none() {
             self.signal(self.stop_signal);
-            // A stopped process would hear it only once it goes on.
+            // A paused process receives the signal only when it continues.
             self.signal_group(Signal::SIGCONT);
         }
     }
 
-    /// Freezes the group. What it holds, it holds on to, and its connections stay open.
+    /// Pauses the process group with SIGSTOP. It keeps its locks, and its connections stay open.
     pub fn pause(&mut self) {
         if self.ended().is_none() {
             self.signal_group(Signal::SIGSTOP);
         }
     }
 
-    /// Lets a frozen group go on.
+    /// Continues a paused process group.
     pub fn resume(&mut self) {
         if self.ended().is_none() {
             self.signal_group(Signal::SIGCONT);
         }
     }
 
-    /// Asks for a clean end, waits up to `limit`, then kills the group. Says whether the end was clean.
+    /// Requests a clean shutdown, waits up to `limit`, then kills the group. Returns whether the shutdown was clean.
     pub fn stop(&mut self, limit: Duration) -> bool {
         self.ask_to_stop();
         let clean = wait_until(limit, || self.ended().is_some());
@@ -191,7 +190,7 @@ impl Process {
         clean
     }
 
-    /// Kills the group and reaps the child.
+    /// Kills the process group and reaps the child.
     pub fn kill(&mut self) {
         if self.ended().is_none() {
             self.signal_group(Signal::SIGKILL);
@@ -199,7 +198,8 @@ impl Process {
         }
     }
 
-    /// To the child alone. Only for a child that is not reaped yet, whose id nobody else can have.
+    /// Signals only the child, not its group. Call it only before the child is reaped: afterwards another process may
+    /// have its id.
     pub(crate) fn signal(&self, signal: Signal) {
         let _ = kill(Pid::from_raw(self.id().cast_signed()), signal);
     }
@@ -215,22 +215,22 @@ impl Drop for Process {
     }
 }
 
-type Order = (Command, Sender<io::Result<Child>>);
+type SpawnRequest = (Command, Sender<io::Result<Child>>);
 
-/// Starts children from one thread that lasts as long as we do: the signal at a parent's death is sent when the *thread*
-/// that started the child ends, and a test or a worker thread ends long before the server is done with.
-fn spawn_from_lasting_thread(command: Command) -> io::Result<Child> {
-    static NURSERY: OnceLock<Sender<Order>> = OnceLock::new();
-    let nursery = NURSERY.get_or_init(|| {
-        let (orders, received) = channel::<Order>();
+/// Starts a child from a thread that runs as long as this process. The kernel sends the parent-death signal when the
+/// *thread* that started the child ends, and the thread of a test or of a runtime may end while the server is in use.
+fn spawn_from_long_lived_thread(command: Command) -> io::Result<Child> {
+    static SPAWNER: OnceLock<Sender<SpawnRequest>> = OnceLock::new();
+    let spawner = SPAWNER.get_or_init(|| {
+        let (sender, requests) = channel::<SpawnRequest>();
         thread::spawn(move || {
-            for (mut command, answer) in received {
-                let _ = answer.send(command.spawn());
+            for (mut command, reply) in requests {
+                let _ = reply.send(command.spawn());
             }
         });
-        orders
+        sender
     });
-    let (answer, child) = channel();
-    nursery.send((command, answer)).expect("the thread lasts as long as its static sender");
-    child.recv().expect("the thread answers every order")
+    let (reply, child) = channel();
+    spawner.send((command, reply)).expect("the thread runs as long as its static sender exists");
+    child.recv().expect("the thread replies to every request")
 }

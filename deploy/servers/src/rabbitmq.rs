@@ -1,5 +1,5 @@
-//! A private RabbitMQ: a node of its own with one user and the virtual host `/`, without plugins and without Erlang's
-//! port mapper.
+//! A private RabbitMQ: a node with one user and the virtual host `/`, without plugins and without Erlang's port mapper
+//! (epmd).
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,20 +9,25 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::Error;
-use crate::account::Account;
-use crate::folder::Folder;
+use crate::error::Error;
 use crate::process::Launch;
-use crate::server::{Kind, Server};
+use crate::server::{Server, ServerKind};
+use crate::server_folder::ServerFolder;
+use crate::system_user::SystemUser;
 
 const NAME: &str = "RabbitMQ";
 const USER: &str = "rollcall";
-/// The same for every node: data is filed under it, and without a port mapper two nodes never hear of each other.
+/// The same for every node, because the data's path contains it. Without a port mapper two nodes never connect to each
+/// other, so the names do not clash.
 const NODE: &str = "rollcall@localhost";
 const STOP: Signal = Signal::SIGTERM;
 
-const KIND: Kind =
-    Kind { name: NAME, programs: &["beam.smp", "erl_child_setup", "inet_gethost"], answers, leftover: None };
+const KIND: ServerKind = ServerKind {
+    name: NAME,
+    programs: &["beam.smp", "erl_child_setup", "inet_gethost"],
+    is_ready,
+    stale_file: None,
+};
 
 /// How to start a private RabbitMQ.
 #[derive(Debug, Clone)]
@@ -34,84 +39,84 @@ pub struct RabbitMq {
 }
 
 impl RabbitMq {
-    /// In `folder`, which is created when missing; what is in it from an earlier start is used again.
+    /// Keeps the node in `folder`, which is created if it does not exist. A later start uses the same data.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), settings: Vec::new(), advanced: "[].\n".to_owned(), log: None }
     }
 
-    /// Appends its output to this file instead of `log` in its folder.
+    /// Appends the server's output to this file instead of the file `log` in its folder.
     #[must_use]
     pub fn log(mut self, file: impl Into<PathBuf>) -> Self {
         self.log = Some(file.into());
         self
     }
 
-    /// Adds one setting of `rabbitmq.conf`.
+    /// Adds one setting to `rabbitmq.conf`.
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Sets what `rabbitmq.conf` cannot: the content of `advanced.config`, which is nothing unless told.
+    /// Sets the content of `advanced.config`, for settings that `rabbitmq.conf` does not have. It is empty by default.
     #[must_use]
     pub fn advanced(mut self, terms: &str) -> Self {
         terms.clone_into(&mut self.advanced);
         self
     }
 
-    /// Starts it and waits until it speaks AMQP.
+    /// Starts the server and waits until it accepts AMQP connections.
     pub fn start(self) -> Result<Server, Error> {
         let program = program()?;
-        let account = Account::for_server(NAME, "rabbitmq")?;
-        let folder = Folder::open(NAME, &self.folder, account)?;
-        let residents = KIND.residents(folder.path().to_owned());
-        KIND.evict(&residents, STOP)?;
+        let user = SystemUser::for_server(NAME, "rabbitmq")?;
+        let folder = ServerFolder::open(NAME, &self.folder, user)?;
+        let processes = KIND.processes(folder.path().to_owned());
+        KIND.stop_leftovers(&processes, STOP)?;
         let password = folder.secret("password")?;
         let port = folder.port("port")?;
         let distribution = folder.port("distribution-port")?;
         let configuration = folder.write("rabbitmq.conf", &self.configuration(port, &password))?;
         let plugins = folder.write("enabled_plugins", "[].\n")?;
-        // Files of its own in place of those under /etc/rabbitmq, which belong to another server.
-        let no_environment = folder.write("rabbitmq-env.conf", "")?;
+        // The node must not read the files under /etc/rabbitmq, which belong to the system's server.
+        let environment = folder.write("rabbitmq-env.conf", "")?;
         let advanced = folder.write("advanced.config", &self.advanced)?;
-        let no_more = folder.create_folder("conf.d")?.join("*.conf");
+        let more_configuration = folder.create_folder("conf.d")?.join("*.conf");
         let data = folder.create_folder("data")?;
         let logs = folder.create_folder("logs")?;
 
         let launch = Launch::new(&program, self.log.clone().unwrap_or_else(|| folder.join("log")))
             .clean_environment()
-            .account(folder.account())
+            .user(folder.user())
             .working_folder(folder.path())
             .stop_signal(STOP)
-            // Where the node's cookie goes.
+            // The node's cookie is kept here.
             .env("HOME", folder.path())
             .env("RABBITMQ_NODENAME", NODE)
             .env("RABBITMQ_CONFIG_FILE", configuration)
-            .env("RABBITMQ_CONFIG_FILES", no_more)
+            .env("RABBITMQ_CONFIG_FILES", more_configuration)
             .env("RABBITMQ_ADVANCED_CONFIG_FILE", advanced)
-            .env("RABBITMQ_CONF_ENV_FILE", no_environment)
+            .env("RABBITMQ_CONF_ENV_FILE", environment)
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", plugins)
             .env("RABBITMQ_MNESIA_BASE", data)
             .env("RABBITMQ_LOG_BASE", logs)
             .env("RABBITMQ_LOGS", "-")
             .env("RABBITMQ_DIST_PORT", distribution.to_string())
-            // The script then becomes the server instead of starting and watching it.
+            // Makes the script replace itself with the server instead of starting the server as a child.
             .env("RUNNING_UNDER_SYSTEMD", "true")
-            // Erlang's distribution up from the first moment on a port known beforehand: no port mapper to start, to
-            // share with other nodes or to leave behind. The variable is for the second Erlang too that the server
-            // runs for a moment once a minute, just to have a port mapper started where there is none.
+            // Erlang's distribution listens on a known port from the start, so no port mapper has to be started, shared
+            // with other nodes or stopped. The variable also applies to the second Erlang that the server runs briefly
+            // once a minute to start a missing port mapper.
             .env("ERL_AFLAGS", "-start_epmd false")
             .env(
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
                 format!(
                     "-sname {NODE} -erl_epmd_port {distribution} \
                      -kernel inet_dist_use_interface {{127,0,0,1}} +S 2:2 {}",
-                    search_path(&program)
+                    code_path(&program)
                 ),
             );
         let url = format!("amqp://{USER}:{password}@127.0.0.1:{port}/%2f");
-        Server::start(KIND, folder, launch, residents, port, url)
+        Server::start(KIND, folder, launch, processes, port, url)
     }
 
     fn configuration(&self, port: u16, password: &str) -> String {
@@ -119,7 +124,8 @@ impl RabbitMq {
             ("listeners.tcp.1", format!("127.0.0.1:{port}")),
             ("default_user", USER.to_owned()),
             ("default_pass", password.to_owned()),
-            // Publishers are blocked below this; wake-ups are small and the truth is in PostgreSQL.
+            // RabbitMQ blocks publishers when less space is free. Wake-ups are small and all state is in PostgreSQL, so
+            // a low limit is enough.
             ("disk_free_limit.absolute", "50MB".to_owned()),
             ("vm_memory_high_watermark.absolute", "512MB".to_owned()),
         ];
@@ -129,7 +135,8 @@ impl RabbitMq {
     }
 }
 
-/// The server's own script. The one on Debian's search path insists on the user, the folders and the ports of the system's node.
+/// The server's own start script. Debian's wrapper in `PATH` only accepts the user, folders and ports of the system's
+/// node.
 fn program() -> Result<PathBuf, Error> {
     let packaged = fs::read_dir("/usr/lib/rabbitmq/lib").into_iter().flatten().flatten();
     let packaged = packaged.map(|version| version.path().join("sbin/rabbitmq-server"));
@@ -143,11 +150,11 @@ fn program() -> Result<PathBuf, Error> {
         .ok_or(Error::NotInstalled { program: "RabbitMQ", package: "rabbitmq-server" })
 }
 
-/// Options that make Erlang look for modules where most of them are.
+/// Options that put the folders with the most modules first in Erlang's code path.
 ///
-/// The script puts the server's seventy plugins before Erlang's own libraries, so that each of the thousand modules loaded
-/// at the start is asked for in vain in most of those folders. This halves the time to start.
-fn search_path(program: &Path) -> String {
+/// The start script puts the server's seventy plugins before Erlang's own libraries, so that Erlang searches most of
+/// those folders in vain for each of the thousand modules that it loads at the start. This halves the startup time.
+fn code_path(program: &Path) -> String {
     let plugins = program.ancestors().nth(2).map(|server| server.join("plugins")).unwrap_or_default();
     let core = ["rabbit-", "rabbit_common-", "ra-", "rabbitmq_prelaunch-", "cuttlefish-"];
     let libraries = folders(Path::new("/usr/lib/erlang/lib"), &[""]);
@@ -155,7 +162,7 @@ fn search_path(program: &Path) -> String {
     format!("-pa {}", paths.collect::<Vec<_>>().join(" "))
 }
 
-/// The folders in `parent` whose names begin with one of `prefixes`; none where there is no such parent.
+/// The entries of `parent` whose names begin with one of `prefixes`; none if `parent` does not exist.
 fn folders(parent: &Path, prefixes: &[&str]) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(parent)
         .into_iter()
@@ -170,10 +177,11 @@ fn folders(parent: &Path, prefixes: &[&str]) -> impl Iterator<Item = PathBuf> {
         .map(|entry| entry.path())
 }
 
-/// Whether the server greets a client with a method frame on channel 0, as it does once it has started in full.
-fn answers(address: SocketAddr) -> bool {
+/// Whether the server answers the protocol header with a method frame on channel 0, which it does only when it has
+/// started completely.
+fn is_ready(address: SocketAddr) -> bool {
     let limit = Duration::from_secs(2);
-    let ask = || -> std::io::Result<[u8; 3]> {
+    let frame_header = || -> std::io::Result<[u8; 3]> {
         let mut connection = TcpStream::connect_timeout(&address, limit)?;
         connection.set_read_timeout(Some(limit))?;
         connection.write_all(b"AMQP\x00\x00\x09\x01")?;
@@ -181,5 +189,5 @@ fn answers(address: SocketAddr) -> bool {
         connection.read_exact(&mut head)?;
         Ok(head)
     };
-    ask().is_ok_and(|head| head == [1, 0, 0])
+    frame_header().is_ok_and(|head| head == [1, 0, 0])
 }

@@ -1,12 +1,13 @@
-//! Secrets out of the kernel's generator.
+//! Random secrets.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::Error;
+use crate::error::Error;
 
-/// `bytes` random bytes as twice as many hexadecimal digits: safe in a URL, a shell and a configuration file.
+/// Returns `bytes` random bytes from the kernel as hexadecimal digits, which need no quoting in a URL, a shell or a
+/// configuration file.
 pub fn random_hex(bytes: usize) -> Result<String, Error> {
     let source = Path::new("/dev/urandom");
     let mut random = vec![0; bytes];

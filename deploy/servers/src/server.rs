@@ -1,4 +1,4 @@
-//! One private server: what can be done to it is the same for each kind.
+//! One private server, of either kind: start, stop, kill, pause and restart it.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,84 +7,85 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::folder::Folder;
+use crate::error::Error;
 use crate::process::{Launch, Process};
-use crate::residents::Residents;
-use crate::{Error, wait_until};
+use crate::server_folder::ServerFolder;
+use crate::server_processes::ServerProcesses;
+use crate::wait::wait_until;
 
-/// Recovery of a large write-ahead log after a kill is the slowest start there is.
+/// The slowest start is PostgreSQL's recovery of a large write-ahead log after a kill.
 const START_LIMIT: Duration = Duration::from_mins(3);
 const STOP_LIMIT: Duration = Duration::from_mins(1);
-/// The kernel needs no longer than this to carry out SIGKILL or SIGSTOP, short of a disk that hangs.
+/// SIGKILL and SIGSTOP take effect within this time, unless a disk hangs.
 const SIGNAL_LIMIT: Duration = Duration::from_secs(20);
 
-/// A PostgreSQL or RabbitMQ server in its own folder. Dropping it stops it and leaves no process behind.
+/// A PostgreSQL or RabbitMQ server in its own folder. Dropping it stops it and all its processes.
 #[derive(Debug)]
 pub struct Server {
-    kind: Kind,
+    kind: ServerKind,
     launch: Launch,
-    residents: Residents,
+    processes: ServerProcesses,
     port: u16,
     url: String,
     process: Option<Process>,
-    // After `process`: the folder is unlocked when nothing runs in it any more.
-    folder: Folder,
+    // Declared last so that it is dropped last: the folder is unlocked after the process has exited.
+    folder: ServerFolder,
 }
 
-/// What a kind of server is called and how it is recognised.
+/// What differs between PostgreSQL and RabbitMQ.
 #[derive(Debug)]
-pub(crate) struct Kind {
+pub(crate) struct ServerKind {
     pub(crate) name: &'static str,
-    /// The names of all programs it runs for longer than a moment.
+    /// The names of the server's long-running programs.
     pub(crate) programs: &'static [&'static str],
-    /// Whether the server at this address answers a client's first message, as it does when it is ready.
-    pub(crate) answers: fn(SocketAddr) -> bool,
-    /// A file in its working folder that a killed server leaves and that could hinder the next.
-    pub(crate) leftover: Option<&'static str>,
+    /// Whether the server at this address answers a client's first message.
+    pub(crate) is_ready: fn(SocketAddr) -> bool,
+    /// A file that a killed server leaves in its working folder and that could prevent the next start.
+    pub(crate) stale_file: Option<&'static str>,
 }
 
-impl Kind {
+impl ServerKind {
     /// The processes whose working folder is `folder`.
-    pub(crate) fn residents(&self, folder: PathBuf) -> Residents {
-        Residents { folder, programs: self.programs }
+    pub(crate) fn processes(&self, folder: PathBuf) -> ServerProcesses {
+        ServerProcesses { folder, programs: self.programs }
     }
 
-    /// Ends what a killed owner may have left running, so that a folder can be worked on.
-    pub(crate) fn evict(&self, residents: &Residents, stop: Signal) -> Result<(), Error> {
-        // A leftover server was told to shut down by the kernel when its owner died. Let it finish cleanly.
-        residents.signal(Signal::SIGCONT);
-        residents.signal(stop);
-        if !wait_until(STOP_LIMIT, || residents.ids().is_empty()) {
-            residents.signal(Signal::SIGKILL);
+    /// Stops processes that still run because their owner was killed, so that the folder can be used.
+    pub(crate) fn stop_leftovers(&self, processes: &ServerProcesses, stop: Signal) -> Result<(), Error> {
+        // The kernel sent these processes the stop signal when their owner died: let them shut down cleanly.
+        processes.signal(Signal::SIGCONT);
+        processes.signal(stop);
+        if !wait_until(STOP_LIMIT, || processes.ids().is_empty()) {
+            processes.signal(Signal::SIGKILL);
         }
-        self.gone(residents)
+        self.wait_until_gone(processes)
     }
 
-    fn gone(&self, residents: &Residents) -> Result<(), Error> {
-        if wait_until(SIGNAL_LIMIT, || residents.ids().is_empty()) {
+    fn wait_until_gone(&self, processes: &ServerProcesses) -> Result<(), Error> {
+        if wait_until(SIGNAL_LIMIT, || processes.ids().is_empty()) {
             return Ok(());
         }
-        let processes = residents.ids().iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-        Err(Error::DidNotEnd { server: self.name, processes })
+        let ids = processes.ids().iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        Err(Error::DidNotExit { server: self.name, processes: ids })
     }
 }
 
 impl Server {
-    /// Starts what `launch` says and waits until it is ready.
+    /// Starts the server and waits until it is ready.
     pub(crate) fn start(
-        kind: Kind,
-        folder: Folder,
+        kind: ServerKind,
+        folder: ServerFolder,
         launch: Launch,
-        residents: Residents,
+        processes: ServerProcesses,
         port: u16,
         url: String,
     ) -> Result<Self, Error> {
-        let mut server = Self { kind, launch, residents, port, url, process: None, folder };
+        let mut server = Self { kind, launch, processes, port, url, process: None, folder };
         server.run()?;
         Ok(server)
     }
 
-    /// The URL a client connects with, user and password included. It stays the same as long as this value lives.
+    /// The URL that clients connect to, with user and password. It does not change when the server restarts.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -94,82 +95,81 @@ impl Server {
         self.port
     }
 
-    /// The folder that holds its data, settings and log.
+    /// The folder with the server's data, settings and log.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Where its output goes.
     pub fn log(&self) -> &Path {
         self.launch.log()
     }
 
-    /// Whether its main process runs (paused counts).
+    /// Whether the main process runs. A paused server counts as running.
     pub fn is_running(&mut self) -> bool {
         self.process.as_mut().is_some_and(|process| process.ended().is_none())
     }
 
-    /// The ids of all its processes alive now.
+    /// The ids of all running processes of the server.
     pub fn processes(&self) -> Vec<u32> {
-        self.residents.ids()
+        self.processes.ids()
     }
 
-    /// Shuts down cleanly; data is on disk afterwards. Stopping a stopped server is fine.
+    /// Shuts down cleanly: all data is on disk afterwards. Does nothing if the server is stopped.
     pub fn stop(&mut self) -> Result<(), Error> {
         if let Some(mut process) = self.process.take() {
             process.ask_to_stop();
-            self.residents.signal(Signal::SIGCONT);
+            self.processes.signal(Signal::SIGCONT);
             process.stop(STOP_LIMIT);
         }
-        self.kill_residents()
+        self.kill_all()
     }
 
-    /// Kills every process of it at once, as a power cut would. [`Server::restart`] brings it back.
+    /// Kills all processes of the server at once, as a power failure would. [`Server::restart`] starts it again.
     pub fn kill(&mut self) -> Result<(), Error> {
         if let Some(mut process) = self.process.take() {
             if process.ended().is_none() {
-                // A stopped leader forks nobody while the others are counted.
+                // The main process must not fork while its children are listed.
                 process.signal(Signal::SIGSTOP);
-                self.residents.signal(Signal::SIGKILL);
+                self.processes.signal(Signal::SIGKILL);
             }
             process.kill();
         }
-        self.kill_residents()
+        self.kill_all()
     }
 
-    /// Freezes every process of it: connections stay open and nothing answers.
+    /// Pauses all processes of the server: connections stay open, but the server does not answer.
     pub fn pause(&mut self) -> Result<(), Error> {
         let paused = self.is_running()
             && wait_until(SIGNAL_LIMIT, || {
-                // Again and again, because what was not stopped yet may have forked meanwhile.
-                self.residents.signal(Signal::SIGSTOP);
-                self.residents.all_stopped()
+                // Repeated, because a process may have forked before it was stopped.
+                self.processes.signal(Signal::SIGSTOP);
+                self.processes.all_stopped()
             });
         if paused { Ok(()) } else { Err(self.not_signalled("paused")) }
     }
 
-    /// Lets a paused server go on.
+    /// Continues a paused server.
     pub fn resume(&mut self) -> Result<(), Error> {
         if !self.is_running() {
             return Err(self.not_signalled("resumed"));
         }
-        self.residents.signal(Signal::SIGCONT);
+        self.processes.signal(Signal::SIGCONT);
         Ok(())
     }
 
-    /// Stops what still runs and starts it again: the same port, the same data. Returns when it is ready.
+    /// Stops the server if it runs and starts it with the same port and data. Returns when it is ready.
     pub fn restart(&mut self) -> Result<(), Error> {
         self.stop()?;
         self.run()
     }
 
     fn run(&mut self) -> Result<(), Error> {
-        if let Some(leftover) = self.kind.leftover {
-            // Nobody runs here: the folder is locked and its residents are gone. The process id in such a file may by now
-            // belong to somebody else, whom the server would take for its own.
-            let leftover = self.residents.folder.join(leftover);
-            if leftover.exists() {
-                fs::remove_file(&leftover).map_err(Error::file("remove", &leftover))?;
+        if let Some(name) = self.kind.stale_file {
+            // The folder is locked and no process of this server runs, so the file is stale. The process id in it may
+            // now belong to another process: the server would mistake that for a running server and refuse to start.
+            let stale_file = self.processes.folder.join(name);
+            if stale_file.exists() {
+                fs::remove_file(&stale_file).map_err(Error::file("remove", &stale_file))?;
             }
         }
         let mut process = Process::start(&self.launch)?;
@@ -177,10 +177,10 @@ impl Server {
         let mut ended = false;
         wait_until(START_LIMIT, || {
             ended = process.ended().is_some();
-            ended || (self.kind.answers)(address)
+            ended || (self.kind.is_ready)(address)
         });
-        // Asked last: another server on that port could have answered in its place.
-        let ready = !ended && (self.kind.answers)(address) && process.ended().is_none();
+        // The process is checked last: if it has exited, another server on this port answered.
+        let ready = !ended && (self.kind.is_ready)(address) && process.ended().is_none();
         self.process = Some(process);
         if ready {
             return Ok(());
@@ -193,9 +193,9 @@ impl Server {
         })
     }
 
-    fn kill_residents(&self) -> Result<(), Error> {
-        self.residents.signal(Signal::SIGKILL);
-        self.kind.gone(&self.residents)
+    fn kill_all(&self) -> Result<(), Error> {
+        self.processes.signal(Signal::SIGKILL);
+        self.kind.wait_until_gone(&self.processes)
     }
 
     fn not_signalled(&self, action: &'static str) -> Error {
@@ -205,12 +205,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A drop has nobody to tell, and what SIGKILL did not end nothing else would.
+        // Drop cannot return an error, and a process that survives SIGKILL cannot be stopped in any other way.
         let _ = self.stop();
     }
 }
 
-/// The end of a log, for a message.
+/// The last lines of a log, for an error message.
 fn last_lines(log: &Path) -> String {
     let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();

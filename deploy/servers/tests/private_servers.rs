@@ -1,4 +1,4 @@
-//! What the library promises of each kind of server, shown on real ones.
+//! Checks the guarantees of the crate on real servers of both kinds.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -12,13 +12,12 @@ use rollcall_servers::{Error, FolderLock, Postgres, RabbitMq, Server, wait_until
 
 type Start = fn(&Path) -> Result<Server, Error>;
 
-/// Each promise is checked for both kinds.
 const KINDS: [(&str, Start); 2] = [
     ("postgres", |folder| Postgres::at(folder.join("postgres")).throwaway().start()),
     ("rabbitmq", |folder| RabbitMq::at(folder.join("rabbitmq")).start()),
 ];
 
-/// A folder that a server's ordinary user can get to.
+/// A folder that a server's unprivileged user can reach.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
@@ -26,7 +25,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// What `psql` prints for one statement.
+/// Runs one statement with `psql` and returns its output.
 fn psql(server: &Server, statement: &str) -> String {
     let output = Command::new("psql").args(["-XAtq", "-c", statement, server.url()]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -36,19 +35,19 @@ fn psql(server: &Server, statement: &str) -> String {
 fn answers_within(server: &Server, limit: Duration) -> bool {
     let mut connection = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
     connection.set_read_timeout(Some(limit)).unwrap();
-    // Neither server knows this protocol; both say so.
+    // Not a protocol that either server knows: both answer with an error.
     connection.write_all(b"HELO\r\n\r\n\0\0\0\0").unwrap();
     let mut byte = [0];
     connection.read(&mut byte).is_ok()
 }
 
 fn alive(id: u32) -> bool {
-    // The dead that nobody reaped yet have no working folder.
+    // A zombie has no working folder.
     fs::read_link(format!("/proc/{id}/cwd")).is_ok()
 }
 
 #[test]
-fn two_of_each_run_side_by_side_and_leave_nothing_behind() {
+fn two_servers_of_each_kind_run_independently_and_leave_no_processes() {
     let (one, two) = (folder(), folder());
     for (name, start) in KINDS {
         let begin = Instant::now();
@@ -68,9 +67,9 @@ fn two_of_each_run_side_by_side_and_leave_nothing_behind() {
 
 #[test]
 fn a_killed_server_restarts_on_its_port() {
-    let home = folder();
+    let folder = folder();
     for (name, start) in KINDS {
-        let mut server = start(home.path()).unwrap();
+        let mut server = start(folder.path()).unwrap();
         let (url, port) = (server.url().to_owned(), server.port());
         let ids = server.processes();
         server.kill().unwrap();
@@ -87,15 +86,15 @@ fn a_killed_server_restarts_on_its_port() {
 }
 
 #[test]
-fn what_was_committed_survives_a_kill_and_a_new_owner() {
-    let home = folder();
-    let mut server = Postgres::at(home.path().join("postgres")).start().unwrap();
+fn committed_data_survives_a_kill_and_a_new_owner() {
+    let folder = folder();
+    let mut server = Postgres::at(folder.path().join("postgres")).start().unwrap();
     psql(&server, "CREATE TABLE kept (word text); INSERT INTO kept VALUES ('Ævar');");
     server.kill().unwrap();
     server.restart().unwrap();
     assert_eq!(psql(&server, "SELECT lower(word) FROM kept"), "ævar");
     drop(server);
-    let server = Postgres::at(home.path().join("postgres")).setting("work_mem", "7MB").start().unwrap();
+    let server = Postgres::at(folder.path().join("postgres")).setting("work_mem", "7MB").start().unwrap();
     assert_eq!(psql(&server, "SELECT word FROM kept"), "Ævar");
     assert_eq!(psql(&server, "SHOW work_mem"), "7MB");
     assert_eq!(psql(&server, "SHOW fsync"), "on");
@@ -104,8 +103,8 @@ fn what_was_committed_survives_a_kill_and_a_new_owner() {
 
 #[test]
 fn a_busy_backend_does_not_outlive_a_kill() {
-    let home = folder();
-    let mut server = Postgres::at(home.path().join("postgres")).throwaway().start().unwrap();
+    let folder = folder();
+    let mut server = Postgres::at(folder.path().join("postgres")).throwaway().start().unwrap();
     let endless = "SELECT count(*) FROM generate_series(1, 1000000000000)";
     let mut client = Command::new("psql")
         .args(["-Xq", "-c", endless, server.url()])
@@ -123,16 +122,16 @@ fn a_busy_backend_does_not_outlive_a_kill() {
 }
 
 #[test]
-fn a_paused_server_keeps_its_connections_and_goes_on_when_resumed() {
-    let home = folder();
+fn a_paused_server_keeps_its_connections_and_continues_when_resumed() {
+    let folder = folder();
     for (name, start) in KINDS {
-        let mut server = start(home.path()).unwrap();
+        let mut server = start(folder.path()).unwrap();
         server.pause().unwrap();
         assert!(server.is_running());
         assert!(!answers_within(&server, Duration::from_millis(300)), "{name} is paused");
         server.resume().unwrap();
-        assert!(answers_within(&server, Duration::from_secs(20)), "{name} goes on");
-        // Stopped while paused, it still shuts down cleanly.
+        assert!(answers_within(&server, Duration::from_secs(20)), "{name} continues");
+        // A server that is stopped while paused still shuts down cleanly.
         server.pause().unwrap();
         server.stop().unwrap();
         server.pause().unwrap_err();
@@ -142,38 +141,38 @@ fn a_paused_server_keeps_its_connections_and_goes_on_when_resumed() {
 
 #[test]
 fn one_folder_has_one_owner() {
-    let home = folder();
-    let server = KINDS[0].1(home.path()).unwrap();
-    let refused = KINDS[0].1(home.path()).unwrap_err();
+    let folder = folder();
+    let server = KINDS[0].1(folder.path()).unwrap();
+    let refused = KINDS[0].1(folder.path()).unwrap_err();
     assert!(matches!(refused, Error::InUse { .. }), "{refused}");
     assert!(refused.to_string().contains(&format!("in use by process {}", std::process::id())), "{refused}");
     drop(server);
-    FolderLock::take(&home.path().join("postgres")).unwrap();
+    FolderLock::take(&folder.path().join("postgres")).unwrap();
 }
 
 #[test]
-fn a_second_start_takes_the_old_port_or_another_if_it_is_taken() {
-    let home = folder();
+fn a_second_start_uses_the_same_port_unless_it_is_in_use() {
+    let folder = folder();
     let start = KINDS[0].1;
-    let port = start(home.path()).unwrap().port();
-    let again = start(home.path()).unwrap();
-    assert_eq!(again.port(), port);
-    drop(again);
-    let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
-    assert_ne!(start(home.path()).unwrap().port(), port);
+    let port = start(folder.path()).unwrap().port();
+    let second = start(folder.path()).unwrap();
+    assert_eq!(second.port(), port);
+    drop(second);
+    let _listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    assert_ne!(start(folder.path()).unwrap().port(), port);
 }
 
 #[test]
-fn a_server_that_cannot_start_says_why() {
-    let home = folder();
-    let refused = Postgres::at(home.path()).setting("no_such_setting", "on").start().unwrap_err();
+fn a_failed_start_reports_the_reason() {
+    let folder = folder();
+    let refused = Postgres::at(folder.path()).setting("no_such_setting", "on").start().unwrap_err();
     assert!(refused.to_string().contains("unrecognized configuration parameter"), "{refused}");
     let refused =
-        RabbitMq::at(home.path().join("rabbitmq")).setting("no.such.setting", "on").start().unwrap_err();
+        RabbitMq::at(folder.path().join("rabbitmq")).setting("no.such.setting", "on").start().unwrap_err();
     assert!(refused.to_string().contains("RabbitMQ did not start"), "{refused}");
 }
 
-/// The test binary runs itself as an owner, which is then killed with SIGKILL.
+/// The test runs its own binary as the owner of the servers and kills it with SIGKILL.
 #[test]
 fn servers_shut_down_when_their_owner_is_killed() {
     const OWNER: &str = "ROLLCALL_TEST_OWNER_FOLDER";
@@ -185,14 +184,14 @@ fn servers_shut_down_when_their_owner_is_killed() {
             std::thread::park();
         }
     }
-    let home = folder();
+    let folder = folder();
     let mut owner = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "servers_shut_down_when_their_owner_is_killed"])
-        .env(OWNER, home.path())
+        .env(OWNER, folder.path())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let ready = home.path().join("ready");
+    let ready = folder.path().join("ready");
     let is_ready = || fs::read_to_string(&ready).is_ok_and(|ids| !ids.is_empty());
     assert!(wait_until(Duration::from_mins(2), is_ready));
     let ids: Vec<u32> =
@@ -200,5 +199,8 @@ fn servers_shut_down_when_their_owner_is_killed() {
     assert!(ids.iter().all(|&id| alive(id)));
     owner.kill().unwrap();
     owner.wait().unwrap();
-    assert!(wait_until(Duration::from_secs(30), || !ids.iter().any(|&id| alive(id))), "left behind: {ids:?}");
+    assert!(
+        wait_until(Duration::from_secs(30), || !ids.iter().any(|&id| alive(id))),
+        "still running: {ids:?}"
+    );
 }

@@ -1,4 +1,4 @@
-//! The state folder of one service. What is in it is made once and used by every later start.
+//! The home folder of one service. Its content is created by the first start and used by all later ones.
 
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -10,9 +10,10 @@ use anyhow::{Context as _, bail};
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rollcall_servers::{Error, FolderLock, random_hex};
 
-use super::ADMINISTRATOR;
+/// The administrator that the first start creates.
+pub const ADMINISTRATOR: &str = "autoimport";
 
-/// The opened folder: locked, with key, credentials and certificate in place.
+/// A home folder that is locked and contains a key, credentials and a certificate.
 #[derive(Debug)]
 pub struct Home {
     folder: PathBuf,
@@ -24,16 +25,19 @@ pub struct Home {
 }
 
 impl Home {
-    /// Opens the folder for a service on `port`, creating what is missing.
+    /// Opens the folder for a service on `port`, and creates what does not exist.
     pub fn open(folder: &Path, port: u16) -> anyhow::Result<Self> {
-        // Not for others to list, but to be passed through: the servers' own users have folders inside.
+        // Other users cannot list the folder, but can pass through it: the servers' users own folders inside it.
         DirBuilder::new()
             .recursive(true)
             .mode(0o711)
             .create(folder)
             .and_then(|()| folder.canonicalize())
             .with_context(|| {
-                format!("{} cannot be created: set ROLLCALL_HOME to a folder of yours", folder.display())
+                format!(
+                    "{} cannot be created: set ROLLCALL_HOME to a folder that you can write to",
+                    folder.display()
+                )
             })
             .and_then(|folder| Self::open_existing(folder, port))
     }
@@ -41,8 +45,8 @@ impl Home {
     fn open_existing(folder: PathBuf, port: u16) -> anyhow::Result<Self> {
         let lock = FolderLock::take(&folder).map_err(|error| match error {
             Error::InUse { owner, .. } => anyhow::anyhow!(
-                "{} belongs to a running `rollcall up` (process {owner}): stop that one, or set ROLLCALL_HOME and \
-                 ROLLCALL_PORT for a second service",
+                "{} is in use by a running `rollcall up` (process {owner}): stop that process, or set \
+                 ROLLCALL_HOME and ROLLCALL_PORT for a second service",
                 folder.display()
             ),
             error => error.into(),
@@ -61,7 +65,7 @@ impl Home {
         Ok(Self { folder, port, key_file, password, credentials_are_new, _lock: lock })
     }
 
-    /// Where the API is.
+    /// The URL of the API.
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
     }
@@ -70,12 +74,11 @@ impl Home {
         self.port
     }
 
-    /// The administrator's password.
     pub fn password(&self) -> &str {
         &self.password
     }
 
-    /// Whether no earlier start had made the credentials.
+    /// Whether this start created the credentials.
     pub fn credentials_are_new(&self) -> bool {
         self.credentials_are_new
     }
@@ -85,7 +88,7 @@ impl Home {
         self.folder.join("credentials")
     }
 
-    /// The API's certificate, which is its own authority.
+    /// The API's self-signed certificate.
     pub fn certificate(&self) -> PathBuf {
         certificate(&self.folder)
     }
@@ -94,7 +97,7 @@ impl Home {
         certificate_key(&self.folder)
     }
 
-    /// The file with the service's key.
+    /// The file with the key that seals uploads and passwords.
     pub fn key_file(&self) -> &Path {
         &self.key_file
     }
@@ -107,18 +110,18 @@ impl Home {
         self.folder.join("logs")
     }
 
-    /// The folder of a server's data.
-    pub fn server(&self, name: &str) -> PathBuf {
+    /// The folder of a private server.
+    pub fn server_folder(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// The last result, as it came.
+    /// The last result as received.
     pub fn result(&self) -> PathBuf {
         self.folder.join("result.json")
     }
 
-    /// Makes the file of the result anew, so that curl writes into one that only its owner may read.
-    pub fn empty_result(&self) -> anyhow::Result<PathBuf> {
+    /// Creates an empty result file, so that curl writes to a file that only its owner can read.
+    pub fn create_result_file(&self) -> anyhow::Result<PathBuf> {
         write_private(&self.result(), "")?;
         Ok(self.result())
     }
@@ -127,16 +130,17 @@ impl Home {
         self.folder.join("env")
     }
 
-    /// Writes the file to source.
+    /// Writes the shell script that sets these environment variables.
     pub fn write_env(&self, variables: &[(&str, String)]) -> anyhow::Result<()> {
-        let mut text = String::from("# Written by each start of `rollcall up`. Use it with: source FILE\n");
+        let mut text = String::from("# Written by every start of `rollcall up`. Load it with: source FILE\n");
         for (name, value) in variables {
-            let _ = writeln!(text, "export {name}={}", shell_quoted(value));
+            let value = shlex::try_quote(value).with_context(|| format!("{name} contains a NUL byte"))?;
+            let _ = writeln!(text, "export {name}={value}");
         }
         write_private(&self.env_file(), &text)
     }
 
-    /// Puts the sample roster where it can be posted from, and looked at.
+    /// Writes the sample roster to a file, to be uploaded and read.
     pub fn write_sample(&self, csv: &str) -> anyhow::Result<PathBuf> {
         let path = self.folder.join("sample-users.csv");
         write_private(&path, csv)?;
@@ -144,16 +148,17 @@ impl Home {
     }
 }
 
-/// The given key, or our own, made once: with another one nothing that was sealed could be opened.
+/// Returns the key file from the environment, or one that the first start creates. Data that is sealed with one key
+/// cannot be opened with another.
 fn key_file(folder: &Path) -> anyhow::Result<PathBuf> {
     if std::env::var_os("ROLLCALL_KEY").is_some() {
-        bail!("ROLLCALL_KEY is set: write the key to a file and set ROLLCALL_KEY_FILE to that instead");
+        bail!("ROLLCALL_KEY is set: write the key to a file and set ROLLCALL_KEY_FILE to its path instead");
     }
     if let Some(given) = std::env::var_os("ROLLCALL_KEY_FILE") {
         let given = PathBuf::from(given);
-        return given
-            .canonicalize()
-            .with_context(|| format!("ROLLCALL_KEY_FILE names {}, which cannot be read", given.display()));
+        return given.canonicalize().with_context(|| {
+            format!("ROLLCALL_KEY_FILE is set to {}, which cannot be read", given.display())
+        });
     }
     let own = folder.join("key");
     if !own.exists() {
@@ -162,14 +167,14 @@ fn key_file(folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(own)
 }
 
-/// The administrator's password, and whether it is new.
+/// Returns the administrator's password, and whether it was created now.
 fn credentials(file: &Path) -> anyhow::Result<(String, bool)> {
     if file.exists() {
         let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
         return match text.trim_end().split_once(':') {
             Some((ADMINISTRATOR, password)) if !password.is_empty() => Ok((password.to_owned(), false)),
             _ => bail!(
-                "{} does not read {ADMINISTRATOR}:PASSWORD; correct it, or remove it for a new password",
+                "{} does not contain {ADMINISTRATOR}:PASSWORD: correct it, or delete it to create a new password",
                 file.display()
             ),
         };
@@ -179,14 +184,14 @@ fn credentials(file: &Path) -> anyhow::Result<(String, bool)> {
     Ok((password, true))
 }
 
-/// A self-signed certificate for this machine's own names.
+/// Creates a self-signed certificate for `localhost` and 127.0.0.1.
 fn make_certificate(folder: &Path) -> anyhow::Result<()> {
     if certificate(folder).exists() && certificate_key(folder).exists() {
         return Ok(());
     }
-    let key = KeyPair::generate().context("a key for the certificate cannot be made")?;
+    let key = KeyPair::generate().context("the certificate's key cannot be generated")?;
     let names = ["localhost", "127.0.0.1"].map(str::to_owned);
-    let mut parameters = CertificateParams::new(names).expect("both names are sound");
+    let mut parameters = CertificateParams::new(names).expect("both names are valid");
     parameters.distinguished_name.push(DnType::CommonName, "Rollcall on this machine");
     let signed = parameters.self_signed(&key).context("the certificate cannot be signed")?;
     write_private(&certificate_key(folder), &key.serialize_pem())?;
@@ -201,7 +206,7 @@ fn certificate_key(folder: &Path) -> PathBuf {
     folder.join("certificate-key.pem")
 }
 
-/// Writes a file that only its owner may read, whole or not at all.
+/// Writes a file that only its owner can read. An interrupted write does not leave a partial file.
 fn write_private(path: &Path, content: &str) -> anyhow::Result<()> {
     let unfinished = path.with_added_extension("unfinished");
     let write = || {
@@ -217,33 +222,17 @@ fn write_private(path: &Path, content: &str) -> anyhow::Result<()> {
     write().with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// One word to a shell, whatever is in it.
-pub fn shell_quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/.-_:@%=+".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_quoted_word_stays_one_word() {
-        assert_eq!(shell_quoted("file=@/home/a.csv"), "file=@/home/a.csv");
-        assert_eq!(shell_quoted(""), "''");
-        assert_eq!(shell_quoted("a b'$c"), r"'a b'\''$c'");
-    }
-
-    #[test]
-    fn what_a_first_start_made_the_second_finds() {
+    fn a_second_start_uses_what_the_first_created() {
         let folder = std::env::temp_dir().join(format!("rollcall-home-{}", std::process::id()));
         let first = Home::open(&folder, 1).expect("a first start");
         let key = fs::read_to_string(first.key_file()).expect("a key");
         assert_eq!(key.trim().len(), 64);
-        let refused = Home::open(&folder, 1).expect_err("one at a time");
+        let refused = Home::open(&folder, 1).expect_err("the folder is locked");
         assert!(refused.to_string().contains("set ROLLCALL_HOME"), "{refused}");
         let (password, certificate) = (first.password().to_owned(), first.certificate());
         let pem = fs::read_to_string(&certificate).expect("a certificate");

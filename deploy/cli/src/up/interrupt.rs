@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM: asked once, everything stops in order; asked twice, at once. A closed terminal is the second
-//! kind, unless `nohup` forbade it.
+//! Shutdown on Ctrl-C and SIGTERM. The first signal shuts everything down cleanly, the second stops immediately.
+//! Closing the terminal (SIGHUP) stops immediately, unless the command runs under `nohup`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,44 +7,43 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Whether somebody asked us to stop. It blocks nobody: who waits for something looks at it meanwhile.
+/// Whether a shutdown is requested. It interrupts nothing by itself: loops that wait have to check it.
 #[derive(Debug, Clone)]
 pub struct Interrupt {
-    asked: Arc<AtomicBool>,
+    requested: Arc<AtomicBool>,
 }
 
 impl Interrupt {
-    /// Listens for the signals from now on.
+    /// Starts listening for the signals.
     pub fn on_signals() -> anyhow::Result<Self> {
-        let asked = Arc::new(AtomicBool::new(false));
-        let listen = |kind| signal(kind).context("signals cannot be listened to");
+        let requested = Arc::new(AtomicBool::new(false));
+        let listen = |kind| signal(kind).context("cannot listen for signals");
         let mut interrupt = listen(SignalKind::interrupt())?;
         let mut terminate = listen(SignalKind::terminate())?;
-        let heard = Arc::clone(&asked);
+        let on_signal = Arc::clone(&requested);
         tokio::spawn(async move {
             loop {
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                 }
-                if heard.swap(true, Ordering::Relaxed) {
-                    // The servers are told by the kernel to shut down when we are gone.
+                if on_signal.swap(true, Ordering::Relaxed) {
+                    // The kernel signals the servers to shut down when this process exits.
                     std::process::exit(130);
                 }
-                eprintln!("\nStopping in order; once more stops at once.");
+                eprintln!("\nShutting down cleanly; press Ctrl-C again to stop immediately.");
             }
         });
-        Ok(Self { asked })
+        Ok(Self { requested })
     }
 
-    /// Whether we were asked.
-    pub fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+    pub fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
     }
 
-    /// Ends what is under way if we were asked.
+    /// Returns an error if a shutdown is requested, to end the current step.
     pub fn check(&self) -> anyhow::Result<()> {
-        if self.is_asked() {
+        if self.is_requested() {
             bail!("interrupted");
         }
         Ok(())

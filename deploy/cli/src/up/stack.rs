@@ -1,4 +1,4 @@
-//! The servers and processes of one service: started in the order of their needs, stopped in the reverse one.
+//! The servers and processes of one service. They start in the order of their dependencies and stop in reverse order.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -13,96 +13,99 @@ use rollcall_servers::{Error, Launch, Postgres, Process, RabbitMq, Server, wait_
 use super::home::Home;
 use super::progress::Progress;
 
-/// Longer than the API takes by itself to let requests under way end.
+/// Longer than the API waits for running requests when it shuts down.
 const STOP_LIMIT: Duration = Duration::from_secs(40);
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_mins(1);
 
-/// Everything that runs for one service.
 #[derive(Debug)]
 pub struct Stack<'a> {
     home: &'a Home,
     database_url: String,
     amqp_url: String,
-    // What is given by URL is not ours to start, watch or stop.
+    // None if the server is given by URL: such a server is not started, supervised or stopped here.
     postgres: Option<Server>,
-    postgres_restarts: Restarts,
+    postgres_restarts: RestartSchedule,
     rabbit: Option<Server>,
-    rabbit_restarts: Restarts,
+    rabbit_restarts: RestartSchedule,
     processes: Vec<Supervised>,
 }
 
-/// A process that is started again whenever it ends.
+/// A process that is restarted whenever it exits.
 #[derive(Debug)]
 struct Supervised {
     name: &'static str,
     launch: Launch,
     process: Process,
-    restarts: Restarts,
+    restarts: RestartSchedule,
 }
 
-/// When something that keeps ending is started again: the sooner it ends, the later.
+/// When to restart a server or process that has exited. The delay doubles with every exit, up to [`LONGEST_DELAY`].
 #[derive(Debug)]
-struct Restarts {
+struct RestartSchedule {
     started: Instant,
     delay: Duration,
-    /// When to start it again, if it has ended.
-    again_at: Option<Instant>,
+    /// When to restart it, if it has exited.
+    restart_at: Option<Instant>,
 }
 
 impl<'a> Stack<'a> {
-    /// Nothing runs yet.
     pub fn new(home: &'a Home) -> Self {
         Self {
             home,
             database_url: String::new(),
             amqp_url: String::new(),
             postgres: None,
-            postgres_restarts: Restarts::new(),
+            postgres_restarts: RestartSchedule::new(),
             rabbit: None,
-            rabbit_restarts: Restarts::new(),
+            rabbit_restarts: RestartSchedule::new(),
             processes: Vec::new(),
         }
     }
 
-    /// Starts the private servers, both at the same time, and writes down how to reach them.
+    /// Starts the private servers concurrently, and writes the environment to the home folder's `env` file.
     pub fn start_servers(&mut self, progress: &Progress) -> anyhow::Result<()> {
-        let (database, amqp) = (given("DATABASE_URL")?, given("AMQP_URL")?);
+        let (database, amqp) = (setting("DATABASE_URL")?, setting("AMQP_URL")?);
         let what = match (&database, &amqp) {
             (None, None) => "Starting PostgreSQL and RabbitMQ",
-            (None, Some(_)) => "Starting PostgreSQL; RabbitMQ is that of AMQP_URL",
-            (Some(_), None) => "Starting RabbitMQ; PostgreSQL is that of DATABASE_URL",
+            (None, Some(_)) => "Starting PostgreSQL, using the RabbitMQ of AMQP_URL",
+            (Some(_), None) => "Starting RabbitMQ, using the PostgreSQL of DATABASE_URL",
             (Some(_), Some(_)) => "Using the servers of DATABASE_URL and AMQP_URL",
         };
-        progress.step(what, || self.start_missing(database, amqp))
+        progress.step(what, || self.start_private_servers(database, amqp))
     }
 
-    fn start_missing(&mut self, database: Option<String>, amqp: Option<String>) -> anyhow::Result<()> {
+    fn start_private_servers(
+        &mut self,
+        database: Option<String>,
+        amqp: Option<String>,
+    ) -> anyhow::Result<()> {
         let home = self.home;
         let (postgres, rabbit) = thread::scope(|scope| {
             let rabbit = amqp.is_none().then(|| {
-                let rabbit = RabbitMq::at(home.server("rabbitmq")).log(home.logs().join("rabbitmq.log"));
+                let rabbit =
+                    RabbitMq::at(home.server_folder("rabbitmq")).log(home.logs().join("rabbitmq.log"));
                 scope.spawn(|| rabbit.start())
             });
-            let postgres = database
-                .is_none()
-                .then(|| Postgres::at(home.server("postgres")).log(home.logs().join("postgres.log")).start());
-            (postgres, rabbit.map(|starting| starting.join().expect("the start of a server does not panic")))
+            let postgres = database.is_none().then(|| {
+                Postgres::at(home.server_folder("postgres")).log(home.logs().join("postgres.log")).start()
+            });
+            (postgres, rabbit.map(|starting| starting.join().expect("starting a server does not panic")))
         });
-        // If one failed, the other is stopped as it is dropped.
+        // If one start failed, dropping the other server stops it.
         (self.postgres, self.rabbit) = (started(postgres)?, started(rabbit)?);
         self.database_url = url(database, self.postgres.as_ref());
         self.amqp_url = url(amqp, self.rabbit.as_ref());
         self.home.write_env(&self.environment())
     }
 
-    /// Whether the database is our private one.
-    pub fn has_own_database(&self) -> bool {
+    pub fn has_private_database(&self) -> bool {
         self.postgres.is_some()
     }
 
-    /// Runs this very command with other arguments on the service, `input` on its standard input; returns its answer.
-    pub fn rollcall(&self, arguments: &[&str], input: &str) -> anyhow::Result<String> {
+    /// Runs `rollcall` with these arguments on the service, with `input` on standard input. Returns its standard
+    /// output.
+    pub fn run_rollcall(&self, arguments: &[&str], input: &str) -> anyhow::Result<String> {
         let mut child = Command::new(own_executable()?)
             .args(arguments)
             .envs(self.environment())
@@ -111,10 +114,10 @@ impl<'a> Stack<'a> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .context("this command cannot run itself")?;
-        // It may well end without reading a word of this.
+            .context("rollcall cannot run itself")?;
+        // Fails if the command exits without reading its input, which is fine.
         let _ = child.stdin.take().expect("stdin is piped").write_all(input.as_bytes());
-        let output = child.wait_with_output().context("this command cannot run itself")?;
+        let output = child.wait_with_output().context("rollcall cannot run itself")?;
         if !output.status.success() {
             bail!(
                 "`rollcall {}` failed: {}",
@@ -125,29 +128,31 @@ impl<'a> Stack<'a> {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Starts API and worker. They run; whether the API is ready is for its client to find out.
+    /// Starts API and worker. Returns before the API is ready.
     pub fn start_processes(&mut self) -> anyhow::Result<()> {
         for (name, program) in [("API", "rollcall-api"), ("worker", "rollcall-worker")] {
-            let mut launch =
-                Launch::new(beside_us(program)?, self.home.logs().join(program).with_extension("log"));
+            let mut launch = Launch::new(
+                sibling_executable(program)?,
+                self.home.logs().join(program).with_extension("log"),
+            );
             for (name, value) in self.environment() {
                 launch = launch.env(name, value);
             }
-            for other_way in ["DATABASE_URL_FILE", "AMQP_URL_FILE"] {
-                launch = launch.without_env(other_way);
+            for file_variable in ["DATABASE_URL_FILE", "AMQP_URL_FILE"] {
+                launch = launch.without_env(file_variable);
             }
             let process = Process::start(&launch)?;
-            self.processes.push(Supervised { name, launch, process, restarts: Restarts::new() });
+            self.processes.push(Supervised { name, launch, process, restarts: RestartSchedule::new() });
         }
         Ok(())
     }
 
-    /// Refuses to go on where a process ended right after its start: it would only do so again.
+    /// Fails if a process has exited right after its start: a restart would not help.
     pub fn check_started(&mut self) -> anyhow::Result<()> {
         for supervised in &mut self.processes {
             if let Some(status) = supervised.process.ended() {
                 bail!(
-                    "the {} has ended ({status}); its log {} says why",
+                    "the {} exited ({status}): see its log {}",
                     supervised.name,
                     supervised.launch.log().display()
                 );
@@ -156,8 +161,8 @@ impl<'a> Stack<'a> {
         Ok(())
     }
 
-    /// Starts again what has ended. To be called now and then, as long as everything should run.
-    pub fn tend(&mut self, progress: &Progress) {
+    /// Restarts every server and process that has exited. Call it regularly.
+    pub fn restart_exited(&mut self, progress: &Progress) {
         let servers = [
             ("PostgreSQL", &mut self.postgres, &mut self.postgres_restarts),
             ("RabbitMQ", &mut self.rabbit, &mut self.rabbit_restarts),
@@ -168,14 +173,14 @@ impl<'a> Stack<'a> {
                 continue;
             }
             let log = server.log().to_owned();
-            restarts.tend(&format!("{name} has ended"), &log, progress, || server.restart());
+            restarts.restart_when_due(&format!("{name} has ended"), &log, progress, || server.restart());
         }
         for supervised in &mut self.processes {
-            supervised.tend(progress);
+            supervised.restart_if_exited(progress);
         }
     }
 
-    /// Stops everything: first who uses the servers, then the servers.
+    /// Stops API and worker first, then the servers that they use.
     pub fn stop(&mut self) -> anyhow::Result<()> {
         for supervised in &mut self.processes {
             supervised.process.ask_to_stop();
@@ -184,7 +189,7 @@ impl<'a> Stack<'a> {
         wait_until(STOP_LIMIT, || {
             processes.iter_mut().all(|supervised| supervised.process.ended().is_some())
         });
-        // Whatever is still there is killed as it is dropped.
+        // Dropping a process that still runs kills it.
         processes.clear();
         let (postgres, rabbit) = (self.postgres.take(), self.rabbit.take());
         thread::scope(|scope| {
@@ -195,7 +200,7 @@ impl<'a> Stack<'a> {
         Ok(())
     }
 
-    /// What API, worker and the operator's command need to know.
+    /// The environment of API, worker and the operator's command.
     fn environment(&self) -> Vec<(&'static str, String)> {
         let home = self.home;
         let path = |path: PathBuf| path.display().to_string();
@@ -216,77 +221,81 @@ impl<'a> Stack<'a> {
 }
 
 impl Supervised {
-    fn tend(&mut self, progress: &Progress) {
+    fn restart_if_exited(&mut self, progress: &Progress) {
         let Some(status) = self.process.ended() else { return };
         let Self { name, launch, process, restarts } = self;
-        restarts.tend(&format!("The {name} has ended ({status})"), launch.log(), progress, || {
-            *process = Process::start(launch)?;
-            Ok(())
-        });
+        restarts.restart_when_due(
+            &format!("The {name} has ended ({status})"),
+            launch.log(),
+            progress,
+            || {
+                *process = Process::start(launch)?;
+                Ok(())
+            },
+        );
     }
 }
 
-impl Restarts {
+impl RestartSchedule {
     fn new() -> Self {
-        Self { started: Instant::now(), delay: FIRST_DELAY, again_at: None }
+        Self { started: Instant::now(), delay: FIRST_DELAY, restart_at: None }
     }
 
-    /// Of something that has ended: says so once, and starts it again when it is time.
-    fn tend(
+    /// To be called for something that has exited. Reports the exit once, and calls `start` when the restart is due.
+    fn restart_when_due(
         &mut self,
         what: &str,
         log: &Path,
         progress: &Progress,
         start: impl FnOnce() -> Result<(), Error>,
     ) {
-        match self.again_at {
+        match self.restart_at {
             None => {
-                // One that ran for long has not failed at the start: no reason to wait long.
+                // It ran for a while, so it did not fail at the start: restart it soon.
                 if self.started.elapsed() > LONGEST_DELAY {
                     self.delay = FIRST_DELAY;
                 }
-                progress.say(&format!(
-                    "{what}; starting it again in {} s. Its log: {}",
+                progress.print(&format!(
+                    "{what}; starting it again in {} s. Log: {}",
                     self.delay.as_secs(),
                     log.display()
                 ));
-                self.put_off();
+                self.postpone();
             }
             Some(when) if when <= Instant::now() => match start() {
                 Ok(()) => {
                     self.started = Instant::now();
-                    self.again_at = None;
+                    self.restart_at = None;
                 }
                 Err(error) => {
-                    progress.say(&error.to_string());
-                    self.put_off();
+                    progress.print(&error.to_string());
+                    self.postpone();
                 }
             },
             Some(_) => {}
         }
     }
 
-    fn put_off(&mut self) {
-        self.again_at = Some(Instant::now() + self.delay);
+    fn postpone(&mut self) {
+        self.restart_at = Some(Instant::now() + self.delay);
         self.delay = (self.delay * 2).min(LONGEST_DELAY);
     }
 }
 
-/// A setting given by value or by the file that holds it.
-fn given(name: &str) -> anyhow::Result<Option<String>> {
+/// Returns a setting that is given by value or by the file that contains it.
+fn setting(name: &str) -> anyhow::Result<Option<String>> {
     if let Some(value) = std::env::var(name).ok().filter(|value| !value.is_empty()) {
         return Ok(Some(value));
     }
     let Some(file) = std::env::var_os(format!("{name}_FILE")) else { return Ok(None) };
     let value = std::fs::read_to_string(&file)
-        .with_context(|| format!("{name}_FILE names {}, which cannot be read", file.display()))?;
+        .with_context(|| format!("{name}_FILE is set to {}, which cannot be read", file.display()))?;
     Ok(Some(value.trim().to_owned()))
 }
 
-/// A private server, if one was to be started.
 fn started(start: Option<Result<Server, Error>>) -> anyhow::Result<Option<Server>> {
     start.transpose().map_err(|error| match error {
-        Error::OutOfReach { .. } => anyhow!("{error}\nThe folder is chosen with ROLLCALL_HOME."),
+        Error::OutOfReach { .. } => anyhow!("{error}\nSet ROLLCALL_HOME to choose another folder."),
         error => error.into(),
     })
 }
@@ -296,14 +305,14 @@ fn url(given: Option<String>, server: Option<&Server>) -> String {
 }
 
 fn own_executable() -> anyhow::Result<PathBuf> {
-    std::env::current_exe().context("this command cannot find its own executable")
+    std::env::current_exe().context("rollcall cannot find its own executable")
 }
 
-fn beside_us(program: &str) -> anyhow::Result<OsString> {
+fn sibling_executable(program: &str) -> anyhow::Result<OsString> {
     let path = own_executable()?.with_file_name(program);
     if !path.exists() {
         bail!(
-            "{} is missing: build it with `cargo build --release --bins`, or copy it there",
+            "{} does not exist: build it with `cargo build --release --bins`, or copy it there",
             path.display()
         );
     }

@@ -1,4 +1,4 @@
-//! As whom a server runs: PostgreSQL refuses to be root, and nothing else here needs to be.
+//! The operating-system user that a server runs as. PostgreSQL refuses to run as root, and no other server needs root.
 
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,19 @@ use std::process::Command;
 
 use nix::unistd::{User, geteuid};
 
-use crate::Error;
+use crate::error::Error;
 
-/// An ordinary user to become. There is none when we are an ordinary user already.
+/// An unprivileged user for a server to run as, when this process runs as root.
 #[derive(Debug, Clone)]
-pub(crate) struct Account {
+pub(crate) struct SystemUser {
     pub(crate) name: String,
     uid: u32,
     gid: u32,
 }
 
-impl Account {
-    /// Whom to run `server` as: ourselves (`None`), or when we are root the user its package made, or `nobody`.
+impl SystemUser {
+    /// The user to run `server` as: `None` for the current user or, if that is root, the user that the server's package
+    /// created, else `nobody`.
     pub(crate) fn for_server(server: &'static str, preferred: &'static str) -> Result<Option<Self>, Error> {
         if !geteuid().is_root() {
             return Ok(None);
@@ -29,29 +30,29 @@ impl Account {
             .ok_or(Error::NoOrdinaryUser { server, preferred })
     }
 
-    /// The options that make `setpriv` become this user.
-    pub(crate) fn setpriv_options(&self) -> [String; 3] {
+    /// The options that make `setpriv` switch to this user.
+    pub(crate) fn setpriv_args(&self) -> [String; 3] {
         [format!("--reuid={}", self.uid), format!("--regid={}", self.gid), "--clear-groups".to_owned()]
     }
 
-    /// Makes `path` this user's own.
-    pub(crate) fn own(&self, path: &Path) -> Result<(), Error> {
+    /// Makes this user the owner of `path`.
+    pub(crate) fn chown(&self, path: &Path) -> Result<(), Error> {
         chown(path, Some(self.uid), Some(self.gid)).map_err(Error::file("change the owner", path))
     }
 
-    /// Checks that this user can get to `folder`, by trying every step of the way as that user.
+    /// Checks that this user can reach `folder`, by trying to enter each folder on the path as that user.
     pub(crate) fn can_reach(&self, server: &'static str, folder: &Path) -> Result<(), Error> {
-        let mut way: Vec<_> = folder.ancestors().collect();
-        way.reverse();
+        let mut path: Vec<_> = folder.ancestors().collect();
+        path.reverse();
         let output = Command::new("setpriv")
-            .args(self.setpriv_options())
+            .args(self.setpriv_args())
             .args([
                 "sh",
                 "-c",
                 r#"for step; do [ -x "$step" ] || { printf %s "$step"; exit 1; }; done"#,
                 "sh",
             ])
-            .args(&way)
+            .args(&path)
             .current_dir("/")
             .output()
             .map_err(|_| Error::NotInstalled { program: "setpriv", package: "util-linux" })?;

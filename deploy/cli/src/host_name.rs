@@ -1,23 +1,22 @@
-//! A host name as a request carries it.
+//! Host names, in the form that requests contain.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A host name without scheme, port or path, in the form that clients send: lower case, and an international
-/// name in its ASCII form.
+/// A host name without scheme, port or path, as clients send it: in lower case, and internationalised names in their
+/// ASCII form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostName(String);
 
-/// What somebody wrote is no host name.
 #[derive(Debug, thiserror::Error)]
-#[error("write a host name alone, such as library.school.edu, without https://, port or path")]
-pub struct NoHostName;
+#[error("write only a host name, such as library.school.edu, without https://, port or path")]
+pub struct InvalidHostName;
 
 impl FromStr for HostName {
-    type Err = NoHostName;
+    type Err = InvalidHostName;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let host = url::Host::parse(text.trim().trim_end_matches('.')).map_err(|_| NoHostName)?;
+        let host = url::Host::parse(text.trim().trim_end_matches('.')).map_err(|_| InvalidHostName)?;
         Ok(Self(host.to_string()))
     }
 }
@@ -39,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_name_takes_the_form_that_clients_send() {
+    fn a_host_name_is_converted_to_the_form_that_clients_send() {
         for (text, host) in [
             ("Library.School.EDU", "library.school.edu"),
             ("library.school.edu.", "library.school.edu"),
@@ -52,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_or_a_port_is_no_host_name() {
+    fn a_url_or_a_port_is_refused() {
         for text in [
             "",
             ".",

@@ -1,5 +1,6 @@
-//! The way in from outside: the curl that a school's script runs, with the same URL, form and login.
+//! Uploads a file with curl, as a school's script does, with the same URL, form and login.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::path::Path;
@@ -9,28 +10,27 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use super::home::{Home, shell_quoted};
+use super::home::{ADMINISTRATOR, Home};
 use super::interrupt::Interrupt;
 use super::stack::Stack;
 
 const READY_LIMIT: Duration = Duration::from_mins(1);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Talks to one service's API.
+/// A client of one service's API.
 #[derive(Debug)]
 pub struct Client<'a> {
     home: &'a Home,
 }
 
 impl<'a> Client<'a> {
-    /// For the service of this home.
     pub fn new(home: &'a Home) -> Self {
         Self { home }
     }
 
-    /// The command that imports `file` again, to be pasted into a shell.
-    pub fn curl_line(&self, file: &Path) -> String {
-        let quoted = |path: &Path| shell_quoted(&path.display().to_string());
+    /// The shell command that imports `file`.
+    pub fn curl_command(&self, file: &Path) -> String {
+        let quoted = |path: &Path| shell_quoted(&path.display().to_string()).into_owned();
         format!(
             "curl --cacert {} -u \"$(cat {})\" -X POST -F {} {}",
             quoted(&self.home.certificate()),
@@ -40,7 +40,7 @@ impl<'a> Client<'a> {
         )
     }
 
-    /// Waits until the API can take uploads.
+    /// Waits until the API accepts uploads.
     pub fn wait_until_ready(&self, stack: &mut Stack<'_>, interrupt: &Interrupt) -> anyhow::Result<()> {
         let deadline = std::time::Instant::now() + READY_LIMIT;
         loop {
@@ -52,57 +52,62 @@ impl<'a> Client<'a> {
                 .arg(format!("{}/ready", self.home.url()))
                 .stdin(Stdio::null())
                 .output()
-                .context(NO_CURL)?;
+                .context(CURL_FAILED)?;
             if answer.status.success() {
                 return Ok(());
             }
             if std::time::Instant::now() > deadline {
                 bail!(
-                    "the API is not ready after {} s: {}. Its log is in {}",
+                    "the API was not ready after {} s: {}. See its log in {}",
                     READY_LIMIT.as_secs(),
                     String::from_utf8_lossy(&answer.stderr).trim(),
                     self.home.logs().display()
                 );
             }
-            thread::sleep(LOOK_EVERY);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// Imports `file`, writes the result to the standard output and says whether every row was imported.
+    /// Imports `file` and prints the result to standard output. Returns whether every row was imported.
     ///
-    /// `tend` is called now and then until the result is there.
-    pub fn post(&self, file: &Path, interrupt: &Interrupt, mut tend: impl FnMut()) -> anyhow::Result<bool> {
+    /// Calls `supervise` regularly until the result is complete.
+    pub fn import(
+        &self,
+        file: &Path,
+        interrupt: &Interrupt,
+        mut supervise: impl FnMut(),
+    ) -> anyhow::Result<bool> {
         let mut curl = self
             .curl()
             .args(["-X", "POST", "-F", &file_part(file), "--config", "-", "--output"])
-            .arg(self.home.empty_result()?)
+            .arg(self.home.create_result_file()?)
             .arg(self.upload_url())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .context(NO_CURL)?;
-        // Anybody on this machine can read a command line, so the login goes another way.
-        let login = format!("user = \"{}:{}\"\n", super::ADMINISTRATOR, config_quoted(self.home.password()));
-        curl.stdin.take().expect("stdin is piped").write_all(login.as_bytes()).context(NO_CURL)?;
-        while curl.try_wait().context(NO_CURL)?.is_none() {
+            .context(CURL_FAILED)?;
+        // Every user of this machine can read curl's command line, so the login is passed through standard input.
+        let login = format!("user = \"{}:{}\"\n", ADMINISTRATOR, curl_escaped(self.home.password()));
+        curl.stdin.take().expect("stdin is piped").write_all(login.as_bytes()).context(CURL_FAILED)?;
+        while curl.try_wait().context(CURL_FAILED)?.is_none() {
             if let Err(stopped) = interrupt.check() {
-                // The import itself goes on with the next start; only our waiting for it ends.
+                // The next start resumes the import.
                 let _ = curl.kill();
                 let _ = curl.wait();
                 return Err(stopped);
             }
-            tend();
-            thread::sleep(LOOK_EVERY);
+            supervise();
+            thread::sleep(POLL_INTERVAL);
         }
-        let ended = curl.wait_with_output().context(NO_CURL)?;
+        let ended = curl.wait_with_output().context(CURL_FAILED)?;
         if !ended.status.success() {
             bail!("the upload failed: {}", String::from_utf8_lossy(&ended.stderr).trim());
         }
         self.print_result()
     }
 
-    /// The options of every call. `-q` keeps a user's own configuration out, `--noproxy` a proxy.
+    /// curl with the options of every call. It ignores the user's configuration file (`-q`) and proxies (`--noproxy`).
     fn curl(&self) -> Command {
         let mut curl = Command::new("curl");
         curl.args(["-q", "--silent", "--show-error", "--noproxy", "*", "--cacert"])
@@ -118,21 +123,21 @@ impl<'a> Client<'a> {
         let path = self.home.result();
         File::open(&path)
             .and_then(|result| copy_result(BufReader::new(result), io::stdout().lock()))
-            .with_context(|| format!("the result in {} cannot be printed", path.display()))
+            .with_context(|| format!("cannot print the result in {}", path.display()))
     }
 }
 
-/// Copies a result, which can be of any size, without the blanks that kept the connection alive, and says whether it is
-/// a success.
+/// Copies a result of any size, without the leading spaces that kept the connection alive. Returns whether the import
+/// succeeded.
 fn copy_result(mut result: impl BufRead, mut out: impl Write) -> io::Result<bool> {
     loop {
-        let blanks = result.fill_buf()?.iter().take_while(|byte| **byte == b' ').count();
-        if blanks == 0 {
+        let spaces = result.fill_buf()?.iter().take_while(|byte| **byte == b' ').count();
+        if spaces == 0 {
             break;
         }
-        result.consume(blanks);
+        result.consume(spaces);
     }
-    // The contract puts `success` first.
+    // `success` is the first key of every result.
     let mut head = Vec::new();
     result.by_ref().take(32).read_to_end(&mut head)?;
     out.write_all(&head)?;
@@ -142,19 +147,24 @@ fn copy_result(mut result: impl BufRead, mut out: impl Write) -> io::Result<bool
     Ok(head.starts_with(br#"{"success":true"#))
 }
 
-const NO_CURL: &str = "curl cannot be run: install the package `curl` (deploy/install-missing does)";
+const CURL_FAILED: &str =
+    "curl cannot be run: install the package `curl`, for example with deploy/install-missing";
 
-/// The form's part, in quotes where curl would give a character of the name a meaning.
+fn shell_quoted(text: &str) -> Cow<'_, str> {
+    shlex::try_quote(text).expect("a path contains no NUL byte")
+}
+
+/// The value of curl's `-F` for `file`, quoted if the name contains a character that curl would interpret.
 fn file_part(file: &Path) -> String {
     let name = file.display().to_string();
     if name.contains([',', ';', '"', '\\']) {
-        return format!("file=@\"{}\"", config_quoted(&name));
+        return format!("file=@\"{}\"", curl_escaped(&name));
     }
     format!("file=@{name}")
 }
 
-/// What stands between double quotes, for curl.
-fn config_quoted(text: &str) -> String {
+/// Escapes text for use in double quotes in curl's configuration and form syntax.
+fn curl_escaped(text: &str) -> String {
     text.replace('\\', r"\\").replace('"', "\\\"")
 }
 
@@ -163,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_result_is_printed_without_its_heartbeat() {
+    fn a_result_is_printed_without_leading_spaces() {
         let print = |result: &str| {
             let mut out = Vec::new();
             let success = copy_result(result.as_bytes(), &mut out).expect("memory can be written");
@@ -178,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_name_means_nothing_else_to_curl() {
+    fn file_names_with_special_characters_are_quoted_for_curl() {
         assert_eq!(file_part(Path::new("/a b/users.csv")), "file=@/a b/users.csv");
         assert_eq!(file_part(Path::new("a;type=\"x,y.csv")), r#"file=@"a;type=\"x,y.csv""#);
     }
