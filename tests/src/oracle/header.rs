@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Endpoint;
+use super::endpoint::Endpoint;
 
 /// A column of a user import or of a group import, in the order in which a row's problems are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,8 +1,9 @@
 //! One row on the state the row before it left (§4, §5). A row that fails returns before it has touched anything.
 
+use super::cells::{self, Cell, cell, problem};
 use super::header::{Column, Columns};
-use super::problems::{self, Cell, cell, problem};
-use super::{PasswordPolicy, Tenant, User, username_key};
+use super::tenant::Tenant;
+use super::user::{PasswordPolicy, User, username_key};
 
 /// What became of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,20 +57,20 @@ struct UserCells {
 impl UserCells {
     fn read(columns: &Columns, cells: &[String]) -> Self {
         let at = |column| columns.cell(column, cells);
-        let text = |column| cell(column, at(column), problems::free_text);
-        let boolean = |column| cell(column, at(column), problems::boolean);
+        let text = |column| cell(column, at(column), cells::free_text);
+        let boolean = |column| cell(column, at(column), cells::boolean);
         Self {
-            username: cell(Column::Username, at(Column::Username), problems::username),
+            username: cell(Column::Username, at(Column::Username), cells::username),
             given_name: text(Column::GivenName),
             surname: text(Column::Surname),
             middle_name: text(Column::MiddleName),
             preferred_name: text(Column::PreferredName),
-            email_address: cell(Column::EmailAddress, at(Column::EmailAddress), problems::email),
-            graduation_year: cell(Column::GraduationYear, at(Column::GraduationYear), problems::year),
+            email_address: cell(Column::EmailAddress, at(Column::EmailAddress), cells::email),
+            graduation_year: cell(Column::GraduationYear, at(Column::GraduationYear), cells::year),
             library_barcode: text(Column::LibraryBarcode),
             admin_system_id: text(Column::AdminSystemId),
-            gender: cell(Column::Gender, at(Column::Gender), problems::gender),
-            password: cell(Column::Password, at(Column::Password), problems::password),
+            gender: cell(Column::Gender, at(Column::Gender), cells::gender),
+            password: cell(Column::Password, at(Column::Password), cells::password),
             form_class: text(Column::FormClass),
             enabled: boolean(Column::Enabled),
             staff_member: boolean(Column::StaffMember),
