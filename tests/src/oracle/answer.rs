@@ -1,22 +1,22 @@
-//! An answer.
+//! The answer to a plain POST, to the byte (§2).
 
 use std::fmt::Write as _;
 
 use super::rows::Outcome;
 
-/// The answer to a plain POST.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// 200 or 400.
     pub status: u16,
-    /// For a 200 the exact bytes. For a 400 a sentence of the oracle's own: the contract fixes only its shape.
+    /// The exact bytes of a 200. For a 400 the contract fixes only the shape, so the summary is the oracle's own.
     pub body: String,
 }
 
 impl Answer {
-    pub(super) fn could_not_run(why: &str) -> Self {
-        let why = why.replace('\\', "\\\\").replace('"', "\\\"");
-        Self { status: 400, body: format!(r#"{{"success":false,"summary":"{why}"}}"#) }
+    /// The file cannot be imported at all.
+    pub(super) fn refused(reason: &str) -> Self {
+        let reason = reason.replace('\\', "\\\\").replace('"', "\\\"");
+        Self { status: 400, body: format!(r#"{{"success":false,"summary":"{reason}"}}"#) }
     }
 
     pub(super) fn finished(outcomes: &[Outcome]) -> Self {
@@ -36,7 +36,7 @@ impl Answer {
             body.push_str(r#","details":{"#);
             for (index, outcome) in outcomes.iter().enumerate() {
                 let comma = if index == 0 { "" } else { "," };
-                // No outcome quotes what the file holds, so nothing in it needs an escape. A String takes every write.
+                // Outcomes never quote the file, so they need no escaping. Writing to a String cannot fail.
                 let _ = write!(body, r#"{comma}"{}":"{}""#, index + 1, outcome.text());
             }
             body.push('}');
@@ -45,8 +45,9 @@ impl Answer {
         Self { status: 200, body }
     }
 
-    /// Whether the service's answer is this one. A 200 is compared byte for byte, but for the spaces that keep a long
-    /// import's connection alive. Of a 400 the contract fixes that it is an object of `success`, false, and `summary`.
+    /// Whether the service gave this answer. A 200 is compared byte for byte, except for the leading spaces that keep the
+    /// connection of a long import alive. A 400 must be an object of `success`, which is false, and a non-empty `summary`,
+    /// which is all that the contract fixes.
     pub fn agrees_with(&self, status: u16, body: impl AsRef<[u8]>) -> bool {
         if status != self.status {
             return false;

@@ -1,35 +1,36 @@
-//! An import.
+//! Imports a file: each step of §3–§5 in order.
 
 use super::answer::Answer;
+use super::encoding::decode;
 use super::endpoint::Endpoint;
-use super::header::{self, Plan};
+use super::header::{ImportKind, import_kind};
+use super::records::read_records;
 use super::rows::Outcome;
 use super::tenant::Tenant;
-use super::{encoding, records};
 
 impl Tenant {
-    /// Applies a file and answers as a plain POST of it would.
+    /// Applies a file and returns the answer that a plain POST of it would get.
     pub fn apply(&mut self, endpoint: Endpoint, bytes: &[u8], charset: Option<&str>) -> Answer {
-        let text = match encoding::decode(bytes, charset) {
+        let text = match decode(bytes, charset) {
             Ok(text) => text,
-            Err(why) => return Answer::could_not_run(&why),
+            Err(reason) => return Answer::refused(&reason),
         };
-        let mut records = records::read(&text).into_iter();
+        let mut records = read_records(&text).into_iter();
         let Some(header) = records.next() else {
             return Answer::finished(&[]);
         };
-        if !header.closes {
-            return Answer::could_not_run("The header line has a quote that never closes.");
+        if header.unclosed_quote {
+            return Answer::refused("The header line has a quote that never closes.");
         }
-        let plan = match header::plan(endpoint, &header.cells) {
-            Ok(plan) => plan,
-            Err(why) => return Answer::could_not_run(&why),
+        let kind = match import_kind(endpoint, &header.cells) {
+            Ok(kind) => kind,
+            Err(reason) => return Answer::refused(&reason),
         };
         let outcomes: Vec<Outcome> = records
-            .map(|row| match &plan {
-                _ if !row.closes => Outcome::Failed("Row has a quote that never closes. ".to_owned()),
-                Plan::Users(columns) => self.apply_user_row(columns, &row.cells),
-                Plan::Groups(columns) => self.apply_group_row(columns, &row.cells),
+            .map(|row| match &kind {
+                _ if row.unclosed_quote => Outcome::Failed("Row has a quote that never closes. ".to_owned()),
+                ImportKind::Users(columns) => self.apply_user_row(columns, &row.cells),
+                ImportKind::Groups(columns) => self.apply_group_row(columns, &row.cells),
             })
             .collect();
         Answer::finished(&outcomes)

@@ -1,18 +1,24 @@
-//! The oracle: what the wire contract promises, in the plainest code that can say it.
+//! The oracle: the wire contract's rules of importing in the simplest code that can express them.
 //!
 //! It is written from the contract alone. It knows nothing of SQL, chunks, lanes or retries, shares no code with the
-//! service and uses neither its CSV reader nor its decoder, so that a mistake has to be made twice to pass.
-//! Data flows one way: bytes → text (`encoding`) → records (`records`) → columns (`header`) → rows (`rows`),
-//! one row at a time, each on the state the row before it left.
+//! service, and uses neither its CSV reader nor its decoder, so a mistake goes unnoticed only if it is made twice.
+//!
+//! Data flows one way, in [`Tenant::apply`] (`import`): bytes → text ([`encoding`]) → records (`records`) → columns
+//! (`header`) → cells (`cells`) → outcomes (`rows`) → [`Answer`]. Rows are applied one at a time, each to the state that
+//! the previous row left.
+
+mod import;
+
+pub mod encoding;
+mod records;
+
+mod cells;
+mod header;
+mod rows;
 
 mod answer;
-mod cells;
-pub mod encoding;
 mod endpoint;
-mod header;
-mod import;
-mod records;
-mod rows;
+
 mod snapshot;
 mod tenant;
 mod user;

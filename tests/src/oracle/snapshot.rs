@@ -1,25 +1,23 @@
-//! A snapshot.
+//! A tenant's state in a form that can be compared with the service's tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::user::User;
 
-/// The whole state, ordered and comparable. Users are keyed by [`username_key`]; members of groups are named by the
-/// username as stored.
+/// Users are keyed by [`username_key`](super::username_key), members of groups by the username as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Snapshot {
-    /// Every user.
     pub users: BTreeMap<String, User>,
-    /// Every presentation group's label, groups without members included.
+    /// The labels of all presentation groups, including groups without members.
     pub presentation_groups: BTreeSet<String>,
-    /// Every defined library group and its members.
+    /// Defined groups and their members.
     pub library_groups: BTreeMap<String, BTreeSet<String>>,
-    /// Every defined system group and its members.
+    /// Defined groups and their members.
     pub system_groups: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Snapshot {
-    /// Without the passwords, which the real tables hold only hashed.
+    /// Drops the passwords, which the service's tables hold only hashed or sealed.
     #[must_use]
     pub fn without_passwords(mut self) -> Self {
         for user in self.users.values_mut() {
@@ -29,30 +27,30 @@ impl Snapshot {
         self
     }
 
-    /// What differs, one line each, `self` first; empty when the two are equal.
+    /// Describes each difference in one line: first the value in `self`, then the value in `other`.
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let mut lines = differing("user", &self.users, &other.users);
+        let mut lines = map_differences("user", &self.users, &other.users);
         if self.presentation_groups != other.presentation_groups {
             lines.push(format!(
                 "presentation groups: {:?} / {:?}",
                 self.presentation_groups, other.presentation_groups
             ));
         }
-        lines.extend(differing("library group", &self.library_groups, &other.library_groups));
-        lines.extend(differing("system group", &self.system_groups, &other.system_groups));
+        lines.extend(map_differences("library group", &self.library_groups, &other.library_groups));
+        lines.extend(map_differences("system group", &self.system_groups, &other.system_groups));
         lines
     }
 }
 
-fn differing<T: PartialEq + std::fmt::Debug>(
+fn map_differences<T: PartialEq + std::fmt::Debug>(
     what: &str,
-    ours: &BTreeMap<String, T>,
-    theirs: &BTreeMap<String, T>,
+    left: &BTreeMap<String, T>,
+    right: &BTreeMap<String, T>,
 ) -> Vec<String> {
-    let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+    let names: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
     names
         .into_iter()
-        .filter(|name| ours.get(*name) != theirs.get(*name))
-        .map(|name| format!("{what} {name:?}: {:?} / {:?}", ours.get(name), theirs.get(name)))
+        .filter(|name| left.get(*name) != right.get(*name))
+        .map(|name| format!("{what} {name:?}: {:?} / {:?}", left.get(name), right.get(name)))
         .collect()
 }

@@ -1,14 +1,13 @@
-//! A tenant.
+//! The state of one tenant, and the changes that are not imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::snapshot::Snapshot;
 use super::user::{PasswordPolicy, User, username_key};
 
-/// The state of one tenant, as the imports so far left it.
 #[derive(Debug, Clone, Default)]
 pub struct Tenant {
-    /// The tenant's password policy; may be changed between imports.
+    /// May be changed between imports.
     pub password_policy: PasswordPolicy,
     pub(super) users: BTreeMap<String, User>,
     pub(super) presentation_groups: BTreeSet<String>,
@@ -17,7 +16,6 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// A tenant without users and groups.
     pub fn new(password_policy: PasswordPolicy) -> Self {
         Self { password_policy, ..Self::default() }
     }
@@ -32,7 +30,7 @@ impl Tenant {
         self.system_groups.entry(name.to_owned()).or_default();
     }
 
-    /// Puts a user in by other means than an import, such as the account that posts the files.
+    /// Adds a user without an import, such as the account that posts the files.
     pub fn put_user(&mut self, user: User) {
         if let Some(label) = &user.presentation_group {
             self.presentation_groups.insert(label.clone());
@@ -40,7 +38,7 @@ impl Tenant {
         self.users.insert(username_key(&user.username), user);
     }
 
-    /// Makes a user a member of a system group by other means than an import. False when there is no such user or group.
+    /// Adds a user to a system group without an import. Returns false if the user or the group does not exist.
     pub fn put_system_member(&mut self, username: &str, group: &str) -> bool {
         match (self.users.get(&username_key(username)), self.system_groups.get_mut(group)) {
             (Some(user), Some(members)) => {
@@ -51,12 +49,12 @@ impl Tenant {
         }
     }
 
-    /// The user by that name, in any case.
+    /// Finds a user. Case does not matter.
     pub fn user(&self, username: &str) -> Option<&User> {
         self.users.get(&username_key(username))
     }
 
-    /// The owner chooses another password. No import has applied it. False when there is no such user.
+    /// Sets the login password without an import, as its owner would. Returns false if the user does not exist.
     pub fn owner_changes_password(&mut self, username: &str, password: &str) -> bool {
         let Some(user) = self.users.get_mut(&username_key(username)) else {
             return false;
@@ -65,7 +63,6 @@ impl Tenant {
         true
     }
 
-    /// The whole state, to compare with the real tables.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             users: self.users.clone(),

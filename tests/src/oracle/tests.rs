@@ -1,4 +1,4 @@
-//! The contract's and the sources' examples, and every rule of §2–§5 once.
+//! The examples of the contract and of the source documents, and each rule of §2–§5 once.
 
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
@@ -14,7 +14,8 @@ fn tenant() -> Tenant {
     tenant
 }
 
-/// Imports a user file and gives the rows' outcomes, "C", "U" or the problems, through a last row that always fails.
+/// Imports a user file and returns the rows' outcomes: "C", "U" or the problems. Appends a row that always fails, so that
+/// the answer has details.
 fn outcomes(tenant: &mut Tenant, file: &str) -> Vec<String> {
     let file = format!("{}\n;,\"\"\n", file.trim_end_matches('\n'));
     let answer = tenant.apply(Users, file.as_bytes(), None);
@@ -41,7 +42,7 @@ fn ok(summary: &str) -> String {
 }
 
 #[test]
-fn empty_files_answer_the_contracts_sentence() {
+fn an_empty_file_gets_the_contracts_answer() {
     let nothing = ok("0 users processed. 0 users created. 0 users updated. 0 users failed.");
     for file in ["", "\u{FEFF}", "\r\n \n", "username,enabled", "username;x\r\n\r\n"] {
         assert_eq!(
@@ -105,7 +106,7 @@ fn the_sources_sample_with_its_line_break_has_surplus_values() {
 }
 
 #[test]
-fn a_files_import_cannot_run_without_its_columns() {
+fn a_file_without_the_required_columns_is_refused() {
     for (endpoint, file) in [
         (Users, "enabled,staffmember\ny,y"),
         (Users, "username,Email,emailaddress\na,,"),
@@ -127,7 +128,7 @@ fn a_files_import_cannot_run_without_its_columns() {
 }
 
 #[test]
-fn a_finished_answer_is_compared_to_the_byte_after_leading_spaces() {
+fn leading_spaces_are_ignored_in_the_comparison() {
     let answer = tenant().apply(Users, b"", None);
     assert!(answer.agrees_with(200, format!("  {}", answer.body)));
     assert!(!answer.agrees_with(200, format!("{}\n", answer.body)));
@@ -202,7 +203,7 @@ fn encodings() {
 }
 
 #[test]
-fn rows_follow_one_another() {
+fn rows_apply_in_file_order() {
     let mut tenant = tenant();
     assert_eq!(
         rows(
@@ -295,7 +296,7 @@ fn all_problems_of_a_row_are_listed_in_the_order_of_the_field_table() {
 }
 
 #[test]
-fn what_a_create_lacks() {
+fn fields_required_to_create() {
     let required = |name: &str| format!("Field ({name}) is required to create a user. ");
     let both = required("enabled") + &required("staffMember");
     let student = "Field (graduationYear) is required to create a student. ";
