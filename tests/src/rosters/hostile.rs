@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::dice::Dice;
+use super::rng::Rng;
 use crate::oracle::encoding::{Encoding, WINDOWS_1252_80_TO_9F};
 use crate::oracle::{Endpoint, PasswordPolicy, Tenant};
 
@@ -283,7 +283,7 @@ struct Dress {
 
 /// Generates one case.
 struct Story {
-    dice: Dice,
+    rng: Rng,
     seed: u64,
     people: Vec<&'static str>,
     barcodes: Vec<&'static str>,
@@ -292,17 +292,17 @@ struct Story {
 
 impl Story {
     fn new(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
+        let mut rng = Rng::new(seed);
         let mut some = |from: &[&'static str], least: usize, most: usize| {
             let mut from = from.to_vec();
-            dice.shuffle(&mut from);
-            from.truncate(least + dice.below(most - least + 1));
+            rng.shuffle(&mut from);
+            from.truncate(least + rng.below(most - least + 1));
             from
         };
         let people = some(&PEOPLE, 2, 7);
         let barcodes = some(&BARCODES, 2, 7);
         let passwords = some(&PASSWORDS, 1, 3);
-        Self { dice, seed, people, barcodes, passwords }
+        Self { rng, seed, people, barcodes, passwords }
     }
 
     fn tell(mut self) -> Case {
@@ -312,28 +312,28 @@ impl Story {
             PasswordPolicy::Always,
             PasswordPolicy::OnCreate,
         ];
-        let password_policy = self.dice.pick(&policies);
+        let password_policy = self.rng.pick(&policies);
         let library_groups = self.most_of(&LIBRARY_GROUPS);
         let system_groups = self.most_of(&SYSTEM_GROUPS);
 
         let mut steps: Vec<Step> = Vec::new();
-        for import in 0..=self.dice.below(4) {
-            if import > 0 && self.dice.chance(30) {
+        for import in 0..=self.rng.below(4) {
+            if import > 0 && self.rng.chance(30) {
                 steps.push(Step::OwnerChangesPassword {
                     username: self.username(),
-                    password: self.dice.pick(&PASSWORDS).to_owned(),
+                    password: self.rng.pick(&PASSWORDS).to_owned(),
                 });
             }
             // The nightly file again.
-            if self.dice.chance(12)
+            if self.rng.chance(12)
                 && let Some(Step::Import(again)) =
                     steps.iter().find(|step| matches!(step, Step::Import(_))).cloned()
             {
                 steps.push(Step::Import(again));
                 continue;
             }
-            let bent = match self.dice.below(100) {
-                _ if import == 0 && self.dice.chance(80) => Bent::Anything,
+            let bent = match self.rng.below(100) {
+                _ if import == 0 && self.rng.chance(80) => Bent::Anything,
                 0..50 => Bent::Anything,
                 50..65 => Bent::Barcodes,
                 65..78 => Bent::Update,
@@ -347,19 +347,19 @@ impl Story {
 
     /// All, mostly; else the first few or none.
     fn most_of(&mut self, names: &[&'static str]) -> Vec<&'static str> {
-        let count = if self.dice.chance(60) { names.len() } else { self.dice.below(names.len()) };
+        let count = if self.rng.chance(60) { names.len() } else { self.rng.below(names.len()) };
         names[..count].to_vec()
     }
 
     fn upload(&mut self, bent: Bent) -> Upload {
         let endpoint = match bent {
-            Bent::Groups if self.dice.chance(70) => Endpoint::UserGroups,
+            Bent::Groups if self.rng.chance(70) => Endpoint::UserGroups,
             Bent::Groups => Endpoint::Users,
             // A user file at the wrong URL cannot run.
-            _ if self.dice.chance(2) => Endpoint::UserGroups,
+            _ if self.rng.chance(2) => Endpoint::UserGroups,
             _ => Endpoint::Users,
         };
-        let (encoding, mark, charset) = self.dice.pick(&[
+        let (encoding, mark, charset) = self.rng.pick(&[
             (Encoding::Utf8, false, None),
             (Encoding::Utf8, false, None),
             (Encoding::Utf8, false, None),
@@ -378,7 +378,7 @@ impl Story {
             (Encoding::Windows1252, false, Some("Windows-1252")),
             (Encoding::Windows1252, false, Some("iso-8859-1")),
         ]);
-        let lines = if self.dice.chance(2) { Vec::new() } else { self.lines(bent) };
+        let lines = if self.rng.chance(2) { Vec::new() } else { self.lines(bent) };
         let mut parts: Vec<Vec<u8>> = lines.iter().map(|line| encode(line, encoding)).collect();
         if mark {
             parts.insert(0, encode("\u{FEFF}", encoding));
@@ -393,38 +393,38 @@ impl Story {
     /// The header (with the blank lines before it), then each record and blank line, all with their line ends.
     fn lines(&mut self, bent: Bent) -> Vec<String> {
         let dress = Dress {
-            delimiter: self.dice.pick(&[',', ',', ',', ';', '\t']),
-            line_end: self.dice.pick(&["\n", "\n", "\r\n", "\r\n", "\r"]),
-            mixed_line_ends: self.dice.chance(5),
-            quoted: self.dice.pick(&[0, 0, 5, 40, 100]),
-            odd: self.dice.pick(&[0, 0, 3, 10]),
-            blank_lines: self.dice.pick(&[0, 0, 0, 10, 40]),
+            delimiter: self.rng.pick(&[',', ',', ',', ';', '\t']),
+            line_end: self.rng.pick(&["\n", "\n", "\r\n", "\r\n", "\r"]),
+            mixed_line_ends: self.rng.chance(5),
+            quoted: self.rng.pick(&[0, 0, 5, 40, 100]),
+            odd: self.rng.pick(&[0, 0, 3, 10]),
+            blank_lines: self.rng.pick(&[0, 0, 0, 10, 40]),
         };
         let fields = self.fields(bent);
-        let count = match self.dice.below(100) {
+        let count = match self.rng.below(100) {
             0..4 => 0,
-            4..40 => 1 + self.dice.below(5),
-            40..75 => 4 + self.dice.below(12),
-            _ => 10 + self.dice.below(31),
+            4..40 => 1 + self.rng.below(5),
+            40..75 => 4 + self.rng.below(12),
+            _ => 10 + self.rng.below(31),
         };
 
         let names: Vec<String> = fields.iter().map(|field| self.header_cell(*field)).collect();
         let mut header = String::new();
-        while self.dice.chance(dress.blank_lines / 3) {
+        while self.rng.chance(dress.blank_lines / 3) {
             // None that another charset would fill: such a line would be a header without delimiters.
-            header += self.dice.pick(&["", "", " ", "\t"]);
+            header += self.rng.pick(&["", "", " ", "\t"]);
             header += self.line_end(&dress);
         }
         let names: Vec<String> =
-            names.iter().map(|name| quote(name, self.dice.chance(dress.quoted), dress.delimiter)).collect();
+            names.iter().map(|name| quote(name, self.rng.chance(dress.quoted), dress.delimiter)).collect();
         header += &names.join(&dress.delimiter.to_string());
         header += self.line_end(&dress);
 
         let mut lines = vec![header];
         let rows = self.rows(bent, &fields, count);
-        let unclosed = if self.dice.chance(2) { self.dice.below(count + 1) } else { usize::MAX };
+        let unclosed = if self.rng.chance(2) { self.rng.below(count + 1) } else { usize::MAX };
         for (at, row) in rows.iter().enumerate() {
-            if self.dice.chance(dress.blank_lines) {
+            if self.rng.chance(dress.blank_lines) {
                 lines.push(format!("{}{}", self.blank_line(), self.line_end(&dress)));
             }
             let mut line = self.record(row, &dress);
@@ -435,7 +435,7 @@ impl Story {
             line += self.line_end(&dress);
             lines.push(line);
         }
-        if self.dice.chance(25)
+        if self.rng.chance(25)
             && let Some(last) = lines.last_mut()
         {
             last.truncate(last.trim_end_matches(['\r', '\n']).len());
@@ -444,11 +444,11 @@ impl Story {
     }
 
     fn line_end(&mut self, dress: &Dress) -> &'static str {
-        if dress.mixed_line_ends { self.dice.pick(&["\n", "\r\n", "\r"]) } else { dress.line_end }
+        if dress.mixed_line_ends { self.rng.pick(&["\n", "\r\n", "\r"]) } else { dress.line_end }
     }
 
     fn blank_line(&mut self) -> &'static str {
-        self.dice.pick(&["", "", "", " ", "\t", "  \t ", "\u{a0}"])
+        self.rng.pick(&["", "", "", " ", "\t", "  \t ", "\u{a0}"])
     }
 
     /// The header's columns.
@@ -457,36 +457,36 @@ impl Story {
             Bent::Groups => vec![Field::Username, Field::LibraryGroup, Field::SystemGroup],
             Bent::Barcodes => vec![Field::Username, Field::Barcode, Field::Enabled, Field::StaffMember],
             Bent::Update => vec![Field::Username, Field::Password, Field::Email, Field::FormClass],
-            Bent::Anything if self.dice.chance(25) => USER_FIELDS.to_vec(),
+            Bent::Anything if self.rng.chance(25) => USER_FIELDS.to_vec(),
             Bent::Anything => {
-                let required = self.dice.chance(88);
-                let percent = self.dice.pick(&[20, 50, 80]);
+                let required = self.rng.chance(88);
+                let percent = self.rng.pick(&[20, 50, 80]);
                 let mut fields = USER_FIELDS.to_vec();
                 fields.retain(|field| match field {
                     Field::Username => true,
                     Field::Enabled | Field::StaffMember if required => true,
-                    Field::GraduationYear if required => self.dice.chance(75),
-                    _ => self.dice.chance(percent),
+                    Field::GraduationYear if required => self.rng.chance(75),
+                    _ => self.rng.chance(percent),
                 });
                 fields
             }
         };
-        for _ in 0..if self.dice.chance(25) { 1 + self.dice.below(3) } else { 0 } {
+        for _ in 0..if self.rng.chance(25) { 1 + self.rng.below(3) } else { 0 } {
             fields.push(Field::Unknown);
         }
-        match self.dice.below(100) {
-            0..2 => fields.push(self.dice.pick(&USER_FIELDS)),
-            2..4 => fields.push(self.dice.pick(&[Field::LibraryGroup, Field::SystemGroup])),
+        match self.rng.below(100) {
+            0..2 => fields.push(self.rng.pick(&USER_FIELDS)),
+            2..4 => fields.push(self.rng.pick(&[Field::LibraryGroup, Field::SystemGroup])),
             4..6 => {
-                let at = self.dice.below(fields.len());
+                let at = self.rng.below(fields.len());
                 fields.remove(at);
             }
             6 => fields.extend([Field::LibraryGroup, Field::SystemGroup]),
-            7 => fields = vec![Field::Username, self.dice.pick(&[Field::LibraryGroup, Field::SystemGroup])],
+            7 => fields = vec![Field::Username, self.rng.pick(&[Field::LibraryGroup, Field::SystemGroup])],
             _ => {}
         }
-        if self.dice.chance(45) {
-            self.dice.shuffle(&mut fields);
+        if self.rng.chance(45) {
+            self.rng.shuffle(&mut fields);
         }
         // One column has no delimiter to count.
         while fields.len() < 2 {
@@ -498,7 +498,7 @@ impl Story {
     fn header_cell(&mut self, field: Field) -> String {
         let names = field.names();
         let name =
-            if field == Field::Unknown || self.dice.chance(30) { self.dice.pick(names) } else { names[0] };
+            if field == Field::Unknown || self.rng.chance(30) { self.rng.pick(names) } else { names[0] };
         if field == Field::Unknown {
             return name.to_owned();
         }
@@ -506,7 +506,7 @@ impl Story {
             let words = name.split(' ').map(|word| word[..1].to_uppercase() + &word[1..]);
             words.collect::<Vec<_>>().join(separator)
         };
-        match self.dice.below(20) {
+        match self.rng.below(20) {
             0..10 => name.replace(' ', ""),
             10 | 11 => name.replace(' ', "").to_uppercase(),
             12 | 13 => title(" "),
@@ -522,13 +522,13 @@ impl Story {
     fn rows(&mut self, bent: Bent, fields: &[Field], count: usize) -> Vec<Vec<String>> {
         let mut rows = Vec::with_capacity(count);
         while rows.len() < count {
-            if bent == Bent::Barcodes && self.dice.chance(30) {
+            if bent == Bent::Barcodes && self.rng.chance(30) {
                 rows.extend(self.barcode_dance(fields));
                 continue;
             }
             let row = self.row(bent, fields);
             // The same row twice in a file.
-            if self.dice.chance(4) {
+            if self.rng.chance(4) {
                 rows.push(row.clone());
             }
             rows.push(row);
@@ -541,11 +541,11 @@ impl Story {
     /// each step of it succeeds depends on who held what.
     fn barcode_dance(&mut self, fields: &[Field]) -> Vec<Vec<String>> {
         let mut people = self.people.clone();
-        self.dice.shuffle(&mut people);
-        people.truncate(2 + self.dice.below(3));
+        self.rng.shuffle(&mut people);
+        people.truncate(2 + self.rng.below(3));
         let mut barcodes = self.barcodes.clone();
-        self.dice.shuffle(&mut barcodes);
-        let spare = self.dice.chance(50).then_some("spare");
+        self.rng.shuffle(&mut barcodes);
+        let spare = self.rng.chance(50).then_some("spare");
         let order = spare.into_iter().chain(barcodes);
         let mut rows: Vec<Vec<String>> = people
             .iter()
@@ -560,17 +560,17 @@ impl Story {
                 fields.iter().map(cell).collect()
             })
             .collect();
-        if self.dice.chance(30) {
+        if self.rng.chance(30) {
             rows.reverse();
         }
         rows
     }
 
     fn row(&mut self, bent: Bent, fields: &[Field]) -> Vec<String> {
-        let blanks = self.dice.pick(&[0, 5, 15, 40]);
+        let blanks = self.rng.pick(&[0, 5, 15, 40]);
         let mut row: Vec<String> = fields.iter().map(|field| self.cell(bent, *field, blanks)).collect();
-        let bad = match self.dice.below(100) {
-            _ if bent == Bent::Barcodes && self.dice.chance(80) => 0,
+        let bad = match self.rng.below(100) {
+            _ if bent == Bent::Barcodes && self.rng.chance(80) => 0,
             0..80 => 0,
             80..94 => 1,
             94..97 => 3,
@@ -578,19 +578,19 @@ impl Story {
             _ => fields.len() * 3,
         };
         for _ in 0..bad {
-            let at = self.dice.below(fields.len());
+            let at = self.rng.below(fields.len());
             row[at] = self.bad(fields[at]);
         }
-        match self.dice.below(100) {
-            0..4 => row.truncate(1 + self.dice.below(row.len())),
+        match self.rng.below(100) {
+            0..4 => row.truncate(1 + self.rng.below(row.len())),
             4..8 => {
-                for _ in 0..=self.dice.below(3) {
+                for _ in 0..=self.rng.below(3) {
                     row.push(self.blank());
                 }
             }
             8..10 => {
-                for _ in 0..=self.dice.below(3) {
-                    let cell = if self.dice.chance(60) { self.text() } else { self.blank() };
+                for _ in 0..=self.rng.below(3) {
+                    let cell = if self.rng.chance(60) { self.text() } else { self.blank() };
                     row.push(cell);
                 }
             }
@@ -607,17 +607,17 @@ impl Story {
             Field::Barcode if bent != Bent::Barcodes => blanks + 40,
             _ => blanks,
         };
-        if self.dice.chance(blanks) { self.blank() } else { self.good(field) }
+        if self.rng.chance(blanks) { self.blank() } else { self.good(field) }
     }
 
     fn blank(&mut self) -> String {
-        self.dice.pick(&BLANKS).to_owned()
+        self.rng.pick(&BLANKS).to_owned()
     }
 
     /// One of the case's people, in one of the ways to spell it.
     fn username(&mut self) -> String {
-        let name = self.dice.pick(&self.people);
-        match self.dice.below(8) {
+        let name = self.rng.pick(&self.people);
+        match self.rng.below(8) {
             0 => name.to_uppercase(),
             1 => name.to_lowercase(),
             2 => name.chars().rev().flat_map(char::to_uppercase).rev().collect(),
@@ -626,12 +626,12 @@ impl Story {
     }
 
     fn text(&mut self) -> String {
-        match self.dice.below(60) {
+        match self.rng.below(60) {
             0 => "x".repeat(255),
             1 => "é".repeat(255),
             2 => format!("  {}  ", "€".repeat(255)),
             3 => "bell\u{7}".to_owned(),
-            _ => self.dice.pick(&TEXTS).to_owned(),
+            _ => self.rng.pick(&TEXTS).to_owned(),
         }
     }
 
@@ -639,9 +639,9 @@ impl Story {
         let from: &[&str] = match field {
             Field::Username => return self.username(),
             Field::Barcode => &self.barcodes,
-            Field::Password if self.dice.chance(3) => return "é".repeat(512),
+            Field::Password if self.rng.chance(3) => return "é".repeat(512),
             Field::Password => &self.passwords,
-            Field::Email if self.dice.chance(4) => return long_email(64, 189),
+            Field::Email if self.rng.chance(4) => return long_email(64, 189),
             Field::Email => &[
                 "jane@school.example",
                 "a@b",
@@ -652,14 +652,14 @@ impl Story {
             Field::GraduationYear => &["2025", "2026", "2031", "1900", "2200"],
             Field::Gender => &["M", "F", "m", "f"],
             Field::Enabled => {
-                if self.dice.chance(80) {
+                if self.rng.chance(80) {
                     &TRUE
                 } else {
                     &FALSE
                 }
             }
             Field::StaffMember => {
-                if self.dice.chance(45) {
+                if self.rng.chance(45) {
                     &TRUE
                 } else {
                     &FALSE
@@ -670,18 +670,18 @@ impl Story {
             Field::SystemGroup => &SYSTEM_GROUPS,
             _ => return self.text(),
         };
-        self.dice.pick(from).to_owned()
+        self.rng.pick(from).to_owned()
     }
 
     /// A cell that breaks a rule, mostly.
     fn bad(&mut self, field: Field) -> String {
         let from: &[&str] = match field {
-            Field::Username => match self.dice.below(7) {
+            Field::Username => match self.rng.below(7) {
                 0 => return "u".repeat(256),
                 1 => return "\u{1}é".repeat(200),
                 _ => &["", " ", "bad\u{7}user", "two\nlines", "nul\0", "nobody", "c1\u{85}x", "\"\""],
             },
-            Field::Email => match self.dice.below(6) {
+            Field::Email => match self.rng.below(6) {
                 0 => return long_email(65, 20),
                 1 => return long_email(64, 190),
                 2 => return format!("a@{}.example", "b".repeat(64)),
@@ -721,21 +721,21 @@ impl Story {
             Field::Enabled | Field::StaffMember => {
                 &["maybe", "2", "t", "on", "ye", "y.", "01", "oui", "yes\0"]
             }
-            Field::Password => match self.dice.below(3) {
+            Field::Password => match self.rng.below(3) {
                 0 => return "p".repeat(1025),
                 1 => return "é".repeat(513),
                 _ => &["pw\0", "change "],
             },
             Field::LibraryGroup => &["year 7", "YEAR 7", "Nobodies", "Year  7", "Staff\0", "Borrowers", ""],
             Field::SystemGroup => &["borrowers", "Nobodies", "Year 7", "Borrower", ""],
-            _ => match self.dice.below(4) {
+            _ => match self.rng.below(4) {
                 0 => return "x".repeat(256),
                 1 => return "é".repeat(256),
                 2 => return format!("{}\0", "€".repeat(256)),
                 _ => &["nul\0inside", "\0"],
             },
         };
-        self.dice.pick(from).to_owned()
+        self.rng.pick(from).to_owned()
     }
 
     fn record(&mut self, row: &[String], dress: &Dress) -> String {
@@ -750,12 +750,12 @@ impl Story {
 
     /// A cell as it stands in the file.
     fn written(&mut self, value: &str, dress: &Dress) -> String {
-        let plain = quote(value, self.dice.chance(dress.quoted), dress.delimiter);
-        if !self.dice.chance(dress.odd) {
+        let plain = quote(value, self.rng.chance(dress.quoted), dress.delimiter);
+        if !self.rng.chance(dress.odd) {
             return plain;
         }
-        let pad = self.dice.pick(&[" ", "  ", "\u{a0}"]);
-        match self.dice.below(6) {
+        let pad = self.rng.pick(&[" ", "  ", "\u{a0}"]);
+        match self.rng.below(6) {
             // A space before a quote makes it a character like any other; behind the closing one it is trimmed.
             0 => format!("{pad}{plain}"),
             1 => format!("{plain}{pad}"),

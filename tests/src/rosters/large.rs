@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::dice::spread;
+use super::rng::mix;
 use crate::harness::Row;
 
 /// Which rows of a file, by their index from 0.
@@ -179,7 +179,7 @@ pub fn write_roster(out: &mut impl Write, rows: u64, options: &RosterOptions) ->
     buffer.extend_from_slice(HEADER);
     for index in 0..rows {
         let number = options.first + index;
-        let traits = spread(number);
+        let traits = mix(number);
         let staff = traits.is_multiple_of(16);
         let given_name = GIVEN_NAMES[nibble(traits, 1)].as_bytes();
         let surname = SURNAMES[nibble(traits, 2)].as_bytes();

@@ -3,7 +3,7 @@
 //!
 //! All are functions of their arguments alone: the same seed or options give the same bytes on every machine.
 
-pub(crate) mod dice;
 pub mod hostile;
 pub mod large;
 pub mod mixed;
+pub(crate) mod rng;
