@@ -19,7 +19,7 @@ pub async fn import_with_passwords(bench: &Bench) -> Measured<Vec<Line>> {
     let rows = bench.sizes.middling;
     let expected = all(rows, Row::Created);
     let plain = bench.rosters.users("users", rows, &RosterOptions::default());
-    let with_passwords = RosterOptions { passwords: Passwords::Own, ..RosterOptions::default() };
+    let with_passwords = RosterOptions { passwords: Passwords::Unique, ..RosterOptions::default() };
     let with_passwords = bench.rosters.users("passwords", rows, &with_passwords);
     let mut comparison = Comparison::new("passwords_100k", "s");
     for _ in 0..bench.sizes.rounds {
@@ -38,7 +38,7 @@ pub async fn hashing(bench: &Bench) -> Measured<Vec<Line>> {
     let hashes = bench.sizes.hashes;
     // Some more, so that neither the start nor the end of the queue is watched.
     let rows = hashes + hashes / 5;
-    let options = RosterOptions { passwords: Passwords::Own, ..RosterOptions::default() };
+    let options = RosterOptions { passwords: Passwords::Unique, ..RosterOptions::default() };
     let file = bench.rosters.users("passwords", rows, &options);
     let mut comparison = Comparison::new("hashing", "hashes/s");
     for _ in 0..ROUNDS {

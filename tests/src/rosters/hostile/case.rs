@@ -1,58 +1,47 @@
-//! A case: what happens to a tenant.
+//! A case: a tenant and what happens to it.
 
 use std::fmt;
 
 use crate::oracle::{Endpoint, PasswordPolicy, Tenant};
 
-/// A tenant's groups and policy, and what happens to it. Its `Display` is all that is needed to see it again.
+/// A tenant's groups and policy, and the steps that happen to it. Its `Display` shows everything needed to reproduce it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
-    /// The seed it was generated from.
     pub seed: u64,
-    /// The tenant's password policy.
     pub password_policy: PasswordPolicy,
-    /// Library groups to define beforehand.
+    /// Defined before the first step.
     pub library_groups: Vec<&'static str>,
-    /// System groups to define beforehand.
+    /// Defined before the first step.
     pub system_groups: Vec<&'static str>,
-    /// What happens, in order.
     pub steps: Vec<Step>,
 }
 
-/// One thing that happens to a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// A file is posted, and its result awaited.
+    /// A file is posted and its result awaited.
     Import(Upload),
-    /// A user chooses another password, where there is such a user.
-    OwnerChangesPassword {
-        /// In any case.
-        username: String,
-        /// The new password.
-        password: String,
-    },
+    /// A user chooses a new password. Nothing happens if the user does not exist.
+    OwnerChangesPassword { username: String, password: String },
 }
 
-/// A file and where to post it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// The URL.
     pub endpoint: Endpoint,
-    /// The `charset` parameter of the part's content type.
+    /// The `charset` parameter of the multipart part's content type.
     pub charset: Option<&'static str>,
-    /// The byte-order mark and the header, then one record or blank line each, with its line end.
+    /// First the byte-order mark and the header, then one record or blank line each, with its line end.
     pub(super) parts: Vec<Vec<u8>>,
 }
 
 impl Upload {
-    /// The file.
+    /// The content of the file.
     pub fn bytes(&self) -> Vec<u8> {
         self.parts.concat()
     }
 }
 
 impl Case {
-    /// The oracle's tenant, before the first step.
+    /// The oracle's tenant before the first step.
     pub fn tenant(&self) -> Tenant {
         let mut tenant = Tenant::new(self.password_policy);
         for name in &self.library_groups {
@@ -64,8 +53,8 @@ impl Case {
         tenant
     }
 
-    /// Cases with something left out, those that leave out most first. To find what a failing case fails on, go on with
-    /// the first of these that fails too, until none does.
+    /// Cases that omit a part of this one, those that omit most first. To shrink a failing case, replace it by the first of
+    /// these that also fails, until none does.
     pub fn smaller(&self) -> Vec<Self> {
         let mut cases = Vec::new();
         for at in (0..self.steps.len()).rev() {

@@ -1,15 +1,15 @@
-//! Columns.
+//! The columns of a generated file.
 
 use crate::rosters::rng::Rng;
 
-/// What a file is out to try.
+/// What a generated file concentrates on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Focus {
     /// Every rule.
     Anything,
-    /// Rows that hinge on barcodes alone: chains, swaps, contests.
+    /// Rows whose outcome depends on barcodes alone: chains, swaps and conflicts.
     Barcodes,
-    /// A narrow file for users who exist.
+    /// A file of few columns that can only update users.
     Update,
     /// Memberships.
     Groups,
@@ -57,7 +57,7 @@ const USER_FIELDS: [Field; 15] = [
 ];
 
 impl Field {
-    /// The header's names for it, the usual one first, in words.
+    /// The names that a header may use, the most common first, as separate words.
     pub fn names(self) -> &'static [&'static str] {
         match self {
             Self::Username => &["user name"],
@@ -82,8 +82,8 @@ impl Field {
     }
 }
 
-/// The header's columns.
-pub fn fields(rng: &mut Rng, focus: Focus) -> Vec<Field> {
+/// Draws the columns of a file.
+pub fn random_fields(rng: &mut Rng, focus: Focus) -> Vec<Field> {
     let mut fields = match focus {
         Focus::Groups => vec![Field::Username, Field::LibraryGroup, Field::SystemGroup],
         Focus::Barcodes => vec![Field::Username, Field::Barcode, Field::Enabled, Field::StaffMember],
@@ -119,7 +119,7 @@ pub fn fields(rng: &mut Rng, focus: Focus) -> Vec<Field> {
     if rng.chance(45) {
         rng.shuffle(&mut fields);
     }
-    // One column has no delimiter to count.
+    // A header of one column contains no delimiter to detect.
     while fields.len() < 2 {
         fields.push(Field::Unknown);
     }

@@ -1,8 +1,8 @@
-//! Encoding.
+//! Text → bytes.
 
 use crate::oracle::encoding::{Encoding, WINDOWS_1252_80_TO_9F};
 
-/// What an encoding has no character for becomes a question mark.
+/// A character that the encoding lacks becomes a question mark.
 pub fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
     match encoding {
         Encoding::Utf8 => text.as_bytes().to_vec(),

@@ -1,4 +1,4 @@
-//! Format.
+//! Cells → lines of a CSV file.
 
 use super::columns::Field;
 use crate::rosters::rng::Rng;
@@ -8,11 +8,11 @@ pub struct Format {
     pub delimiter: char,
     line_end: &'static str,
     mixed_line_ends: bool,
-    /// Percent of the cells that could do without quotes.
+    /// The percentage of cells that are quoted although they need no quotes.
     pub quoted: u64,
-    /// Percent of cells with something odd about quotes or spaces.
-    odd: u64,
-    /// Percent of rows with a blank line before.
+    /// The percentage of cells with unusual quotes or spaces.
+    unusual: u64,
+    /// The percentage of rows that follow a blank line.
     pub blank_lines: u64,
 }
 
@@ -23,7 +23,7 @@ impl Format {
             line_end: rng.pick(&["\n", "\n", "\r\n", "\r\n", "\r"]),
             mixed_line_ends: rng.chance(5),
             quoted: rng.pick(&[0, 0, 5, 40, 100]),
-            odd: rng.pick(&[0, 0, 3, 10]),
+            unusual: rng.pick(&[0, 0, 3, 10]),
             blank_lines: rng.pick(&[0, 0, 0, 10, 40]),
         }
     }
@@ -38,26 +38,26 @@ impl Format {
         {
             return String::new();
         }
-        let cells: Vec<String> = row.iter().map(|value| self.written(rng, value)).collect();
+        let cells: Vec<String> = row.iter().map(|value| self.cell(rng, value)).collect();
         cells.join(&self.delimiter.to_string())
     }
 
-    /// A cell as it stands in the file.
-    fn written(&self, rng: &mut Rng, value: &str) -> String {
+    /// A cell as written to the file.
+    fn cell(&self, rng: &mut Rng, value: &str) -> String {
         let plain = quote(value, rng.chance(self.quoted), self.delimiter);
-        if !rng.chance(self.odd) {
+        if !rng.chance(self.unusual) {
             return plain;
         }
         let pad = rng.pick(&[" ", "  ", "\u{a0}"]);
         match rng.below(6) {
-            // A space before a quote makes it a character like any other; behind the closing one it is trimmed.
+            // A quote after a space does not open a quoted cell. A space after the closing quote is trimmed.
             0 => format!("{pad}{plain}"),
             1 => format!("{plain}{pad}"),
             2 => format!("{pad}{plain}{pad}"),
             3 => format!("{pad}\"{value}\""),
-            // Strays behind the closing quote.
+            // Text after the closing quote.
             4 => format!("\"{}\"tail\"s\"", value.replace('"', "\"\"")),
-            // A quote inside a bare cell.
+            // Quotes inside an unquoted cell.
             _ => {
                 let bare = value.replace(['\r', '\n', self.delimiter], "");
                 format!("x\"{bare}\"")
@@ -70,6 +70,7 @@ pub fn blank_line(rng: &mut Rng) -> &'static str {
     rng.pick(&["", "", "", " ", "\t", "  \t ", "\u{a0}"])
 }
 
+/// Writes a column's name in one of the ways in which schools write it.
 pub fn header_cell(rng: &mut Rng, field: Field) -> String {
     let names = field.names();
     let name = if field == Field::Unknown || rng.chance(30) { rng.pick(names) } else { names[0] };
@@ -93,9 +94,10 @@ pub fn header_cell(rng: &mut Rng, field: Field) -> String {
     }
 }
 
-pub fn quote(value: &str, anyway: bool, delimiter: char) -> String {
-    // A header's cell must not add to the count of any delimiter.
-    if anyway || value.starts_with('"') || value.contains([delimiter, ',', ';', '\r', '\n']) {
+/// Quotes a value that needs quotes, or any value if `always`.
+pub fn quote(value: &str, always: bool, delimiter: char) -> String {
+    // Other delimiters are quoted too: in a header cell they would count when the delimiter is detected.
+    if always || value.starts_with('"') || value.contains([delimiter, ',', ';', '\r', '\n']) {
         format!("\"{}\"", value.replace('"', "\"\""))
     } else {
         value.to_owned()

@@ -1,17 +1,17 @@
-//! Generator.
+//! A seed → a case.
 
 use super::case::{Case, Step, Upload};
-use super::columns::{Focus, fields};
+use super::columns::{Focus, random_fields};
 use super::encode::encode;
 use super::format::{Format, blank_line, header_cell, quote};
-use super::rows::rows;
+use super::rows::random_rows;
 use super::values::{LIBRARY_GROUPS, PASSWORDS, SYSTEM_GROUPS, Values};
 use crate::oracle::encoding::Encoding;
 use crate::oracle::{Endpoint, PasswordPolicy};
 use crate::rosters::rng::Rng;
 
 impl Case {
-    /// The case of a seed.
+    /// Generates the case of a seed.
     pub fn generate(seed: u64) -> Self {
         let rng = &mut Rng::new(seed);
         let values = Values::new(rng);
@@ -22,8 +22,8 @@ impl Case {
             PasswordPolicy::OnCreate,
         ];
         let password_policy = rng.pick(&policies);
-        let library_groups = most_of(rng, &LIBRARY_GROUPS);
-        let system_groups = most_of(rng, &SYSTEM_GROUPS);
+        let library_groups = random_prefix(rng, &LIBRARY_GROUPS);
+        let system_groups = random_prefix(rng, &SYSTEM_GROUPS);
 
         let mut steps: Vec<Step> = Vec::new();
         for import in 0..=rng.below(4) {
@@ -33,7 +33,7 @@ impl Case {
                     password: rng.pick(&PASSWORDS).to_owned(),
                 });
             }
-            // The nightly file again.
+            // Send the first file again, as a nightly import does.
             if rng.chance(12)
                 && let Some(Step::Import(again)) =
                     steps.iter().find(|step| matches!(step, Step::Import(_))).cloned()
@@ -48,24 +48,24 @@ impl Case {
                 65..78 => Focus::Update,
                 _ => Focus::Groups,
             };
-            let upload = upload(rng, &values, focus);
+            let upload = random_upload(rng, &values, focus);
             steps.push(Step::Import(upload));
         }
         Case { seed, password_policy, library_groups, system_groups, steps }
     }
 }
 
-/// All, mostly; else the first few or none.
-fn most_of(rng: &mut Rng, names: &[&'static str]) -> Vec<&'static str> {
+/// Usually all names, else the first few or none.
+fn random_prefix(rng: &mut Rng, names: &[&'static str]) -> Vec<&'static str> {
     let count = if rng.chance(60) { names.len() } else { rng.below(names.len()) };
     names[..count].to_vec()
 }
 
-fn upload(rng: &mut Rng, values: &Values, focus: Focus) -> Upload {
+fn random_upload(rng: &mut Rng, values: &Values, focus: Focus) -> Upload {
     let endpoint = match focus {
         Focus::Groups if rng.chance(70) => Endpoint::UserGroups,
         Focus::Groups => Endpoint::Users,
-        // A user file at the wrong URL cannot run.
+        // A user file at this URL is refused.
         _ if rng.chance(2) => Endpoint::UserGroups,
         _ => Endpoint::Users,
     };
@@ -88,7 +88,7 @@ fn upload(rng: &mut Rng, values: &Values, focus: Focus) -> Upload {
         (Encoding::Windows1252, false, Some("Windows-1252")),
         (Encoding::Windows1252, false, Some("iso-8859-1")),
     ]);
-    let lines = if rng.chance(2) { Vec::new() } else { lines(rng, values, focus) };
+    let lines = if rng.chance(2) { Vec::new() } else { random_lines(rng, values, focus) };
     let mut parts: Vec<Vec<u8>> = lines.iter().map(|line| encode(line, encoding)).collect();
     if mark {
         parts.insert(0, encode("\u{FEFF}", encoding));
@@ -100,10 +100,11 @@ fn upload(rng: &mut Rng, values: &Values, focus: Focus) -> Upload {
     Upload { endpoint, charset, parts }
 }
 
-/// The header (with the blank lines before it), then each record and blank line, all with their line ends.
-fn lines(rng: &mut Rng, values: &Values, focus: Focus) -> Vec<String> {
+/// Draws the lines of a file: first the header and the blank lines before it, then each record and blank line. Each ends
+/// with its line end.
+fn random_lines(rng: &mut Rng, values: &Values, focus: Focus) -> Vec<String> {
     let format = Format::random(rng);
-    let fields = fields(rng, focus);
+    let fields = random_fields(rng, focus);
     let count = match rng.below(100) {
         0..4 => 0,
         4..40 => 1 + rng.below(5),
@@ -114,7 +115,7 @@ fn lines(rng: &mut Rng, values: &Values, focus: Focus) -> Vec<String> {
     let names: Vec<String> = fields.iter().map(|field| header_cell(rng, *field)).collect();
     let mut header = String::new();
     while rng.chance(format.blank_lines / 3) {
-        // None that another charset would fill: such a line would be a header without delimiters.
+        // No character that is not blank in another charset: such a line would be read as a header without delimiters.
         header += rng.pick(&["", "", " ", "\t"]);
         header += format.line_end(rng);
     }
@@ -124,14 +125,14 @@ fn lines(rng: &mut Rng, values: &Values, focus: Focus) -> Vec<String> {
     header += format.line_end(rng);
 
     let mut lines = vec![header];
-    let rows = rows(rng, values, focus, &fields, count);
-    let unclosed = if rng.chance(2) { rng.below(count + 1) } else { usize::MAX };
+    let rows = random_rows(rng, values, focus, &fields, count);
+    let unclosed_at = if rng.chance(2) { rng.below(count + 1) } else { usize::MAX };
     for (at, row) in rows.iter().enumerate() {
         if rng.chance(format.blank_lines) {
             lines.push(format!("{}{}", blank_line(rng), format.line_end(rng)));
         }
         let mut line = format.record(rng, row);
-        if at == unclosed && !line.is_empty() {
+        if at == unclosed_at && !line.is_empty() {
             line.push(format.delimiter);
             line += "\"never closed";
         }

@@ -6,14 +6,14 @@ use super::values::long_email;
 use super::*;
 
 #[test]
-fn a_seed_is_a_case() {
+fn a_seed_always_gives_the_same_case() {
     assert_eq!(Case::generate(7), Case::generate(7));
     assert_ne!(Case::generate(7), Case::generate(8));
     assert!(Case::generate(7).to_string().starts_with("case of seed 7"));
 }
 
 #[test]
-fn smaller_cases_end() {
+fn shrinking_ends() {
     let mut case = Case::generate(3);
     while let Some(smaller) = case.smaller().into_iter().next_back() {
         case = smaller;
@@ -22,14 +22,14 @@ fn smaller_cases_end() {
 }
 
 #[test]
-fn long_addresses_are_as_long_as_the_limit() {
+fn a_long_address_has_the_maximum_length() {
     assert_eq!(long_email(64, 189).len(), 254);
 }
 
-/// What thousands of cases come to: half of the rows good, every outcome met, and no import that cannot run too often.
+/// In a thousand cases about half of the rows are good, every outcome occurs, and few imports are refused.
 #[test]
-fn cases_meet_every_rule() {
-    let mut met: BTreeMap<String, u64> = BTreeMap::new();
+fn cases_exercise_every_rule() {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for seed in 0..1000 {
         let case = Case::generate(seed);
         let mut tenant = case.tenant();
@@ -45,32 +45,32 @@ fn cases_meet_every_rule() {
             assert!(answer.agrees_with(answer.status, &answer.body), "{case}{}", answer.body);
             let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
             let summary = body["summary"].as_str().unwrap();
-            let mut count_in = |what: &str, n: u64| *met.entry(what.to_owned()).or_default() += n;
-            count_in(&format!("status {}", answer.status), 1);
+            let mut add = |what: &str, n: u64| *counts.entry(what.to_owned()).or_default() += n;
+            add(&format!("status {}", answer.status), 1);
             if answer.status != 200 {
-                count_in(summary.split_once(' ').unwrap().1, 1);
+                add(summary.split_once(' ').unwrap().1, 1);
                 continue;
             }
             for sentence in summary.split_terminator('.') {
                 let mut words = sentence.split_whitespace();
                 let count = words.next().unwrap().parse().unwrap();
-                count_in(words.last().unwrap(), count);
+                add(words.last().unwrap(), count);
             }
             for outcome in body["details"].as_object().into_iter().flat_map(|details| details.values()) {
                 let outcome = outcome.as_str().unwrap();
                 if let Some((_, problems)) = outcome.split_once("User failed to import: ") {
                     for problem in problems.split_terminator(". ") {
                         let general = problem.starts_with("Row has").then_some("Row has N values");
-                        count_in(general.unwrap_or(problem), 1);
+                        add(general.unwrap_or(problem), 1);
                     }
                 }
             }
         }
     }
-    let listing = met.iter().fold(String::new(), |all, (what, n)| format!("{all}{n:>8} {what}\n"));
+    let listing = counts.iter().fold(String::new(), |all, (what, n)| format!("{all}{n:>8} {what}\n"));
     println!("{listing}");
-    let percent_good = (met["created"] + met["updated"]) * 100 / met["processed"];
+    let percent_good = (counts["created"] + counts["updated"]) * 100 / counts["processed"];
     assert!((40..=65).contains(&percent_good), "{percent_good} % good\n{listing}");
-    assert!(met["status 400"] * 12 < met["status 200"], "{listing}");
-    assert!(met.len() >= 50, "{listing}");
+    assert!(counts["status 400"] * 12 < counts["status 200"], "{listing}");
+    assert!(counts.len() >= 50, "{listing}");
 }

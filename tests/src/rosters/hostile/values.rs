@@ -1,9 +1,9 @@
-//! Values.
+//! The values of cells.
 
 use super::columns::Field;
 use crate::rosters::rng::Rng;
 
-const PEOPLE: [&str; 16] = [
+const USERNAMES: [&str; 16] = [
     "jdoe1",
     "mhenry1",
     "anna",
@@ -46,30 +46,30 @@ const TRUE: [&str; 8] = ["y", "Y", "yes", "Yes", "true", "TRUE", "1", "yES"];
 const FALSE: [&str; 8] = ["n", "N", "no", "No", "false", "FALSE", "0", "nO"];
 const BLANKS: [&str; 6] = ["", "", "", " ", "   ", "\u{a0}"];
 
-/// The values that the rows of a case share.
+/// The values that a case draws from. They are few, so that rows and files meet the same users and barcodes.
 pub struct Values {
-    pub people: Vec<&'static str>,
+    pub usernames: Vec<&'static str>,
     pub barcodes: Vec<&'static str>,
     passwords: Vec<&'static str>,
 }
 
 impl Values {
     pub fn new(rng: &mut Rng) -> Self {
-        let mut some = |from: &[&'static str], least: usize, most: usize| {
-            let mut from = from.to_vec();
-            rng.shuffle(&mut from);
-            from.truncate(least + rng.below(most - least + 1));
-            from
+        let mut sample = |from: &[&'static str], min: usize, max: usize| {
+            let mut sample = from.to_vec();
+            rng.shuffle(&mut sample);
+            sample.truncate(min + rng.below(max - min + 1));
+            sample
         };
-        let people = some(&PEOPLE, 2, 7);
-        let barcodes = some(&BARCODES, 2, 7);
-        let passwords = some(&PASSWORDS, 1, 3);
-        Self { people, barcodes, passwords }
+        let usernames = sample(&USERNAMES, 2, 7);
+        let barcodes = sample(&BARCODES, 2, 7);
+        let passwords = sample(&PASSWORDS, 1, 3);
+        Self { usernames, barcodes, passwords }
     }
 
-    /// One of the case's people, in one of the ways to spell it.
+    /// One of the case's usernames, in one of its spellings.
     pub fn username(&self, rng: &mut Rng) -> String {
-        let name = rng.pick(&self.people);
+        let name = rng.pick(&self.usernames);
         match rng.below(8) {
             0 => name.to_uppercase(),
             1 => name.to_lowercase(),
@@ -78,7 +78,8 @@ impl Values {
         }
     }
 
-    pub fn good(&self, rng: &mut Rng, field: Field) -> String {
+    /// A valid value.
+    pub fn valid(&self, rng: &mut Rng, field: Field) -> String {
         let from: &[&str] = match field {
             Field::Username => return self.username(rng),
             Field::Barcode => &self.barcodes,
@@ -131,8 +132,8 @@ pub fn text(rng: &mut Rng) -> String {
     }
 }
 
-/// A cell that breaks a rule, mostly.
-pub fn bad(rng: &mut Rng, field: Field) -> String {
+/// A value that usually breaks one of the column's rules.
+pub fn invalid(rng: &mut Rng, field: Field) -> String {
     let from: &[&str] = match field {
         Field::Username => match rng.below(7) {
             0 => return "u".repeat(256),
@@ -193,7 +194,7 @@ pub(super) fn long_email(local: usize, domain: usize) -> String {
             _ => 'd',
         });
     }
-    // The `@` is not of the domain.
+    // `domain` does not count the `@`.
     email.push('d');
     email
 }
