@@ -1,8 +1,8 @@
 //! Two sides in turn, more than once, and their medians.
 
 use super::conditions::settle;
+use super::measured::{Failure, Measured};
 use super::report::{Bound, Line};
-use super::{Failure, Measured};
 
 /// What both sides took so far.
 pub struct Comparison {

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use super::comparison::median;
 use super::conditions::settle;
+use super::fixture::Fixture;
+use super::measured::Measured;
 use super::report::{Bound, Line};
 use super::service::{check, import};
-use super::{Bench, Measured};
 use crate::harness::{ADMINISTRATOR, PASSWORD, Stack, curl, result};
 use crate::oracle::Endpoint;
 use crate::rosters::large::{RosterOptions, Share};
@@ -15,10 +16,10 @@ use crate::rosters::large::{RosterOptions, Share};
 const LIMIT: f64 = 3.0;
 
 /// A GET of a finished import with one bad row: a line of details for each row.
-pub async fn run(bench: &Bench) -> Measured<Vec<Line>> {
-    let rows = bench.sizes.large;
+pub async fn run(fixture: &Fixture) -> Measured<Vec<Line>> {
+    let rows = fixture.sizes.large;
     let options = RosterOptions { bad: Share::At(rows / 2), ..RosterOptions::default() };
-    let file = bench.rosters.users("bad", rows, &options);
+    let file = fixture.files.users("bad", rows, &options);
     let outcomes: Vec<_> = (0..rows).map(|index| options.outcome(index)).collect();
     let expected = result(&outcomes);
 
@@ -28,7 +29,7 @@ pub async fn run(bench: &Bench) -> Measured<Vec<Line>> {
     let id = jobs["jobs"][0]["id"].as_str().expect("the import is listed").to_owned();
     settle().await;
     let mut seconds = Vec::new();
-    for _ in 0..bench.sizes.rounds {
+    for _ in 0..fixture.sizes.rounds {
         let begun = Instant::now();
         let answer = curl([
             "--user".to_owned(),

@@ -10,10 +10,11 @@ use tokio_postgres::{Client, Statement};
 
 use super::comparison::percentile;
 use super::conditions::settle;
+use super::fixture::Fixture;
+use super::measured::{Failure, Measured};
 use super::reference::{ROSTER_COLUMNS, Reference, upsert};
 use super::report::{Bound, Line, Report};
 use super::service::{all, import_as};
-use super::{Bench, Failure, Measured};
 use crate::harness::{Row, Stack, Tenant};
 use crate::oracle::Endpoint;
 use crate::rosters::large::{RosterOptions, write_roster};
@@ -26,14 +27,14 @@ const ROWS: u64 = 100;
 ///
 /// Of one post Postgres takes about half (`log_min_duration_statement`), and of that a good third is planning: a plan is
 /// made for each statement anew, because one that was made while a table was small, and kept, costs far more.
-pub async fn small_sync(bench: &Bench) -> Measured<Vec<Line>> {
+pub async fn small_sync(fixture: &Fixture) -> Measured<Vec<Line>> {
     let stack = Stack::new().await;
     let reference = Reference::new().await;
     let merge = BareMerge::prepare(&reference).await;
     settle().await;
     let mut ours = Vec::new();
     let mut bare = Vec::new();
-    for number in 0..bench.sizes.posts {
+    for number in 0..fixture.sizes.posts {
         ours.push(post(&stack, stack.school(), number).await?);
         bare.push(merge.run(roster(number)).await?);
     }
@@ -57,11 +58,11 @@ const DISTRICTS: u32 = 20;
 
 /// Small rosters of a tenant, one after another as long as another tenant's large one is imported, against those of
 /// [`small_sync`]. In the run's report, or a few posted for the purpose.
-pub async fn neighbour(bench: &Bench, report: &Report) -> Measured<Vec<Line>> {
-    let large = bench.rosters.users("users", bench.sizes.large, &RosterOptions::default());
+pub async fn neighbour(fixture: &Fixture, report: &Report) -> Measured<Vec<Line>> {
+    let large = fixture.files.users("users", fixture.sizes.large, &RosterOptions::default());
     let reference = match report.ours("small_sync_p50") {
         Some(p50) => p50,
-        None => alone(bench).await?,
+        None => alone(fixture).await?,
     };
 
     let stack = Stack::new().await;
@@ -73,7 +74,7 @@ pub async fn neighbour(bench: &Bench, report: &Report) -> Measured<Vec<Line>> {
     let mut seconds = Vec::new();
     for number in 0..DISTRICTS {
         let district = stack.add_tenant(&format!("district-{number}")).await;
-        seconds.extend(beside(bench, &stack, (&district, &large), (&neighbour, &mut numbers)).await?);
+        seconds.extend(beside(fixture, &stack, (&district, &large), (&neighbour, &mut numbers)).await?);
         // A million rows are enough of a time; a few thousand may be over before a post is.
         if !seconds.is_empty() {
             break;
@@ -94,12 +95,12 @@ pub async fn neighbour(bench: &Bench, report: &Report) -> Measured<Vec<Line>> {
 
 /// The seconds of a neighbour's posts that were answered while a district's roster was merged.
 async fn beside(
-    bench: &Bench,
+    fixture: &Fixture,
     stack: &Stack,
     (district, large): (&Tenant, &Path),
     (neighbour, numbers): (&Tenant, &mut RangeFrom<u64>),
 ) -> Measured<Vec<f64>> {
-    let expected = all(bench.sizes.large, Row::Created);
+    let expected = all(fixture.sizes.large, Row::Created);
     let under_way = Cell::new(true);
     let import = async {
         let imported = import_as(stack, district, Endpoint::Users, large, &expected).await;
@@ -125,11 +126,11 @@ async fn beside(
 }
 
 /// The p50 of small rosters that nobody is beside.
-async fn alone(bench: &Bench) -> Measured<f64> {
+async fn alone(fixture: &Fixture) -> Measured<f64> {
     let stack = Stack::new().await;
     settle().await;
     let mut seconds = Vec::new();
-    for number in 0..bench.sizes.posts.div_ceil(4) {
+    for number in 0..fixture.sizes.posts.div_ceil(4) {
         seconds.push(post(&stack, stack.school(), number).await?);
     }
     Ok(percentile(&seconds, 50))

@@ -5,24 +5,26 @@ use std::time::{Duration, Instant};
 use rollcall_schema::password;
 
 use super::comparison::Comparison;
+use super::fixture::Fixture;
 use super::machine::cores;
+use super::measured::{Failure, Measured};
 use super::report::{Bound, Line};
 use super::service::{all, import};
-use super::{Bench, Failure, Measured};
+use super::units::{per_second, to_f64};
 use crate::harness::{Options, Row, Stack};
 use crate::oracle::Endpoint;
 use crate::rosters::large::{Passwords, RosterOptions};
 
 /// New users with a password each, to the result, against as many without. The queue hashes meanwhile, as it would. What
 /// it has not hashed by then goes with its stack: no round hashes the passwords of another.
-pub async fn import_with_passwords(bench: &Bench) -> Measured<Vec<Line>> {
-    let rows = bench.sizes.middling;
+pub async fn import_with_passwords(fixture: &Fixture) -> Measured<Vec<Line>> {
+    let rows = fixture.sizes.middling;
     let expected = all(rows, Row::Created);
-    let plain = bench.rosters.users("users", rows, &RosterOptions::default());
+    let plain = fixture.files.users("users", rows, &RosterOptions::default());
     let with_passwords = RosterOptions { passwords: Passwords::Unique, ..RosterOptions::default() };
-    let with_passwords = bench.rosters.users("passwords", rows, &with_passwords);
+    let with_passwords = fixture.files.users("passwords", rows, &with_passwords);
     let mut comparison = Comparison::new("passwords_100k", "s");
-    for _ in 0..bench.sizes.rounds {
+    for _ in 0..fixture.sizes.rounds {
         comparison
             .round(
                 async || import(&Stack::new().await, Endpoint::Users, &with_passwords, &expected).await,
@@ -34,12 +36,12 @@ pub async fn import_with_passwords(bench: &Bench) -> Measured<Vec<Line>> {
 }
 
 /// Hashes per second of a worker with a hashing thread for each core, against one thread times the cores.
-pub async fn hashing(bench: &Bench) -> Measured<Vec<Line>> {
-    let hashes = bench.sizes.hashes;
+pub async fn hashing(fixture: &Fixture) -> Measured<Vec<Line>> {
+    let hashes = fixture.sizes.hashes;
     // Some more, so that neither the start nor the end of the queue is watched.
     let rows = hashes + hashes / 5;
     let options = RosterOptions { passwords: Passwords::Unique, ..RosterOptions::default() };
-    let file = bench.rosters.users("passwords", rows, &options);
+    let file = fixture.files.users("passwords", rows, &options);
     let mut comparison = Comparison::new("hashing", "hashes/s");
     for _ in 0..ROUNDS {
         let stack = Options::default().worker_env("ROLLCALL_WORKER_HASHING_THREADS", cores()).start().await;
@@ -49,7 +51,7 @@ pub async fn hashing(bench: &Bench) -> Measured<Vec<Line>> {
                     import(&stack, Endpoint::Users, &file, &all(rows, Row::Created)).await?;
                     queue_rate(&stack, hashes, rows - hashes).await
                 },
-                async || Ok(thread_rate(hashes / 20).await * as_figure(cores() as u64)),
+                async || Ok(thread_rate(hashes / 20).await * to_f64(cores() as u64)),
             )
             .await?;
         drained(&stack).await?;
@@ -71,7 +73,7 @@ async fn queue_rate(stack: &Stack, hashes: u64, margin: u64) -> Measured<f64> {
     if first <= last {
         return Err(Failure(format!("{hashes} passwords were hashed before anybody looked")));
     }
-    Ok(as_figure(first - last) / (ended - begun).as_secs_f64())
+    Ok(per_second(first - last, (ended - begun).as_secs_f64()))
 }
 
 /// Waits until no password waits.
@@ -100,12 +102,7 @@ async fn thread_rate(hashes: u64) -> f64 {
         for number in 0..hashes {
             password::hash(format!("pw-{number}").as_bytes());
         }
-        as_figure(hashes) / begun.elapsed().as_secs_f64()
+        per_second(hashes, begun.elapsed().as_secs_f64())
     };
     tokio::task::spawn_blocking(hash_all).await.expect("hashing does not panic")
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are small enough to be exact")]
-fn as_figure(count: u64) -> f64 {
-    count as f64
 }

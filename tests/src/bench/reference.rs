@@ -12,7 +12,7 @@ use tokio::process::Command;
 use tokio_postgres::Client;
 
 use super::conditions::connect;
-use super::{Failure, Measured};
+use super::measured::{Failure, Measured};
 use crate::harness::TestDatabase;
 
 /// The tenant that all of it belongs to.

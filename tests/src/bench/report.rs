@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::Measured;
+use super::measured::Measured;
 
 /// One figure beside its reference.
 #[derive(Debug, Clone, PartialEq)]
@@ -187,7 +187,7 @@ mod tests {
         let file = folder.path().join("target/bench.json");
         let mut report = Report::new(&file, true);
         report.take("create", Ok(vec![line(Some(Bound::AtMost(0.5))), line(None)]));
-        report.take("other", Err(super::super::Failure("no answer".to_owned())));
+        report.take("other", Err(crate::bench::measured::Failure("no answer".to_owned())));
         let text = fs::read_to_string(&file).expect("the file is there");
         let lines: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
         assert_eq!(

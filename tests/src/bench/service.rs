@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::{Failure, Measured};
+use super::measured::{Failure, Measured};
 use crate::harness::{ADMINISTRATOR, Curled, PASSWORD, Row, Stack, Tenant, curl, result};
 use crate::oracle::Endpoint;
 

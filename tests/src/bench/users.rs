@@ -1,11 +1,13 @@
 //! A large roster of users: new, the same again, and again with one row in a hundred changed.
 
+use super::benchmark::Benchmark;
 use super::comparison::Comparison;
 use super::conditions::settle;
+use super::fixture::Fixture;
+use super::measured::Measured;
 use super::reference::Reference;
 use super::report::{Bound, Line};
 use super::service::{all, import};
-use super::{Bench, Benchmark, Measured};
 use crate::harness::{Row, Stack};
 use crate::oracle::Endpoint;
 use crate::rosters::large::{RosterOptions, Share};
@@ -52,18 +54,18 @@ impl Step {
 }
 
 /// Compares the steps up to `last`, each with the reference's upsert of the same file into the same state.
-pub async fn run(bench: &Bench, last: Step) -> Measured<Vec<Line>> {
-    let rows = bench.sizes.large;
+pub async fn run(fixture: &Fixture, last: Step) -> Measured<Vec<Line>> {
+    let rows = fixture.sizes.large;
     let new = RosterOptions { changed: Share::Every(100), ..RosterOptions::default() };
-    let roster = bench.rosters.users("users", rows, &new);
-    let changed = bench.rosters.users("changed", rows, &RosterOptions { revision: 1, ..new });
+    let roster = fixture.files.users("users", rows, &new);
+    let changed = fixture.files.users("changed", rows, &RosterOptions { revision: 1, ..new });
 
     let mut steps: Vec<(Step, Comparison)> = Step::ALL
         .into_iter()
         .filter(|step| *step <= last)
         .map(|step| (step, Comparison::new(step.name(), "s")))
         .collect();
-    for _ in 0..bench.sizes.rounds {
+    for _ in 0..fixture.sizes.rounds {
         let stack = Stack::new().await;
         let reference = Reference::new().await;
         for (step, comparison) in &mut steps {
@@ -84,9 +86,9 @@ pub async fn run(bench: &Bench, last: Step) -> Measured<Vec<Line>> {
 }
 
 /// The seconds of one large roster of new users, for who needs them as a reference and did not want the comparison.
-pub async fn create(bench: &Bench) -> Measured<f64> {
-    let rows = bench.sizes.large;
-    let roster = bench.rosters.users("users", rows, &RosterOptions::default());
+pub async fn create(fixture: &Fixture) -> Measured<f64> {
+    let rows = fixture.sizes.large;
+    let roster = fixture.files.users("users", rows, &RosterOptions::default());
     let stack = Stack::new().await;
     settle().await;
     import(&stack, Endpoint::Users, &roster, &all(rows, Row::Created)).await

@@ -14,20 +14,21 @@ use uuid::Uuid;
 
 use self::chunk::{COLUMNS, Chunk};
 use super::comparison::Comparison;
+use super::fixture::Fixture;
+use super::measured::{Failure, Measured};
 use super::reference::{Reference, twin};
 use super::report::Line;
-use super::{Bench, Failure, Measured};
 
 /// Rows of a chunk.
 const CHUNK_ROWS: u64 = 20_000;
 
 /// The first import of a large roster, and then the search for rows that differ in the same roster once more: none do.
-pub async fn run(bench: &Bench) -> Measured<Vec<Line>> {
-    let chunks = bench.sizes.large.div_ceil(CHUNK_ROWS);
+pub async fn run(fixture: &Fixture) -> Measured<Vec<Line>> {
+    let chunks = fixture.sizes.large.div_ceil(CHUNK_ROWS);
     let mut direct = Comparison::new("bulk_first_copy_direct", "s");
     let mut through_temporary = Comparison::new("bulk_first_copy_temp", "s");
     let mut again = Comparison::new("bulk_again_copy", "s");
-    for _ in 0..bench.sizes.rounds.min(2) {
+    for _ in 0..fixture.sizes.rounds.min(2) {
         direct
             .round(
                 async || Table::new().await.fill(Way::Arrays, chunks).await,

@@ -1,11 +1,13 @@
 //! Rosters of growing size: what a row costs, and what memory the largest takes.
 
+use super::benchmark::Benchmark;
 use super::comparison::median;
 use super::conditions::settle;
-use super::contested::micros_per_row;
+use super::fixture::Fixture;
+use super::measured::Measured;
 use super::report::{Bound, Line};
 use super::service::{all, import};
-use super::{Bench, Benchmark, Measured};
+use super::units::{micros_per_row, to_f64};
 use crate::harness::{Row, Stack, rss_kib};
 use crate::oracle::Endpoint;
 use crate::rosters::large::RosterOptions;
@@ -21,16 +23,16 @@ const WORKER_LIMIT: f64 = 256.0;
 
 /// Imports each size on a stack of its own: `scale` against the cheapest row from the second size on, `memory` of the
 /// largest. Where only memory is wanted, only the largest, once.
-pub async fn run(bench: &Bench, wanted: impl Fn(Benchmark) -> bool) -> Measured<Vec<Line>> {
-    let largest = bench.sizes.growing.len() - 1;
+pub async fn run(fixture: &Fixture, wanted: impl Fn(Benchmark) -> bool) -> Measured<Vec<Line>> {
+    let largest = fixture.sizes.growing.len() - 1;
     let (sizes, rounds) =
         if wanted(Benchmark::Scale) { (0..=largest, ROUNDS) } else { (largest..=largest, 1) };
     let mut costs: [Vec<f64>; NAMES.len()] = Default::default();
     let mut peak = Peak::default();
     for _ in 0..rounds {
         for size in sizes.clone() {
-            let rows = bench.sizes.growing[size];
-            let file = bench.rosters.users("users", rows, &RosterOptions::default());
+            let rows = fixture.sizes.growing[size];
+            let file = fixture.files.users("users", rows, &RosterOptions::default());
             let stack = Stack::new().await;
             settle().await;
             let seconds = import(&stack, Endpoint::Users, &file, &all(rows, Row::Created)).await?;
@@ -93,7 +95,6 @@ impl Peak {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no process takes that much")]
 fn peak_mib(process: u32) -> f64 {
-    rss_kib(process).1 as f64 / 1024.0
+    to_f64(rss_kib(process).1) / 1024.0
 }

@@ -4,9 +4,13 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 
+use super::comparison::median;
+use super::fixture::Fixture;
+use super::measured::{Failure, Measured};
 use super::report::{Bound, Line, Report};
 use super::service::all;
-use super::{Bench, Failure, Measured, conditions, users};
+use super::units::per_second;
+use super::{conditions, users};
 use crate::harness::{Answer, Row, Stack, Tenant};
 use crate::oracle::Endpoint;
 use crate::rosters::large::{RosterOptions, write_roster};
@@ -16,14 +20,14 @@ const ROWS: u64 = 500;
 
 /// Every tenant posts a roster of new users at once and waits for the result, against the rows per second of one large
 /// roster.
-pub async fn run(bench: &Bench, report: &Report) -> Measured<Vec<Line>> {
-    let schools = bench.sizes.schools;
+pub async fn run(fixture: &Fixture, report: &Report) -> Measured<Vec<Line>> {
+    let schools = fixture.sizes.schools;
     let expected = all(ROWS, Row::Created);
     let mut roster = Vec::new();
     write_roster(&mut roster, ROWS, &RosterOptions::default()).expect("memory can be written to");
 
     let mut rates = Vec::new();
-    for round in 1..=bench.sizes.rounds {
+    for round in 1..=fixture.sizes.rounds {
         let stack = Stack::new().await;
         let mut tenants = Vec::new();
         for number in 0..schools {
@@ -41,7 +45,7 @@ pub async fn run(bench: &Bench, report: &Report) -> Measured<Vec<Line>> {
         let begun = Instant::now();
         let posts = tenants.iter().map(|tenant| post(&stack, tenant, &roster, &expected));
         let failures: Vec<Failure> = join_all(posts).await.into_iter().filter_map(Result::err).collect();
-        let rate = rows_per_second(schools * ROWS, begun.elapsed().as_secs_f64());
+        let rate = per_second(schools * ROWS, begun.elapsed().as_secs_f64());
         if let Some(first) = failures.first() {
             let (count, first) = (failures.len(), &first.0);
             return Err(Failure(format!("{count} of {schools} posts failed, as: {first}{}", stack.logs())));
@@ -51,12 +55,12 @@ pub async fn run(bench: &Bench, report: &Report) -> Measured<Vec<Line>> {
     }
     let reference = match report.ours("create_1m") {
         Some(seconds) => seconds,
-        None => users::create(bench).await?,
+        None => users::create(fixture).await?,
     };
     Ok(vec![Line {
         name: "schools_500".to_owned(),
-        ours: super::comparison::median(&rates),
-        reference: rows_per_second(bench.sizes.large, reference),
+        ours: median(&rates),
+        reference: per_second(fixture.sizes.large, reference),
         unit: "rows/s",
         bound: Some(Bound::AtLeast(0.4)),
     }])
@@ -75,9 +79,4 @@ async fn post(stack: &Stack, tenant: &Tenant, roster: &[u8], expected: &str) -> 
 
 fn complaint(answer: &Answer) -> String {
     format!("status {}, {}", answer.status, answer.text())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "rows are few enough to be exact")]
-fn rows_per_second(rows: u64, seconds: f64) -> f64 {
-    rows as f64 / seconds
 }

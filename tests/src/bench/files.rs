@@ -9,11 +9,11 @@ use tempfile::TempDir;
 use crate::rosters::large::{RosterOptions, write_memberships, write_roster};
 
 /// A folder of files, gone with this value.
-pub struct Rosters {
+pub struct Files {
     folder: TempDir,
 }
 
-impl Rosters {
+impl Files {
     /// An empty folder.
     pub fn new() -> Self {
         Self { folder: TempDir::new().expect("a temporary folder can be made") }
