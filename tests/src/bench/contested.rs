@@ -1,4 +1,4 @@
-//! Rows that contest usernames and barcodes: what they cost beside rows that touch nobody.
+//! Rows that contest usernames and barcodes: their cost compared with uncontested rows.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::harness::{Stack, result};
 use crate::oracle::Endpoint;
 use crate::rosters::large::{Contest, RosterOptions, Share};
 
-/// One row in a hundred contested, against as many rows of which none is. All users are new.
+/// New users with one contested row in a hundred, against as many new users without contested rows.
 pub async fn one_percent(fixture: &Fixture) -> Measured<Vec<Line>> {
     let plain = Roster::write(fixture, "users", fixture.sizes.large, Share::None);
     let contested = Roster::write(fixture, "contested", fixture.sizes.large, Share::Every(100));
@@ -26,11 +26,12 @@ pub async fn one_percent(fixture: &Fixture) -> Measured<Vec<Line>> {
     Ok(vec![comparison.line(Some(Bound::AtMost(1.2)))])
 }
 
-/// Every row contested: twice as many cost twice as much. Per row, of two middling rosters' rows against one's.
+/// With every row contested, twice the rows must take about twice the time. Compares the time per row of a roster of twice
+/// the medium size with that of the medium size.
 pub async fn all(fixture: &Fixture) -> Measured<Vec<Line>> {
-    let rows = fixture.sizes.middling;
-    let one = Roster::write(fixture, "quarrels", rows, Share::All);
-    let two = Roster::write(fixture, "quarrels", 2 * rows, Share::All);
+    let rows = fixture.sizes.medium;
+    let one = Roster::write(fixture, "contested-all", rows, Share::All);
+    let two = Roster::write(fixture, "contested-all", 2 * rows, Share::All);
     let mut comparison = Comparison::new("contested_all", "µs/row");
     for _ in 0..fixture.sizes.rounds {
         let (ours, reference) = (Stack::new().await, Stack::new().await);
@@ -44,7 +45,7 @@ pub async fn all(fixture: &Fixture) -> Measured<Vec<Line>> {
     Ok(vec![comparison.line(Some(Bound::AtMost(1.5)))])
 }
 
-/// A file of new users and the result that it has to have.
+/// A file of new users and its expected result.
 struct Roster {
     file: PathBuf,
     expected: String,

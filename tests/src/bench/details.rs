@@ -1,4 +1,4 @@
-//! The full `details` of a large import, read once more when it is finished.
+//! Reading the full `details` of a large import after it has finished.
 
 use std::time::Instant;
 
@@ -12,10 +12,10 @@ use crate::harness::{ADMINISTRATOR, PASSWORD, Stack, curl, result};
 use crate::oracle::Endpoint;
 use crate::rosters::large::{RosterOptions, Share};
 
-/// What reading a million details may take, in seconds.
-const LIMIT: f64 = 3.0;
+/// The limit on reading a million details, in seconds.
+const LIMIT_SECONDS: f64 = 3.0;
 
-/// A GET of a finished import with one bad row: a line of details for each row.
+/// A GET of a finished import with one bad row, so that `details` lists every row.
 pub async fn run(fixture: &Fixture) -> Measured<Vec<Line>> {
     let rows = fixture.sizes.large;
     let options = RosterOptions { bad: Share::At(rows / 2), ..RosterOptions::default() };
@@ -30,21 +30,21 @@ pub async fn run(fixture: &Fixture) -> Measured<Vec<Line>> {
     settle().await;
     let mut seconds = Vec::new();
     for _ in 0..fixture.sizes.rounds {
-        let begun = Instant::now();
+        let started = Instant::now();
         let answer = curl([
             "--user".to_owned(),
             format!("{ADMINISTRATOR}:{PASSWORD}"),
             format!("{}/api/import/jobs/{id}", stack.url),
         ])
         .await;
-        seconds.push(begun.elapsed().as_secs_f64());
+        seconds.push(started.elapsed().as_secs_f64());
         check(&stack, &answer, &expected)?;
     }
     eprintln!("details_1m: {seconds:.3?} s");
     Ok(vec![Line {
         name: "details_1m".to_owned(),
         ours: median(&seconds),
-        reference: LIMIT,
+        reference: LIMIT_SECONDS,
         unit: "s",
         bound: Some(Bound::AtMost(1.0)),
     }])

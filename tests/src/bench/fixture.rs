@@ -1,9 +1,8 @@
-//! The input of every benchmark.
+//! What every benchmark works on.
 
 use super::files::Files;
 use super::sizes::Sizes;
 
-/// What every benchmark is given.
 pub struct Fixture {
     pub sizes: Sizes,
     pub files: Files,

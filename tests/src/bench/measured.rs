@@ -1,8 +1,7 @@
-//! The result of a measurement.
+//! The result of a measurement, or why there is none.
 
-/// What a benchmark comes to.
 pub type Measured<T> = Result<T, Failure>;
 
-/// Why something could not be measured: an answer that is not the right one, or a reference that did not run.
+/// Why a measurement failed, such as a wrong answer from the service or a reference that did not run.
 #[derive(Debug)]
 pub struct Failure(pub String);

@@ -1,4 +1,4 @@
-//! A large group import: every user into a library group.
+//! A large group import that puts every user into a library group.
 
 use super::comparison::Comparison;
 use super::fixture::Fixture;
@@ -10,11 +10,11 @@ use crate::harness::{Row, Stack};
 use crate::oracle::Endpoint;
 use crate::rosters::large::RosterOptions;
 
-/// Library groups, which users are put into in turn.
+/// Library groups, assigned to users round-robin.
 const GROUPS: usize = 50;
 
-/// As many new memberships as users. Both sides have their users beforehand, and keep them from round to round; the
-/// memberships are taken away.
+/// Imports as many new memberships as there are users. Both sides create their users beforehand and keep them; the
+/// memberships are removed before each round.
 pub async fn run(fixture: &Fixture) -> Measured<Vec<Line>> {
     let rows = fixture.sizes.large;
     let names: Vec<String> = (1..=GROUPS).map(|number| format!("Library {number}")).collect();

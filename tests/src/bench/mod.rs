@@ -1,10 +1,13 @@
-//! The benchmarks: the service as it is shipped against what an expert would type into psql, on the same durable
-//! Postgres, in turn.
+//! The benchmarks: the service as shipped against what an expert would type into psql, alternating on one durable Postgres.
 //!
-//! They know the service by its HTTP and by its tables, never by its code. The map, in reading order: [`Benchmark`] names
-//! them and [`run`] runs them; `users`, `contested`, `memberships`, `details`, `passwords`, `latency`, `fleet`, `growth`
-//! and `bulk` hold them; `service` is our side and `reference` the other; `comparison` is how the two are compared under
-//! equal `conditions`; `sizes`, `rosters` and [`machine`] are what they work on, `report` what comes of it.
+//! They use the service's HTTP interface and its tables, never its code, except that `passwords` hashes with the service's
+//! own function as its reference. [`Benchmark`] names the benchmarks and [`run`] runs them:
+//!
+//! - `users`, `contested`, `memberships`, `details`, `passwords`, `latency`, `scale`, `tenants` and `bulk` are the benchmarks.
+//! - `service` runs an import through the service, `reference` runs the same in psql, and `comparison` compares the two
+//!   under equal `conditions`.
+//! - `fixture`, `sizes`, `files` and [`machine`] are what the benchmarks work on.
+//! - `measured`, `units` and `report` are their results.
 
 mod users;
 
@@ -44,47 +47,47 @@ pub use sizes::Sizes;
 use files::Files;
 use fixture::Fixture;
 
-/// Runs those benchmarks, or all where none is named, each reported when it is done.
+/// Runs the named benchmarks, or all if none is named. Reports each as soon as it is done.
 pub async fn run(names: &[Benchmark], sizes: Sizes, report: &mut Report) {
     let fixture = Fixture { sizes, files: Files::new() };
     let wanted = |benchmark| names.is_empty() || names.contains(&benchmark);
 
     if let Some(last) = users::Step::last_of(wanted) {
-        report.take("create_1m, unchanged_1m, changed_1pct", users::run(&fixture, last).await);
+        report.record("create_1m, unchanged_1m, changed_1pct", users::run(&fixture, last).await);
     }
     if wanted(Benchmark::Contested) {
-        report.take("contested_1pct", contested::one_percent(&fixture).await);
+        report.record("contested_1pct", contested::one_percent(&fixture).await);
     }
     if wanted(Benchmark::ContestedAll) {
-        report.take("contested_all", contested::all(&fixture).await);
+        report.record("contested_all", contested::all(&fixture).await);
     }
     if wanted(Benchmark::Groups) {
-        report.take("groups_1m", memberships::run(&fixture).await);
+        report.record("groups_1m", memberships::run(&fixture).await);
     }
     if wanted(Benchmark::Details) {
-        report.take("details_1m", details::run(&fixture).await);
+        report.record("details_1m", details::run(&fixture).await);
     }
     if wanted(Benchmark::Passwords) {
-        report.take("passwords_100k", passwords::import_with_passwords(&fixture).await);
+        report.record("passwords_100k", passwords::import_with_passwords(&fixture).await);
     }
     if wanted(Benchmark::Hashing) {
-        report.take("hashing", passwords::hashing(&fixture).await);
+        report.record("hashing", passwords::hashing(&fixture).await);
     }
     if wanted(Benchmark::SmallSync) {
-        report.take("small_sync", latency::small_sync(&fixture).await);
+        report.record("small_sync", latency::small_sync(&fixture).await);
     }
     if wanted(Benchmark::Schools) {
         let measured = tenants::run(&fixture, report).await;
-        report.take("schools_500", measured);
+        report.record("schools_500", measured);
     }
     if wanted(Benchmark::Neighbour) {
         let measured = latency::neighbour(&fixture, report).await;
-        report.take("neighbour", measured);
+        report.record("neighbour", measured);
     }
     if wanted(Benchmark::Scale) || wanted(Benchmark::Memory) {
-        report.take("scale, memory", scale::run(&fixture, wanted).await);
+        report.record("scale, memory", scale::run(&fixture, wanted).await);
     }
     if wanted(Benchmark::Bulk) {
-        report.take("bulk_arrays_vs_copy", bulk::run(&fixture).await);
+        report.record("bulk_arrays_vs_copy", bulk::run(&fixture).await);
     }
 }

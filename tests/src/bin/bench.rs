@@ -43,5 +43,5 @@ async fn main() -> ExitCode {
     start_durable_servers();
     println!("{}\n", machine::settings().await);
     bench::run(&arguments.names, sizes, &mut report).await;
-    report.end()
+    report.finish()
 }
