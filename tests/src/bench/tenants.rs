@@ -5,12 +5,13 @@ use std::time::Instant;
 use futures_util::future::join_all;
 
 use super::comparison::median;
+use super::conditions::settle;
 use super::fixture::Fixture;
 use super::measured::{Failure, Measured};
 use super::report::{Bound, Line, Report};
 use super::service::all;
 use super::units::per_second;
-use super::{conditions, users};
+use super::users::create_seconds;
 use crate::harness::{Answer, Row, Stack, Tenant};
 use crate::oracle::Endpoint;
 use crate::rosters::large::{RosterOptions, write_roster};
@@ -41,7 +42,7 @@ pub async fn run(fixture: &Fixture, report: &Report) -> Measured<Vec<Line>> {
                 return Err(Failure(format!("{path}: {}", describe(&answer))));
             }
         }
-        conditions::settle().await;
+        settle().await;
         let started = Instant::now();
         let posts = tenants.iter().map(|tenant| post(&stack, tenant, &roster, &expected));
         let failures: Vec<Failure> = join_all(posts).await.into_iter().filter_map(Result::err).collect();
@@ -56,7 +57,7 @@ pub async fn run(fixture: &Fixture, report: &Report) -> Measured<Vec<Line>> {
     }
     let reference = match report.ours("create_1m") {
         Some(seconds) => seconds,
-        None => users::create(fixture).await?,
+        None => create_seconds(fixture).await?,
     };
     Ok(vec![Line {
         name: "schools_500".to_owned(),

@@ -83,7 +83,7 @@ pub async fn run(fixture: &Fixture, last: Step) -> Measured<Vec<Line>> {
 }
 
 /// The seconds that one large roster of new users takes, as the reference of another benchmark when `create_1m` did not run.
-pub async fn create(fixture: &Fixture) -> Measured<f64> {
+pub async fn create_seconds(fixture: &Fixture) -> Measured<f64> {
     let rows = fixture.sizes.large;
     let roster = fixture.files.users("users", rows, &RosterOptions::default());
     let stack = Stack::new().await;

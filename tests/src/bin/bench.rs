@@ -11,7 +11,7 @@ use rollcall_tests::harness::start_durable_servers;
 ///
 /// Starts private servers, and prints the settings of their Postgres and a table of results: the figure of Rollcall
 /// (ours), the figure of the reference, their ratio and the bound on that ratio. The same results are written to
-/// bench.json in Cargo's target directory (CARGO_TARGET_DIR, else target), with times in seconds and memory in MiB.
+/// bench.json in Cargo's target directory (`CARGO_TARGET_DIR`, else `target`), with times in seconds and memory in MiB.
 /// Progress is printed on standard error.
 ///
 /// Rollcall is timed with curl, from the first byte of the POST to the last byte of the result. The reference is

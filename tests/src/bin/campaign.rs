@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use rollcall_tests::campaign::{Plan, round};
 
-/// Injects faults all around Rollcall while schools send rosters, and checks the results
+/// Injects faults into everything around Rollcall while schools send rosters, and checks the results
 ///
 /// On private servers, 30 tenants send 300 rosters while the API, the workers, RabbitMQ and Postgres are killed, frozen
 /// and restarted at random. In the end every accepted import must have exactly one result, every table must match the

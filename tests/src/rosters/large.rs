@@ -43,7 +43,7 @@ pub enum Contest {
     #[default]
     Barcode,
     /// Everything that rows can contest, in groups of four: the first creates a user; the second updates that user, with
-    /// another barcode; the third takes the barcode that this released; the fourth claims it too and fails.
+    /// another barcode; the third takes the released barcode; the fourth claims the barcode that the second took, and fails.
     Everything,
 }
 
