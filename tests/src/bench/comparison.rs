@@ -1,10 +1,10 @@
-//! Two sides in turn, more than once, and their medians.
+//! Two sides measured alternately over several rounds, and their medians.
 
 use super::conditions::settle;
+use super::measured::{Failure, Measured};
 use super::report::{Bound, Line};
-use super::{Failure, Measured};
 
-/// What both sides took so far.
+/// The figures of both sides so far.
 pub struct Comparison {
     name: &'static str,
     unit: &'static str,
@@ -13,35 +13,34 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Nothing measured yet.
     pub fn new(name: &'static str, unit: &'static str) -> Self {
         Self { name, unit, ours: Vec::new(), reference: Vec::new() }
     }
 
-    /// Runs both sides once more under settled conditions. They change who goes first from round to round.
+    /// Runs both sides once more under settled conditions. The side that runs first alternates from round to round.
     pub async fn round(
         &mut self,
         ours: impl AsyncFnOnce() -> Measured<f64>,
         reference: impl AsyncFnOnce() -> Measured<f64>,
     ) -> Result<(), Failure> {
         settle().await;
-        let (own, other) = if self.ours.len().is_multiple_of(2) {
-            let own = ours().await?;
+        let (ours, reference) = if self.ours.len().is_multiple_of(2) {
+            let ours = ours().await?;
             settle().await;
-            (own, reference().await?)
+            (ours, reference().await?)
         } else {
-            let other = reference().await?;
+            let reference = reference().await?;
             settle().await;
-            (ours().await?, other)
+            (ours().await?, reference)
         };
-        self.ours.push(own);
-        self.reference.push(other);
+        self.ours.push(ours);
+        self.reference.push(reference);
         let (name, unit, round) = (self.name, self.unit, self.ours.len());
-        eprintln!("{name}, round {round}: ours {own:.3}, reference {other:.3} {unit}");
+        eprintln!("{name}, round {round}: ours {ours:.3}, reference {reference:.3} {unit}");
         Ok(())
     }
 
-    /// The medians.
+    /// The medians as a line of the report.
     pub fn line(&self, bound: Option<Bound>) -> Line {
         Line {
             name: self.name.to_owned(),
@@ -53,7 +52,7 @@ impl Comparison {
     }
 }
 
-/// The middle one; the mean of the two in the middle where their number is even.
+/// The middle figure, or the mean of the two middle ones if their number is even.
 pub fn median(figures: &[f64]) -> f64 {
     let sorted = sorted(figures);
     let middle = sorted.len() / 2;
@@ -64,7 +63,7 @@ pub fn median(figures: &[f64]) -> f64 {
     }
 }
 
-/// The smallest figure that `percent` of them do not exceed.
+/// The smallest figure that `percent` of the figures do not exceed.
 pub fn percentile(figures: &[f64], percent: usize) -> f64 {
     let sorted = sorted(figures);
     sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]

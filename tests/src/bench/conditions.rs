@@ -1,12 +1,12 @@
-//! Equal conditions for both sides: nothing that the one left behind is done at the expense of the other.
+//! Equal conditions for both sides: neither pays for the vacuum or the checkpoint that the other caused.
 
 use tokio_postgres::{Client, NoTls};
 
 use crate::harness::servers;
 
-/// Vacuums and analyses every table that autovacuum would, in every database, then writes everything out. So there is
-/// nothing left to do when the next part begins, and no side profits from the other's checkpoint. Tables of a few rows stay
-/// as they were created: whoever imports for the first time has no statistics.
+/// Vacuums and analyses the tables of every database as autovacuum would, then runs a checkpoint. This leaves no work for
+/// the next measurement, and no side profits from the other's checkpoint. Tables of a few rows are skipped: a first import
+/// in production has no statistics either.
 pub async fn settle() {
     let server = connect(&servers().database_url).await;
     let databases = server
@@ -14,9 +14,9 @@ pub async fn settle() {
         .await
         .expect("databases can be listed");
     for database in databases {
-        vacuum(&url_of(&database.get::<_, String>(0))).await;
+        vacuum(&database_url(&database.get::<_, String>(0))).await;
     }
-    server.batch_execute("checkpoint").await.expect("the superuser may ask for a checkpoint");
+    server.batch_execute("checkpoint").await.expect("the superuser may run a checkpoint");
 }
 
 async fn vacuum(url: &str) {
@@ -35,16 +35,17 @@ async fn vacuum(url: &str) {
     }
 }
 
-/// A connection to the database of this URL. It ends when the client is dropped.
+/// Connects to a database. The connection closes when the client is dropped.
 pub async fn connect(url: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("Postgres takes connections");
-    // What goes wrong with it, the client's next statement says.
+    let (client, connection) =
+        tokio_postgres::connect(url, NoTls).await.expect("Postgres accepts connections");
+    // The client's next statement reports an error of the connection.
     tokio::spawn(connection);
     client
 }
 
-fn url_of(database: &str) -> String {
+fn database_url(database: &str) -> String {
     let (server, _) =
-        servers().database_url.rsplit_once('/').expect("a URL names its database behind a slash");
+        servers().database_url.rsplit_once('/').expect("a URL names its database after a slash");
     format!("{server}/{database}")
 }

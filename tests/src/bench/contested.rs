@@ -1,21 +1,23 @@
-//! Rows that contest usernames and barcodes: what they cost beside rows that touch nobody.
+//! Rows that contest usernames and barcodes: their cost compared with uncontested rows.
 
 use std::path::PathBuf;
 
 use super::comparison::Comparison;
+use super::fixture::Fixture;
+use super::measured::Measured;
 use super::report::{Bound, Line};
 use super::service::import;
-use super::{Bench, Measured};
+use super::units::micros_per_row;
 use crate::harness::{Stack, result};
 use crate::oracle::Endpoint;
 use crate::rosters::large::{Contest, RosterOptions, Share};
 
-/// One row in a hundred contested, against as many rows of which none is. All users are new.
-pub async fn one_percent(bench: &Bench) -> Measured<Vec<Line>> {
-    let plain = Roster::write(bench, "users", bench.sizes.large, Share::None);
-    let contested = Roster::write(bench, "contested", bench.sizes.large, Share::Every(100));
+/// New users with one contested row in a hundred, against as many new users without contested rows.
+pub async fn one_percent(fixture: &Fixture) -> Measured<Vec<Line>> {
+    let plain = Roster::write(fixture, "users", fixture.sizes.large, Share::None);
+    let contested = Roster::write(fixture, "contested", fixture.sizes.large, Share::Every(100));
     let mut comparison = Comparison::new("contested_1pct", "s");
-    for _ in 0..bench.sizes.rounds {
+    for _ in 0..fixture.sizes.rounds {
         let (ours, reference) = (Stack::new().await, Stack::new().await);
         comparison
             .round(async || contested.import(&ours).await, async || plain.import(&reference).await)
@@ -24,13 +26,14 @@ pub async fn one_percent(bench: &Bench) -> Measured<Vec<Line>> {
     Ok(vec![comparison.line(Some(Bound::AtMost(1.2)))])
 }
 
-/// Every row contested: twice as many cost twice as much. Per row, of two middling rosters' rows against one's.
-pub async fn all(bench: &Bench) -> Measured<Vec<Line>> {
-    let rows = bench.sizes.middling;
-    let one = Roster::write(bench, "quarrels", rows, Share::All);
-    let two = Roster::write(bench, "quarrels", 2 * rows, Share::All);
+/// With every row contested, twice the rows must take about twice the time. Compares the time per row of a roster of twice
+/// the medium size with that of the medium size.
+pub async fn all(fixture: &Fixture) -> Measured<Vec<Line>> {
+    let rows = fixture.sizes.medium;
+    let one = Roster::write(fixture, "contested-all", rows, Share::All);
+    let two = Roster::write(fixture, "contested-all", 2 * rows, Share::All);
     let mut comparison = Comparison::new("contested_all", "µs/row");
-    for _ in 0..bench.sizes.rounds {
+    for _ in 0..fixture.sizes.rounds {
         let (ours, reference) = (Stack::new().await, Stack::new().await);
         comparison
             .round(
@@ -42,23 +45,17 @@ pub async fn all(bench: &Bench) -> Measured<Vec<Line>> {
     Ok(vec![comparison.line(Some(Bound::AtMost(1.5)))])
 }
 
-/// What a row cost, in microseconds.
-#[expect(clippy::cast_precision_loss, reason = "rows are few enough to be exact")]
-pub fn micros_per_row(seconds: f64, rows: u64) -> f64 {
-    seconds * 1e6 / rows as f64
-}
-
-/// A file of new users and the result that it has to have.
+/// A file of new users and its expected result.
 struct Roster {
     file: PathBuf,
     expected: String,
 }
 
 impl Roster {
-    fn write(bench: &Bench, name: &str, rows: u64, contested: Share) -> Self {
+    fn write(fixture: &Fixture, name: &str, rows: u64, contested: Share) -> Self {
         let options = RosterOptions { contested, contest: Contest::Everything, ..RosterOptions::default() };
         let outcomes: Vec<_> = (0..rows).map(|index| options.outcome(index)).collect();
-        Self { file: bench.rosters.users(name, rows, &options), expected: result(&outcomes) }
+        Self { file: fixture.files.users(name, rows, &options), expected: result(&outcomes) }
     }
 
     async fn import(&self, stack: &Stack) -> Measured<f64> {

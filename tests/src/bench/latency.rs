@@ -1,4 +1,4 @@
-//! Small rosters: how long one takes, alone and beside a large one.
+//! The latency of small rosters, alone and during the import of a large one.
 
 use std::cell::Cell;
 use std::ops::RangeFrom;
@@ -10,10 +10,11 @@ use tokio_postgres::{Client, Statement};
 
 use super::comparison::percentile;
 use super::conditions::settle;
+use super::fixture::Fixture;
+use super::measured::{Failure, Measured};
 use super::reference::{ROSTER_COLUMNS, Reference, upsert};
 use super::report::{Bound, Line, Report};
 use super::service::{all, import_as};
-use super::{Bench, Failure, Measured};
 use crate::harness::{Row, Stack, Tenant};
 use crate::oracle::Endpoint;
 use crate::rosters::large::{RosterOptions, write_roster};
@@ -21,19 +22,19 @@ use crate::rosters::large::{RosterOptions, write_roster};
 /// Rows of a small roster.
 const ROWS: u64 = 100;
 
-/// A hundred users that were not there before, posted one roster after another; in turn with the bare transaction of
-/// the same merge on a warm connection.
+/// Posts of a hundred new users each, one after another, alternating with the bare transaction of the same merge on a warm
+/// connection.
 ///
-/// Of one post Postgres takes about half (`log_min_duration_statement`), and of that a good third is planning: a plan is
-/// made for each statement anew, because one that was made while a table was small, and kept, costs far more.
-pub async fn small_sync(bench: &Bench) -> Measured<Vec<Line>> {
+/// Postgres takes about half of a post (`log_min_duration_statement`), and over a third of that is planning: each statement
+/// is planned again, because a cached plan that was made while a table was small costs far more.
+pub async fn small_sync(fixture: &Fixture) -> Measured<Vec<Line>> {
     let stack = Stack::new().await;
     let reference = Reference::new().await;
     let merge = BareMerge::prepare(&reference).await;
     settle().await;
     let mut ours = Vec::new();
     let mut bare = Vec::new();
-    for number in 0..bench.sizes.posts {
+    for number in 0..fixture.sizes.posts {
         ours.push(post(&stack, stack.school(), number).await?);
         bare.push(merge.run(roster(number)).await?);
     }
@@ -52,35 +53,37 @@ pub async fn small_sync(bench: &Bench) -> Measured<Vec<Line>> {
     ])
 }
 
-/// Large rosters imported at most, each the first of its tenant, until a neighbour was answered beside one.
-const DISTRICTS: u32 = 20;
+/// The maximum number of large imports, each the first of its tenant, until a neighbour's post is answered during one.
+const MAX_LARGE_IMPORTS: u32 = 20;
 
-/// Small rosters of a tenant, one after another as long as another tenant's large one is imported, against those of
-/// [`small_sync`]. In the run's report, or a few posted for the purpose.
-pub async fn neighbour(bench: &Bench, report: &Report) -> Measured<Vec<Line>> {
-    let large = bench.rosters.users("users", bench.sizes.large, &RosterOptions::default());
+/// Small rosters of one tenant, posted one after another during the import of another tenant's large roster. The reference
+/// is the p50 of [`small_sync`]: from this run's report, or else from a few posts made here.
+pub async fn neighbour(fixture: &Fixture, report: &Report) -> Measured<Vec<Line>> {
+    let large = fixture.files.users("users", fixture.sizes.large, &RosterOptions::default());
     let reference = match report.ours("small_sync_p50") {
         Some(p50) => p50,
-        None => alone(bench).await?,
+        None => p50_alone(fixture).await?,
     };
 
     let stack = Stack::new().await;
     let neighbour = stack.add_tenant("neighbour").await;
     let mut numbers = 0..;
-    // Its first login is verified at length, and remembered.
+    // The first login is slow: its password is verified, and only then cached.
     post(&stack, &neighbour, numbers.next().unwrap_or_default()).await?;
     settle().await;
     let mut seconds = Vec::new();
-    for number in 0..DISTRICTS {
+    for number in 0..MAX_LARGE_IMPORTS {
         let district = stack.add_tenant(&format!("district-{number}")).await;
-        seconds.extend(beside(bench, &stack, (&district, &large), (&neighbour, &mut numbers)).await?);
-        // A million rows are enough of a time; a few thousand may be over before a post is.
+        seconds.extend(
+            posts_during_import(fixture, &stack, (&district, &large), (&neighbour, &mut numbers)).await?,
+        );
+        // A million rows take long enough. An import of a few thousand may end before a post does.
         if !seconds.is_empty() {
             break;
         }
     }
     if seconds.is_empty() {
-        return Err(Failure("no neighbour had an answer while an import ran".to_owned()));
+        return Err(Failure("no post of the neighbour was answered during an import".to_owned()));
     }
     eprintln!("neighbour: {} posts, the slowest {:.3} s", seconds.len(), percentile(&seconds, 100));
     Ok(vec![Line {
@@ -92,30 +95,30 @@ pub async fn neighbour(bench: &Bench, report: &Report) -> Measured<Vec<Line>> {
     }])
 }
 
-/// The seconds of a neighbour's posts that were answered while a district's roster was merged.
-async fn beside(
-    bench: &Bench,
+/// The seconds of the neighbour's posts that were answered while the district's roster was being merged.
+async fn posts_during_import(
+    fixture: &Fixture,
     stack: &Stack,
     (district, large): (&Tenant, &Path),
     (neighbour, numbers): (&Tenant, &mut RangeFrom<u64>),
 ) -> Measured<Vec<f64>> {
-    let expected = all(bench.sizes.large, Row::Created);
-    let under_way = Cell::new(true);
+    let expected = all(fixture.sizes.large, Row::Created);
+    let is_running = Cell::new(true);
     let import = async {
         let imported = import_as(stack, district, Endpoint::Users, large, &expected).await;
-        under_way.set(false);
+        is_running.set(false);
         imported
     };
     let posts = async {
-        merging(stack, district, &under_way).await;
+        wait_until_merging(stack, district, &is_running).await;
         let mut seconds = Vec::new();
         for number in numbers {
-            let taken = post(stack, neighbour, number).await?;
-            // One that the import did not outlast was alone for a while.
-            if !under_way.get() {
+            let latency = post(stack, neighbour, number).await?;
+            // The import ended before this post did, so part of the post ran alone.
+            if !is_running.get() {
                 break;
             }
-            seconds.push(taken);
+            seconds.push(latency);
         }
         Ok(seconds)
     };
@@ -124,33 +127,33 @@ async fn beside(
     seconds
 }
 
-/// The p50 of small rosters that nobody is beside.
-async fn alone(bench: &Bench) -> Measured<f64> {
+/// The p50 of small rosters without another import.
+async fn p50_alone(fixture: &Fixture) -> Measured<f64> {
     let stack = Stack::new().await;
     settle().await;
     let mut seconds = Vec::new();
-    for number in 0..bench.sizes.posts.div_ceil(4) {
+    for number in 0..fixture.sizes.posts.div_ceil(4) {
         seconds.push(post(&stack, stack.school(), number).await?);
     }
     Ok(percentile(&seconds, 50))
 }
 
-/// Waits until the large import has merged its first rows, or is over.
-async fn merging(stack: &Stack, district: &Tenant, under_way: &Cell<bool>) {
-    let school = district.id;
-    // The administrator is a user too.
-    let merged = format!("select exists (select from users where tenant_id = '{school}' offset 1) as merged");
-    while under_way.get() && stack.row(&merged).await["merged"] != true {
+/// Waits until the large import has merged its first rows or has ended.
+async fn wait_until_merging(stack: &Stack, district: &Tenant, is_running: &Cell<bool>) {
+    let tenant = district.id;
+    // The offset skips the administrator, who is a user too.
+    let merged = format!("select exists (select from users where tenant_id = '{tenant}' offset 1) as merged");
+    while is_running.get() && stack.row(&merged).await["merged"] != true {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// Posts the small roster of this number, all of whose users are new, on the stack's kept connection.
+/// Posts the small roster of this number on the stack's persistent connection. All its users are new.
 async fn post(stack: &Stack, tenant: &Tenant, number: u64) -> Measured<f64> {
     let file = roster(number);
-    let begun = Instant::now();
+    let started = Instant::now();
     let answer = stack.post_users_of(tenant, file).await;
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = started.elapsed().as_secs_f64();
     if (answer.status, answer.text()) == (200, &all(ROWS, Row::Created)) {
         return Ok(seconds);
     }
@@ -161,12 +164,12 @@ fn roster(number: u64) -> Vec<u8> {
     let options =
         RosterOptions { prefix: "small".to_owned(), first: number * ROWS, ..RosterOptions::default() };
     let mut file = Vec::new();
-    write_roster(&mut file, ROWS, &options).expect("memory can be written to");
+    write_roster(&mut file, ROWS, &options).expect("writing to memory cannot fail");
     file
 }
 
-/// The transaction that has to happen in any case, with everything ready that can be beforehand: the connection, the
-/// temporary table, the statements' plans.
+/// The transaction that any implementation needs. Everything else is prepared beforehand: the connection, the temporary
+/// table and the statements.
 struct BareMerge {
     client: Client,
     copy: Statement,
@@ -179,21 +182,25 @@ impl BareMerge {
         client
             .batch_execute(&format!("create temporary table roster ({ROSTER_COLUMNS}) on commit delete rows"))
             .await
-            .expect("a temporary table can be made");
+            .expect("a temporary table can be created");
         let copy = client
             .prepare("copy roster from stdin with (format csv, header)")
             .await
-            .expect("the statement is good");
-        let upsert = client.prepare(&upsert()).await.expect("the statement is good");
+            .expect("the statement is valid");
+        let upsert = client.prepare(&upsert()).await.expect("the statement is valid");
         Self { client, copy, upsert }
     }
 
     async fn run(&self, file: Vec<u8>) -> Measured<f64> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let merged =
             self.merge(file).await.map_err(|error| Failure(format!("the bare merge failed: {error}")))?;
-        let seconds = begun.elapsed().as_secs_f64();
-        if merged == ROWS { Ok(seconds) } else { Err(Failure(format!("the bare merge took {merged} rows"))) }
+        let seconds = started.elapsed().as_secs_f64();
+        if merged == ROWS {
+            Ok(seconds)
+        } else {
+            Err(Failure(format!("the bare merge wrote {merged} rows instead of {ROWS}")))
+        }
     }
 
     async fn merge(&self, file: Vec<u8>) -> Result<u64, tokio_postgres::Error> {

@@ -1,11 +1,11 @@
-//! What the figures were taken on: the settings are the same for both sides.
+//! The machine and the Postgres settings, which are the same for both sides.
 
 use std::thread::available_parallelism;
 
 use super::conditions::connect;
 use crate::harness::servers;
 
-/// The settings of Postgres that figures hang on.
+/// The Postgres settings that affect the figures.
 const SETTINGS: [&str; 7] = [
     "server_version",
     "shared_buffers",
@@ -16,7 +16,7 @@ const SETTINGS: [&str; 7] = [
     "autovacuum",
 ];
 
-/// One line: the server's version and settings, and the cores.
+/// The server's version and settings and the number of cores, in one line.
 pub async fn settings() -> String {
     let client = connect(&servers().database_url).await;
     let mut facts = Vec::new();
@@ -28,7 +28,7 @@ pub async fn settings() -> String {
     format!("Postgres: {}; cores: {}", facts.join(" "), cores())
 }
 
-/// How many threads run at once.
+/// The number of threads that can run in parallel.
 pub fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
 }

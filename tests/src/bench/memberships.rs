@@ -1,25 +1,26 @@
-//! A large group import: every user into a library group.
+//! A large group import that puts every user into a library group.
 
 use super::comparison::Comparison;
+use super::fixture::Fixture;
+use super::measured::Measured;
 use super::reference::Reference;
 use super::report::{Bound, Line};
 use super::service::{all, import};
-use super::{Bench, Measured};
 use crate::harness::{Row, Stack};
 use crate::oracle::Endpoint;
 use crate::rosters::large::RosterOptions;
 
-/// Library groups, which users are put into in turn.
+/// Library groups, assigned to users round-robin.
 const GROUPS: usize = 50;
 
-/// As many new memberships as users. Both sides have their users beforehand, and keep them from round to round; the
-/// memberships are taken away.
-pub async fn run(bench: &Bench) -> Measured<Vec<Line>> {
-    let rows = bench.sizes.large;
+/// Imports as many new memberships as there are users. Both sides create their users beforehand and keep them; the
+/// memberships are removed before each round.
+pub async fn run(fixture: &Fixture) -> Measured<Vec<Line>> {
+    let rows = fixture.sizes.large;
     let names: Vec<String> = (1..=GROUPS).map(|number| format!("Library {number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let users = bench.rosters.users("users", rows, &RosterOptions::default());
-    let memberships = bench.rosters.memberships(rows, &names);
+    let users = fixture.files.users("users", rows, &RosterOptions::default());
+    let memberships = fixture.files.memberships(rows, &names);
 
     let stack = Stack::new().await;
     stack.define_groups(stack.school(), &names, &[]).await;
@@ -29,7 +30,7 @@ pub async fn run(bench: &Bench) -> Measured<Vec<Line>> {
     reference.define_groups(&names).await;
 
     let mut comparison = Comparison::new("groups_1m", "s");
-    for _ in 0..bench.sizes.rounds {
+    for _ in 0..fixture.sizes.rounds {
         stack.execute("truncate library_group_members").await;
         reference.remove_memberships().await;
         comparison

@@ -1,7 +1,7 @@
-//! The other side: what an expert would type into psql.
+//! The reference: what an expert would type into psql.
 //!
-//! Its tables are made at run time from the service's own, so that they keep the same columns, keys and indexes whatever
-//! becomes of the schema. Triggers are not copied.
+//! Its tables are copied from the service's at run time, so they keep the same columns, keys and indexes when the schema
+//! changes. Triggers are not copied.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,19 +12,19 @@ use tokio::process::Command;
 use tokio_postgres::Client;
 
 use super::conditions::connect;
-use super::{Failure, Measured};
+use super::measured::{Failure, Measured};
 use crate::harness::TestDatabase;
 
-/// The tenant that all of it belongs to.
+/// The tenant that owns all rows.
 const TENANT: &str = "0198c0de-0000-7000-8000-000000000001";
 
-/// A table to `\copy` a roster into: the file's columns in their order. The passwords stay there.
+/// The columns of the table that a roster is copied into with `\copy`, in the order of the file. Passwords go no further.
 pub const ROSTER_COLUMNS: &str = "\
 username text, givenname text, surname text, middlename text, preferredname text, emailaddress text, \
 graduationyear smallint, librarybarcode text, adminsystemid text, gender text, password text, formclass text, \
 enabled boolean, staffmember boolean";
 
-/// One statement for new, changed and unchanged users alike.
+/// One statement for new, changed and unchanged users.
 pub fn upsert() -> String {
     format!(
         "
@@ -54,28 +54,26 @@ on conflict (tenant_id, username_key) do update set
     )
 }
 
-/// A database with a `reference_users` of its own.
+/// A database with a table `reference_users`.
 pub struct Reference {
     database: TestDatabase,
     psql: PathBuf,
 }
 
 impl Reference {
-    /// A new one, empty.
     pub async fn new() -> Self {
         let database = TestDatabase::create().await;
         let client = connect(&database.url).await;
         let psql = psql(&client).await;
-        twin(&client, "users", "reference_users").await;
+        create_copy(&client, "users", "reference_users").await;
         Self { database, psql }
     }
 
-    /// A connection to it.
     pub async fn connect(&self) -> Client {
         connect(&self.database.url).await
     }
 
-    /// Copies a file of that many users into a temporary table and upserts them; returns psql's seconds.
+    /// Copies a file of `rows` users into a temporary table and upserts them. Returns the seconds that psql took.
     pub async fn upsert_users(&self, file: &Path, rows: u64) -> Measured<f64> {
         let script = format!(
             "create temporary table roster ({ROSTER_COLUMNS});\n\
@@ -87,7 +85,6 @@ impl Reference {
         self.run(&script, rows).await
     }
 
-    /// Defines library groups for the tenant.
     pub async fn define_groups(&self, names: &[&str]) {
         let client = self.connect().await;
         let define = format!(
@@ -100,14 +97,14 @@ impl Reference {
         client.execute(&define, &[&names]).await.expect("groups can be defined");
     }
 
-    /// Takes every membership away; before the first round there is no table yet.
+    /// Removes every membership, by creating the table again. Before the first round there is none.
     pub async fn remove_memberships(&self) {
         let client = self.connect().await;
         client.batch_execute("drop table if exists reference_members").await.expect("a table can be dropped");
-        twin(&client, "library_group_members", "reference_members").await;
+        create_copy(&client, "library_group_members", "reference_members").await;
     }
 
-    /// Copies a file of that many memberships into a temporary table and inserts them; returns psql's seconds.
+    /// Copies a file of `rows` memberships into a temporary table and inserts them. Returns the seconds that psql took.
     pub async fn insert_memberships(&self, file: &Path, rows: u64) -> Measured<f64> {
         let script = format!(
             "create temporary table memberships (username text, library_group text, system_group text);\n\
@@ -125,9 +122,9 @@ impl Reference {
         self.run(&script, rows).await
     }
 
-    /// Runs a script that ends with an `INSERT` of that many rows.
+    /// Runs a script that ends with an `INSERT` of `rows` rows. Returns the seconds that psql took.
     pub async fn run(&self, script: &str, rows: u64) -> Measured<f64> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut psql = Command::new(&self.psql)
             .args(["--no-psqlrc", "--set=ON_ERROR_STOP=1", "--dbname", &self.database.url])
             .stdin(Stdio::piped())
@@ -139,19 +136,20 @@ impl Reference {
         input.write_all(script.as_bytes()).await.expect("a script is shorter than a pipe's buffer");
         drop(input);
         let output = psql.wait_with_output().await.expect("psql can be waited for");
-        let seconds = begun.elapsed().as_secs_f64();
-        let said = String::from_utf8_lossy(&output.stdout);
-        if output.status.success() && said.trim_end().ends_with(&format!("INSERT 0 {rows}")) {
+        let seconds = started.elapsed().as_secs_f64();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        if output.status.success() && printed.trim_end().ends_with(&format!("INSERT 0 {rows}")) {
             return Ok(seconds);
         }
-        Err(Failure(format!("the reference failed: {said}{}", String::from_utf8_lossy(&output.stderr))))
+        Err(Failure(format!("the reference failed: {printed}{}", String::from_utf8_lossy(&output.stderr))))
     }
 }
 
-/// Makes a table of the same columns, defaults, keys and indexes. Foreign keys that lead to `users` lead to its twin.
-pub async fn twin(client: &Client, table: &str, twin: &str) {
+/// Creates a table with the same columns, defaults, keys and indexes as `table`. Foreign keys to `users` refer to
+/// `reference_users` instead.
+pub async fn create_copy(client: &Client, table: &str, copy: &str) {
     let statement = format!(
-        "create table {twin} (like {table} including all);
+        "create table {copy} (like {table} including all);
          do $$
          declare
              definition text;
@@ -160,19 +158,19 @@ pub async fn twin(client: &Client, table: &str, twin: &str) {
                  select replace(pg_get_constraintdef(oid), 'REFERENCES users(', 'REFERENCES reference_users(')
                  from pg_constraint where conrelid = '{table}'::regclass and contype = 'f'
              loop
-                 execute 'alter table {twin} add ' || definition;
+                 execute 'alter table {copy} add ' || definition;
              end loop;
          end
          $$;"
     );
-    client.batch_execute(&statement).await.expect("a table can be made like another");
+    client.batch_execute(&statement).await.expect("a table can be copied");
 }
 
-/// The psql of the server's own installation.
+/// The psql that belongs to the server's installation.
 async fn psql(client: &Client) -> PathBuf {
     let row = client
         .query_one("select setting from pg_config where name = 'BINDIR'", &[])
         .await
-        .expect("the superuser may ask where the server is installed");
+        .expect("the superuser may read the server's configuration");
     Path::new(&row.get::<_, String>(0)).join("psql")
 }

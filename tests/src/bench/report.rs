@@ -1,4 +1,4 @@
-//! What was measured: a table for people, a line at a time, and a file for programs.
+//! The results: a table on standard output, printed line by line, and a JSON file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,29 +6,25 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::Measured;
+use super::measured::Measured;
 
-/// One figure beside its reference.
+/// A figure and its reference.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
-    /// What was done.
     pub name: String,
-    /// The service's figure.
     pub ours: f64,
-    /// What it is compared to.
     pub reference: f64,
-    /// The unit of both.
+    /// The unit of both figures.
     pub unit: &'static str,
-    /// What the ratio of the two may be, where that is promised.
     pub bound: Option<Bound>,
 }
 
-/// A bound on ours ÷ reference.
+/// A bound on `ours` ÷ `reference`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound {
-    /// For what costs.
+    /// For costs.
     AtMost(f64),
-    /// For what gets done.
+    /// For throughput.
     AtLeast(f64),
 }
 
@@ -52,29 +48,29 @@ impl Line {
     }
 }
 
-/// Everything measured so far.
+/// All results so far.
 #[derive(Debug)]
 pub struct Report {
     file: PathBuf,
-    judges: bool,
+    checks_bounds: bool,
     lines: Vec<Line>,
     failures: Vec<String>,
 }
 
 impl Report {
-    /// An empty one that writes itself to `file` whenever a benchmark is done. One that does not judge leaves the bounds
-    /// unsaid.
-    pub fn new(file: &Path, judges: bool) -> Self {
-        Self { file: file.to_owned(), judges, lines: Vec::new(), failures: Vec::new() }
+    /// An empty report, written to `file` after each benchmark. Unless `checks_bounds`, it does not say whether a bound is
+    /// met.
+    pub fn new(file: &Path, checks_bounds: bool) -> Self {
+        Self { file: file.to_owned(), checks_bounds, lines: Vec::new(), failures: Vec::new() }
     }
 
-    /// The service's figure of that name, if it was measured.
+    /// The service's figure with this name, if it was measured.
     pub fn ours(&self, name: &str) -> Option<f64> {
         self.lines.iter().find(|line| line.name == name).map(|line| line.ours)
     }
 
-    /// Takes what a benchmark came to, and prints it.
-    pub(super) fn take(&mut self, benchmark: &str, measured: Measured<Vec<Line>>) {
+    /// Adds the results of a benchmark and prints them.
+    pub(super) fn record(&mut self, benchmark: &str, measured: Measured<Vec<Line>>) {
         match measured {
             Ok(lines) => {
                 if self.lines.is_empty() {
@@ -93,8 +89,8 @@ impl Report {
         self.write();
     }
 
-    /// Says what failed and whether all is well.
-    pub fn end(self) -> ExitCode {
+    /// Prints the failures and returns the exit code.
+    pub fn finish(self) -> ExitCode {
         for failure in &self.failures {
             println!("FAILED {failure}");
         }
@@ -106,15 +102,15 @@ impl Report {
     }
 
     fn met(&self, line: &Line) -> Option<bool> {
-        line.is_met().filter(|_| self.judges)
+        line.is_met().filter(|_| self.checks_bounds)
     }
 
     fn print(&self, line: &Line) {
         let met = self.met(line).map_or("", |met| if met { "yes" } else { "NO" });
         print_row([
             &line.name,
-            &figure(line.ours),
-            &figure(line.reference),
+            &format_figure(line.ours),
+            &format_figure(line.reference),
             &format!("{:.3}", line.ratio()),
             line.unit,
             &line.bound_text().unwrap_or_default(),
@@ -143,7 +139,7 @@ impl Report {
             .parent()
             .map_or(Ok(()), fs::create_dir_all)
             .and_then(|()| fs::write(&self.file, text))
-            .unwrap_or_else(|error| panic!("{} can be written: {error}", self.file.display()));
+            .unwrap_or_else(|error| panic!("writing {} failed: {error}", self.file.display()));
     }
 }
 
@@ -152,8 +148,8 @@ fn print_row([name, ours, reference, ratio, unit, bound, met]: [&str; 7]) {
     println!("{}", row.trim_end());
 }
 
-/// A figure with about four digits that count.
-fn figure(figure: f64) -> String {
+/// A figure with about four significant digits.
+fn format_figure(figure: f64) -> String {
     let decimals = match figure.abs() {
         1000.0.. => 0,
         100.0.. => 1,
@@ -167,13 +163,14 @@ fn figure(figure: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::measured::Failure;
 
     fn line(bound: Option<Bound>) -> Line {
         Line { name: "create".to_owned(), ours: 3.0, reference: 4.0, unit: "s", bound }
     }
 
     #[test]
-    fn a_bound_is_on_the_ratio() {
+    fn a_bound_limits_the_ratio() {
         assert_eq!(line(None).is_met(), None);
         assert_eq!(line(Some(Bound::AtMost(0.75))).is_met(), Some(true));
         assert_eq!(line(Some(Bound::AtMost(0.74))).is_met(), Some(false));
@@ -182,12 +179,12 @@ mod tests {
     }
 
     #[test]
-    fn the_file_holds_every_line() {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    fn the_file_contains_every_line() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be created");
         let file = folder.path().join("target/bench.json");
         let mut report = Report::new(&file, true);
-        report.take("create", Ok(vec![line(Some(Bound::AtMost(0.5))), line(None)]));
-        report.take("other", Err(super::super::Failure("no answer".to_owned())));
+        report.record("create", Ok(vec![line(Some(Bound::AtMost(0.5))), line(None)]));
+        report.record("other", Err(Failure("no answer".to_owned())));
         let text = fs::read_to_string(&file).expect("the file is there");
         let lines: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
         assert_eq!(

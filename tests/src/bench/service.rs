@@ -1,19 +1,19 @@
-//! Our side: a file posted with curl to the service as it is shipped.
+//! Our side: a file posted to the service with curl.
 
 use std::path::Path;
 use std::time::Instant;
 
-use super::{Failure, Measured};
+use super::measured::{Failure, Measured};
 use crate::harness::{ADMINISTRATOR, Curled, PASSWORD, Row, Stack, Tenant, curl, result};
 use crate::oracle::Endpoint;
 
-/// Posts a file as `school` and returns the seconds from its first byte to the last of the result, which has to be
-/// `expected`.
+/// Posts a file as the tenant `school`. Returns the seconds from its first byte to the last byte of the result, and fails
+/// unless the result is `expected`.
 pub async fn import(stack: &Stack, endpoint: Endpoint, file: &Path, expected: &str) -> Measured<f64> {
     import_as(stack, stack.school(), endpoint, file, expected).await
 }
 
-/// Posts a file as this tenant; see [`import`].
+/// Like [`import`], as another tenant.
 pub async fn import_as(
     stack: &Stack,
     tenant: &Tenant,
@@ -21,7 +21,7 @@ pub async fn import_as(
     file: &Path,
     expected: &str,
 ) -> Measured<f64> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let answer = curl([
         "--user".to_owned(),
         format!("{ADMINISTRATOR}:{PASSWORD}"),
@@ -30,12 +30,12 @@ pub async fn import_as(
         format!("{}{}?tenantId={}", stack.url, endpoint.path(), tenant.name),
     ])
     .await;
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = started.elapsed().as_secs_f64();
     check(stack, &answer, expected)?;
     Ok(seconds)
 }
 
-/// Fails unless this is the expected result. The spaces that kept the connection alive are no part of it.
+/// Fails unless the answer is the expected result. Ignores the leading spaces that kept the connection alive.
 pub fn check(stack: &Stack, answer: &Curled, expected: &str) -> Result<(), Failure> {
     if answer.status == 200 && answer.body.trim_start_matches(' ') == expected {
         return Ok(());
@@ -51,7 +51,7 @@ pub fn check(stack: &Stack, answer: &Curled, expected: &str) -> Result<(), Failu
     )))
 }
 
-/// The result of a file whose rows all came to the same.
+/// The result of a file in which every row has the same outcome.
 pub fn all(rows: u64, outcome: Row<'_>) -> String {
-    result(&vec![outcome; usize::try_from(rows).expect("as many rows as can be counted")])
+    result(&vec![outcome; usize::try_from(rows).expect("the number of rows fits in memory")])
 }

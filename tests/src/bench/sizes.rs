@@ -1,48 +1,48 @@
-//! How large everything is.
+//! The sizes of the benchmarks.
 
-/// Rows, rounds and repetitions of the benchmarks. Their names say the full sizes.
+/// The names of the benchmarks state the full sizes.
 #[derive(Debug, Clone)]
 pub struct Sizes {
     /// How often each side of a comparison runs.
     pub rounds: usize,
     /// Rows of a large roster.
     pub large: u64,
-    /// Rows of a middling roster.
-    pub middling: u64,
-    /// Rosters of growing size, in rows; what is said of growth holds from the second on.
-    pub growing: [u64; 4],
-    /// Passwords hashed while the queue is watched.
+    /// Rows of a medium roster.
+    pub medium: u64,
+    /// Rows of the rosters of increasing size. The bound on the time per row applies from the second on.
+    pub scale: [u64; 4],
+    /// Passwords over which the rate of the hashing queue is measured.
     pub hashes: u64,
-    /// Small rosters posted one after another.
+    /// Small rosters, posted one after another.
     pub posts: u64,
-    /// Tenants that post at once.
-    pub schools: u64,
+    /// Tenants that post at the same time.
+    pub tenants: u64,
 }
 
 impl Sizes {
-    /// Those that the bounds are meant for.
+    /// The sizes for which the bounds are meant.
     pub fn full() -> Self {
         Self {
             rounds: 3,
             large: 1_000_000,
-            middling: 100_000,
-            growing: [10_000, 100_000, 1_000_000, 5_000_000],
+            medium: 100_000,
+            scale: [10_000, 100_000, 1_000_000, 5_000_000],
             hashes: 2_000,
             posts: 200,
-            schools: 500,
+            tenants: 500,
         }
     }
 
-    /// Small ones, which show that everything still runs.
+    /// Small sizes, which only show that every benchmark runs.
     pub fn quick() -> Self {
         Self {
             rounds: 2,
             large: 20_000,
-            middling: 5_000,
-            growing: [1_000, 5_000, 20_000, 50_000],
+            medium: 5_000,
+            scale: [1_000, 5_000, 20_000, 50_000],
             hashes: 100,
             posts: 30,
-            schools: 50,
+            tenants: 50,
         }
     }
 }

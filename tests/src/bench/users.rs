@@ -1,30 +1,29 @@
-//! A large roster of users: new, the same again, and again with one row in a hundred changed.
+//! A large roster of users: first new, then unchanged, then with one row in a hundred changed.
 
+use super::benchmark::Benchmark;
 use super::comparison::Comparison;
 use super::conditions::settle;
+use super::fixture::Fixture;
+use super::measured::Measured;
 use super::reference::Reference;
 use super::report::{Bound, Line};
 use super::service::{all, import};
-use super::{Bench, Benchmark, Measured};
 use crate::harness::{Row, Stack};
 use crate::oracle::Endpoint;
 use crate::rosters::large::{RosterOptions, Share};
 
-/// The imports of a round, which share their tables: each is done on what the one before it left.
+/// The imports of a round. They share their tables: each starts from the state that the previous one left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
-    /// Every user is new.
     Create,
-    /// The same file again.
     Unchanged,
-    /// One row in a hundred differs.
     Changed,
 }
 
 impl Step {
     const ALL: [Self; 3] = [Self::Create, Self::Unchanged, Self::Changed];
 
-    /// The last step that is wanted; those before it have to be done anyway.
+    /// The last wanted step. The steps before it have to run in any case.
     pub fn last_of(wanted: impl Fn(Benchmark) -> bool) -> Option<Self> {
         let benchmark = |step: &Self| match step {
             Self::Create => Benchmark::Create,
@@ -51,19 +50,19 @@ impl Step {
     }
 }
 
-/// Compares the steps up to `last`, each with the reference's upsert of the same file into the same state.
-pub async fn run(bench: &Bench, last: Step) -> Measured<Vec<Line>> {
-    let rows = bench.sizes.large;
+/// Compares each step up to `last` with the reference's upsert of the same file into the same state.
+pub async fn run(fixture: &Fixture, last: Step) -> Measured<Vec<Line>> {
+    let rows = fixture.sizes.large;
     let new = RosterOptions { changed: Share::Every(100), ..RosterOptions::default() };
-    let roster = bench.rosters.users("users", rows, &new);
-    let changed = bench.rosters.users("changed", rows, &RosterOptions { revision: 1, ..new });
+    let roster = fixture.files.users("users", rows, &new);
+    let changed = fixture.files.users("changed", rows, &RosterOptions { revision: 1, ..new });
 
     let mut steps: Vec<(Step, Comparison)> = Step::ALL
         .into_iter()
         .filter(|step| *step <= last)
         .map(|step| (step, Comparison::new(step.name(), "s")))
         .collect();
-    for _ in 0..bench.sizes.rounds {
+    for _ in 0..fixture.sizes.rounds {
         let stack = Stack::new().await;
         let reference = Reference::new().await;
         for (step, comparison) in &mut steps {
@@ -83,10 +82,10 @@ pub async fn run(bench: &Bench, last: Step) -> Measured<Vec<Line>> {
     Ok(steps.iter().map(|(step, comparison)| comparison.line(Some(step.bound()))).collect())
 }
 
-/// The seconds of one large roster of new users, for who needs them as a reference and did not want the comparison.
-pub async fn create(bench: &Bench) -> Measured<f64> {
-    let rows = bench.sizes.large;
-    let roster = bench.rosters.users("users", rows, &RosterOptions::default());
+/// The seconds that one large roster of new users takes, as the reference of another benchmark when `create_1m` did not run.
+pub async fn create_seconds(fixture: &Fixture) -> Measured<f64> {
+    let rows = fixture.sizes.large;
+    let roster = fixture.files.users("users", rows, &RosterOptions::default());
     let stack = Stack::new().await;
     settle().await;
     import(&stack, Endpoint::Users, &roster, &all(rows, Row::Created)).await

@@ -1,6 +1,6 @@
 //! `./tests/bench`: the benchmarks of [`rollcall_tests::bench`] as a command.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -9,28 +9,29 @@ use rollcall_tests::harness::start_durable_servers;
 
 /// Measures Rollcall against what an expert would type into psql
 ///
-/// Starts servers of its own, prints the settings of its Postgres, and a table: what ours took, what the reference
-/// took, the ratio of the two, and the bound on that ratio. The same goes to target/bench.json, times in seconds and
-/// memory in MiB. Progress is said on the standard error.
+/// Starts private servers, and prints the settings of their Postgres and a table of results: the figure of Rollcall
+/// (ours), the figure of the reference, their ratio and the bound on that ratio. The same results are written to
+/// bench.json in Cargo's target directory (`CARGO_TARGET_DIR`, else `target`), with times in seconds and memory in MiB.
+/// Progress is printed on standard error.
 ///
-/// Ours is timed from the first byte of the POST to the last of the result, by curl. The reference is `\copy` into a
-/// temporary table and one `INSERT … SELECT … ON CONFLICT DO UPDATE` by psql, into a table of the same columns, keys
-/// and indexes on the same Postgres. Both are run in turn, more than once, on fresh tables and after a checkpoint;
-/// the figures are medians. Where there is nothing to compare with, the reference is the limit itself.
+/// Rollcall is timed with curl, from the first byte of the POST to the last byte of the result. The reference is
+/// `\copy` into a temporary table and one `INSERT … SELECT … ON CONFLICT DO UPDATE` in psql, into a table with the same
+/// columns, keys and indexes on the same Postgres. The two alternate over several rounds, on fresh tables and after a
+/// checkpoint, and the figures are medians. Where there is nothing to compare with, the reference is a fixed limit.
 #[derive(Debug, Parser)]
 #[command(
     name = "./tests/bench",
     bin_name = "./tests/bench",
     max_term_width = 110,
     after_help = "\
-Exit status: 0 measured and within every bound, 1 a bound missed or an answer wrong, 2 a wrong command line.
-With --quick no bound is judged, only the answers."
+Exit status: 0 if every bound is met, 1 if a bound is missed or an answer is wrong, 2 for an invalid command line.
+With --quick the bounds are not checked, only the answers."
 )]
 struct Arguments {
-    /// Fewer rows and rounds, to see that everything still runs: its times say nothing and are not judged
+    /// Use fewer rows and rounds, to check that every benchmark runs; the times mean nothing and are not checked
     #[arg(long)]
     quick: bool,
-    /// What to measure; everything unless told
+    /// The benchmarks to run [default: all]
     #[arg(value_enum, value_name = "NAME")]
     names: Vec<Benchmark>,
 }
@@ -39,9 +40,16 @@ struct Arguments {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let sizes = if arguments.quick { Sizes::quick() } else { Sizes::full() };
-    let mut report = Report::new(Path::new("target/bench.json"), !arguments.quick);
+    let mut report = Report::new(&target_directory().join("bench.json"), !arguments.quick);
     start_durable_servers();
     println!("{}\n", machine::settings().await);
     bench::run(&arguments.names, sizes, &mut report).await;
-    report.end()
+    report.finish()
+}
+
+/// Cargo's target directory, relative to the project's root, in which `./tests/bench` starts this program.
+fn target_directory() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .filter(|directory| !directory.is_empty())
+        .map_or_else(|| PathBuf::from("target"), PathBuf::from)
 }

@@ -5,32 +5,32 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use rollcall_tests::campaign::{Plan, round};
 
-/// Breaks everything around Rollcall while schools send their rosters, and looks at what came of it
+/// Injects faults into everything around Rollcall while schools send rosters, and checks the results
 ///
-/// On servers of its own, 30 tenants send 300 rosters while API, workers, RabbitMQ and Postgres are killed, frozen and
-/// restarted at random. In the end every accepted import must have exactly one result, every table must be what the
-/// oracle says, and no lease, lock, message or half upload may be left over.
+/// On private servers, 30 tenants send 300 rosters while the API, the workers, RabbitMQ and Postgres are killed, frozen
+/// and restarted at random. In the end every accepted import must have exactly one result, every table must match the
+/// oracle, and no lease, lock, message or incomplete upload may remain.
 ///
-/// What breaks, and what is in the files, follows from the seed; when it does, from the machine, so that a failure
-/// may take some tries to come again.
+/// The seed determines the faults and the files, but not the timing, so it may take several runs to reproduce a
+/// failure.
 #[derive(Debug, Parser)]
 #[command(
     name = "./tests/campaign",
     bin_name = "./tests/campaign",
     max_term_width = 110,
-    after_help = "Exit status: 0 every promise was kept, 101 one was broken (the seed is said), 2 a wrong command line."
+    after_help = "Exit status: 0 if every check passed, 101 if one failed (the seed is printed), 2 for an invalid command line."
 )]
 struct Arguments {
-    /// The seed of the first round; the next round has the next seed
+    /// The seed of the first round; each further round uses the next seed
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-    /// Begin rounds until so many minutes have passed; one round unless told
+    /// Start new rounds until M minutes have passed; 0 runs one round
     #[arg(long, default_value_t = 0, value_name = "M")]
     minutes: u64,
-    /// Tenants
+    /// The number of tenants
     #[arg(long, default_value_t = 30, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
     tenants: u16,
-    /// Rosters that each tenant sends
+    /// The number of rosters that each tenant sends
     #[arg(long, default_value_t = 10, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
     files: u16,
 }
@@ -38,7 +38,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() {
     let arguments = Arguments::parse();
-    let end = Instant::now() + Duration::from_secs(arguments.minutes * 60);
+    let deadline = Instant::now() + Duration::from_secs(arguments.minutes * 60);
     for seed in arguments.seed.. {
         round(Plan {
             seed,
@@ -47,7 +47,7 @@ async fn main() {
             pause: Duration::from_secs(6),
         })
         .await;
-        if Instant::now() >= end {
+        if Instant::now() >= deadline {
             break;
         }
     }

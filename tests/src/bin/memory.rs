@@ -1,8 +1,4 @@
-//! Shows how much memory the API and the worker take while a large roster goes through one plain POST.
-//!
-//! `./tests/memory [ROWS]`: three imports of that many rows (a million unless told) by curl, with the peak of each
-//! process's resident memory after each: all rows new; the same again, unchanged; again with one bad row, so that the
-//! answer is the full `details`. Ends with 1 where a limit was passed or an answer was wrong.
+//! `./tests/memory`: the peak memory of the API and the worker during large imports.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -10,38 +6,50 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use clap::Parser;
 use rollcall_tests::harness::{ADMINISTRATOR, Curled, PASSWORD, Stack, curl, rss_kib};
 use rollcall_tests::rosters::large::{RosterOptions, Share, write_roster};
 
-/// What the API may take at its peak, in MiB.
-const API_LIMIT: u64 = 64;
-/// What the worker may take at its peak, in MiB.
-const WORKER_LIMIT: u64 = 256;
+/// The limit on the API's peak memory.
+const API_LIMIT_MIB: u64 = 64;
+/// The limit on the worker's peak memory.
+const WORKER_LIMIT_MIB: u64 = 256;
+
+/// Shows the peak memory of the API and the worker during large imports
+///
+/// Posts three files with curl and prints the peak resident memory of each process after each: all rows new; the same
+/// file again, unchanged; and with one bad row, so that the answer contains the full details.
+#[derive(Debug, Parser)]
+#[command(
+    name = "./tests/memory",
+    bin_name = "./tests/memory",
+    max_term_width = 110,
+    after_help = "\
+Exit status: 0 if both limits are met, 1 if a limit is exceeded or an answer is wrong, 2 for an invalid command line."
+)]
+struct Arguments {
+    /// The number of rows of each file
+    #[arg(default_value_t = 1_000_000, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    rows: u64,
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let rows = match std::env::args().nth(1).map(|rows| rows.parse::<u64>()) {
-        None => 1_000_000,
-        Some(Ok(rows)) if rows > 0 => rows,
-        Some(_) => {
-            eprintln!("usage: ./tests/memory [ROWS]");
-            return ExitCode::from(2);
-        }
-    };
+    let Arguments { rows } = Arguments::parse();
     let stack = Stack::new().await;
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let folder = tempfile::tempdir().expect("a temporary folder can be created");
     let good = folder.path().join("good.csv");
     let bad = folder.path().join("bad.csv");
     write(&good, rows, &RosterOptions::default());
     write(&bad, rows, &RosterOptions { bad: Share::At(rows / 2), ..RosterOptions::default() });
 
-    let report = Report { stack: &stack, rows };
+    let measurement = Measurement { stack: &stack, rows };
     println!(
         "{:<28}{:>10}{:>14}{:>16}{:>10}",
         "import", "seconds", "api peak MiB", "worker peak MiB", "answer"
     );
-    let mut fits = true;
-    let sentence = |created, updated, failed| {
+    let mut passed = true;
+    let summary = |created, updated, failed| {
         let users = |count| if count == 1 { "1 user".to_owned() } else { format!("{count} users") };
         format!(
             "{} processed. {} created. {} updated. {} failed.",
@@ -51,44 +59,47 @@ async fn main() -> ExitCode {
             users(failed)
         )
     };
-    let whole = |summary: String| format!(r#"{{"success":true,"summary":"{summary}"}}"#);
-    fits &= report.import("all new", &good, |body| body == whole(sentence(rows, 0, 0))).await;
-    fits &= report.import("unchanged", &good, |body| body == whole(sentence(0, rows, 0))).await;
-    fits &= report
+    let success = |summary: String| format!(r#"{{"success":true,"summary":"{summary}"}}"#);
+    passed &= measurement.import("all new", &good, |body| body == success(summary(rows, 0, 0))).await;
+    passed &= measurement.import("unchanged", &good, |body| body == success(summary(0, rows, 0))).await;
+    passed &= measurement
         .import("one bad row, full details", &bad, |body| {
-            let head =
-                format!(r#"{{"success":false,"summary":"{}","details":{{"1":"#, sentence(0, rows - 1, 1));
-            body.starts_with(&head)
+            let start =
+                format!(r#"{{"success":false,"summary":"{}","details":{{"1":"#, summary(0, rows - 1, 1));
+            body.starts_with(&start)
                 && body.ends_with("\"}}")
                 && body.matches("\":\"").count() as u64 == rows + 1
         })
         .await;
-    if fits {
-        println!("within {API_LIMIT} MiB and {WORKER_LIMIT} MiB");
+    if passed {
+        println!("within {API_LIMIT_MIB} MiB and {WORKER_LIMIT_MIB} MiB");
         ExitCode::SUCCESS
     } else {
-        println!("NOT within {API_LIMIT} MiB and {WORKER_LIMIT} MiB, or a wrong answer\n{}", stack.logs());
+        println!(
+            "NOT within {API_LIMIT_MIB} MiB and {WORKER_LIMIT_MIB} MiB, or a wrong answer\n{}",
+            stack.logs()
+        );
         ExitCode::FAILURE
     }
 }
 
 fn write(path: &Path, rows: u64, options: &RosterOptions) {
-    let mut file = BufWriter::new(File::create(path).expect("a file can be made in our own folder"));
+    let mut file = BufWriter::new(File::create(path).expect("a file can be created in the temporary folder"));
     write_roster(&mut file, rows, options).expect("the disk has room for the roster");
     file.flush().expect("the disk has room for the roster");
 }
 
-struct Report<'a> {
+struct Measurement<'a> {
     stack: &'a Stack,
     rows: u64,
 }
 
-impl Report<'_> {
-    /// Posts a file and prints a line; whether the limits were kept and the answer is the right one.
+impl Measurement<'_> {
+    /// Posts a file and prints a line. Returns whether the limits were met and the answer is right.
     async fn import(&self, name: &str, file: &Path, is_right: impl Fn(&str) -> bool) -> bool {
-        let begun = Instant::now();
+        let started = Instant::now();
         let answer = self.post(file).await;
-        let seconds = begun.elapsed().as_secs_f64();
+        let seconds = started.elapsed().as_secs_f64();
         let right = answer.status == 200 && is_right(answer.body.trim_start_matches(' '));
         let mib = |process| rss_kib(process).1.div_ceil(1024);
         let api = mib(self.stack.api_id());
@@ -101,7 +112,7 @@ impl Report<'_> {
             let start: String = answer.body.chars().take(300).collect();
             eprintln!("{} rows: status {}, {start} {}", self.rows, answer.status, answer.complaint);
         }
-        right && api <= API_LIMIT && worker <= WORKER_LIMIT
+        right && api <= API_LIMIT_MIB && worker <= WORKER_LIMIT_MIB
     }
 
     async fn post(&self, file: &Path) -> Curled {

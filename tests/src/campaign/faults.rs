@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::harness::{OwnServer, Stack};
-use crate::rosters::dice::Dice;
+use crate::rosters::rng::Rng;
 
 /// Workers that there are, but for those that are dead just now.
 pub const WORKERS: usize = 3;
@@ -44,7 +44,7 @@ enum ServerFault {
 
 /// Breaks things as the dice say.
 pub struct Faults {
-    dice: Dice,
+    dice: Rng,
     postgres: ServerFaults,
     rabbitmq: ServerFaults,
     struck: Vec<ProcessFault>,
@@ -52,7 +52,7 @@ pub struct Faults {
 
 struct ServerFaults {
     server: OwnServer,
-    dice: Dice,
+    dice: Rng,
     struck: Vec<ServerFault>,
 }
 
@@ -157,11 +157,11 @@ async fn strike_process(fault: ProcessFault, stack: &mut Stack, worker: usize, p
     }
 }
 
-fn dice(seed: u64, place: u64) -> Dice {
-    Dice::new(seed.wrapping_mul(3).wrapping_add(place))
+fn dice(seed: u64, place: u64) -> Rng {
+    Rng::new(seed.wrapping_mul(3).wrapping_add(place))
 }
 
-fn up_to(dice: &mut Dice, milliseconds: usize) -> Duration {
+fn up_to(dice: &mut Rng, milliseconds: usize) -> Duration {
     Duration::from_millis(u64::try_from(dice.below(milliseconds)).unwrap_or(0))
 }
 

@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use sha2::{Digest as _, Sha256};
 
 use crate::harness::{Options, OwnServer, Stack, Tenant};
-use crate::rosters::dice::Dice;
+use crate::rosters::rng::Rng;
 use crate::tables::assert_as_the_oracle;
 use faults::Faults;
 use school::{School, Sent};
@@ -66,7 +66,7 @@ pub async fn round(plan: Plan) {
     let mut schools = Vec::new();
     for number in 0..plan.tenants {
         let tenant = stack.add_tenant(&format!("school-{number}")).await;
-        let dice = Dice::new(plan.seed.wrapping_mul(1_000_003).wrapping_add(number as u64));
+        let dice = Rng::new(plan.seed.wrapping_mul(1_000_003).wrapping_add(number as u64));
         schools.push(School::new(&stack, tenant, dice));
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::{Client, Response};
 
 use crate::harness::{ADMINISTRATOR, PASSWORD, Stack, Tenant, multipart};
-use crate::rosters::dice::Dice;
 use crate::rosters::mixed::mixed;
+use crate::rosters::rng::Rng;
 
 /// How long the script waits before it sends a file again.
 const AGAIN: Duration = Duration::from_millis(300);
@@ -18,7 +18,7 @@ pub struct School {
     url: String,
     tenant: Tenant,
     client: Client,
-    dice: Dice,
+    dice: Rng,
 }
 
 /// A file that a school has sent.
@@ -31,7 +31,7 @@ pub struct Sent {
 
 impl School {
     /// A school that does what the dice say.
-    pub fn new(stack: &Stack, tenant: Tenant, dice: Dice) -> Self {
+    pub fn new(stack: &Stack, tenant: Tenant, dice: Rng) -> Self {
         let client = Client::builder().no_proxy().build().expect("a client without TLS can be made");
         Self { url: stack.url.clone(), tenant, client, dice }
     }

@@ -1,9 +1,10 @@
-//! Bytes → text (§3): the `charset` parameter, else a byte-order mark, else UTF-8 if all of it is valid, else
-//! Windows-1252. The labels and the table are those of the WHATWG Encoding Standard.
+//! Bytes → text (§3). The encoding is the one that the `charset` parameter names, else the one that a byte-order mark
+//! gives, else UTF-8 if the whole file is valid UTF-8, else Windows-1252. The labels and the table are those of the WHATWG
+//! Encoding Standard.
 
 use std::borrow::Cow;
 
-/// What bytes 0x80–0x9F mean in Windows-1252; every other byte is the code point of its own number.
+/// The characters of bytes 0x80–0x9F in Windows-1252. Every other byte is the code point with the same number.
 pub const WINDOWS_1252_80_TO_9F: [char; 32] = [
     '\u{20AC}', '\u{81}', '\u{201A}', '\u{0192}', '\u{201E}', '\u{2026}', '\u{2020}', '\u{2021}', '\u{02C6}',
     '\u{2030}', '\u{0160}', '\u{2039}', '\u{0152}', '\u{8D}', '\u{017D}', '\u{8F}', '\u{90}', '\u{2018}',
@@ -14,18 +15,14 @@ pub const WINDOWS_1252_80_TO_9F: [char; 32] = [
 /// The encodings an upload may be in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// UTF-8.
     Utf8,
-    /// UTF-16, little end first.
     Utf16Le,
-    /// UTF-16, big end first.
     Utf16Be,
-    /// Windows-1252.
     Windows1252,
 }
 
 impl Encoding {
-    /// The encoding a `charset` parameter names. Other encodings of the standard are not modelled.
+    /// The encoding that a `charset` parameter names. The standard's other encodings are not modelled.
     pub fn for_label(label: &str) -> Option<Self> {
         match label.trim().to_ascii_lowercase().as_str() {
             "utf-8" | "utf8" | "unicode-1-1-utf-8" | "unicode11utf8" | "unicode20utf8"
@@ -41,7 +38,7 @@ impl Encoding {
         }
     }
 
-    fn of_mark(bytes: &[u8]) -> Option<Self> {
+    fn from_byte_order_mark(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [0xEF, 0xBB, 0xBF, ..] => Some(Self::Utf8),
             [0xFF, 0xFE, ..] => Some(Self::Utf16Le),
@@ -51,11 +48,11 @@ impl Encoding {
     }
 }
 
-/// The text of a file, without its byte-order mark, or why there is none.
+/// Decodes a file and drops its byte-order mark. The error is the reason why the file cannot be decoded.
 pub fn decode(bytes: &[u8], charset: Option<&str>) -> Result<String, String> {
     let encoding = match charset {
-        Some(label) => Encoding::for_label(label).ok_or("The charset is not known.")?,
-        None => match Encoding::of_mark(bytes) {
+        Some(label) => Encoding::for_label(label).ok_or("The charset is unknown.")?,
+        None => match Encoding::from_byte_order_mark(bytes) {
             Some(encoding) => encoding,
             None if std::str::from_utf8(bytes).is_ok() => Encoding::Utf8,
             None => Encoding::Windows1252,
@@ -67,7 +64,7 @@ pub fn decode(bytes: &[u8], charset: Option<&str>) -> Result<String, String> {
         Encoding::Utf16Be => utf16(bytes, u16::from_be_bytes).map(Cow::Owned),
         Encoding::Windows1252 => Some(Cow::Owned(bytes.iter().map(|byte| windows_1252(*byte)).collect())),
     };
-    let text = text.ok_or("The file is not what its charset or byte-order mark says.")?;
+    let text = text.ok_or("The file is not encoded as its charset or byte-order mark says.")?;
     Ok(text.strip_prefix('\u{FEFF}').unwrap_or(&text).to_owned())
 }
 
@@ -93,7 +90,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
             },
             _ => first,
         };
-        // A lone low surrogate is no scalar value and ends it here.
+        // A lone low surrogate is not a scalar value, so decoding fails here.
         text.push(char::from_u32(scalar)?);
     }
     Some(text)

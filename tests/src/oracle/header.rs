@@ -1,10 +1,10 @@
-//! The header → which import it is and where its columns stand (§3, §4, §5).
+//! The header → the kind of import and the positions of its columns (§3, §4, §5).
 
 use std::collections::BTreeMap;
 
-use super::Endpoint;
+use super::endpoint::Endpoint;
 
-/// A column of a user import or of a group import, in the order in which a row's problems are listed.
+/// A column of either kind of import. The order is that in which a row's problems are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {
     Username,
@@ -27,8 +27,8 @@ pub enum Column {
 }
 
 impl Column {
-    /// By a header cell's letters and digits in lower case.
-    fn of(name: &str) -> Option<Self> {
+    /// The column that a header cell names. `name` holds only its letters and digits, in lower case.
+    fn from_normalised(name: &str) -> Option<Self> {
         Some(match name {
             "username" => Self::Username,
             "givenname" => Self::GivenName,
@@ -51,7 +51,7 @@ impl Column {
         })
     }
 
-    /// The name in messages.
+    /// The column's name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Username => "username",
@@ -74,70 +74,69 @@ impl Column {
         }
     }
 
-    fn is_of_groups(self) -> bool {
+    fn is_group_column(self) -> bool {
         matches!(self, Self::LibraryGroup | Self::SystemGroup)
     }
 }
 
-/// Where the columns of an import stand.
+/// The positions of an import's columns.
 #[derive(Debug)]
 pub struct Columns {
-    position: BTreeMap<Column, usize>,
+    positions: BTreeMap<Column, usize>,
     width: usize,
 }
 
-/// Which import a file is.
 #[derive(Debug)]
-pub enum Plan {
+pub enum ImportKind {
     Users(Columns),
     Groups(Columns),
 }
 
 impl Columns {
-    /// The trimmed cell of a row; none where the column is absent or the row too short to reach it.
+    /// The trimmed cell of a row, or `None` if the column is absent or the row is too short to reach it.
     pub fn cell<'a>(&self, column: Column, cells: &'a [String]) -> Option<&'a str> {
-        cells.get(*self.position.get(&column)?).map(|cell| cell.trim())
+        cells.get(*self.positions.get(&column)?).map(|cell| cell.trim())
     }
 
-    /// How many columns the header has, unknown ones included.
+    /// The number of columns in the header, including unknown ones.
     pub fn width(&self) -> usize {
         self.width
     }
 }
 
-/// Decides which import a header asks for, or why none can run.
-pub fn plan(endpoint: Endpoint, header: &[String]) -> Result<Plan, String> {
+/// Decides which kind of import a header describes. The error is the reason why the file cannot be imported.
+pub fn import_kind(endpoint: Endpoint, header: &[String]) -> Result<ImportKind, String> {
     let found: Vec<(usize, Column)> = header
         .iter()
         .enumerate()
-        .filter_map(|(position, cell)| Some((position, Column::of(&letters_and_digits(cell))?)))
+        .filter_map(|(position, cell)| Some((position, Column::from_normalised(&normalise(cell))?)))
         .collect();
     let has = |column| found.iter().any(|(_, known)| *known == column);
 
     if !has(Column::Username) {
         return Err("There is no username column.".to_owned());
     }
-    let groups = has(Column::LibraryGroup) && has(Column::SystemGroup);
-    let some_group = has(Column::LibraryGroup) || has(Column::SystemGroup);
-    let user_columns = found.iter().any(|(_, c)| *c != Column::Username && !c.is_of_groups());
-    if !groups && (endpoint == Endpoint::UserGroups || some_group && !user_columns) {
+    let all_group_columns = has(Column::LibraryGroup) && has(Column::SystemGroup);
+    let any_group_column = has(Column::LibraryGroup) || has(Column::SystemGroup);
+    let any_user_column = found.iter().any(|(_, c)| *c != Column::Username && !c.is_group_column());
+    if !all_group_columns && (endpoint == Endpoint::UserGroups || any_group_column && !any_user_column) {
         return Err("A group import needs the columns username, library-group and system-group.".to_owned());
     }
 
-    let mut position = BTreeMap::new();
+    let mut positions = BTreeMap::new();
     for (at, column) in found {
-        // A column of the other import is unknown to this one.
-        if column != Column::Username && column.is_of_groups() != groups {
+        // This kind of import does not know the columns of the other kind.
+        if column != Column::Username && column.is_group_column() != all_group_columns {
             continue;
         }
-        if position.insert(column, at).is_some() {
-            return Err(format!("The column {} is there twice.", column.name()));
+        if positions.insert(column, at).is_some() {
+            return Err(format!("The column {} appears twice.", column.name()));
         }
     }
-    let columns = Columns { position, width: header.len() };
-    Ok(if groups { Plan::Groups(columns) } else { Plan::Users(columns) })
+    let columns = Columns { positions, width: header.len() };
+    Ok(if all_group_columns { ImportKind::Groups(columns) } else { ImportKind::Users(columns) })
 }
 
-fn letters_and_digits(cell: &str) -> String {
+fn normalise(cell: &str) -> String {
     cell.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }

@@ -1,27 +1,26 @@
-//! Text → records of cells (§3 and RFC 4180, read leniently). The first record is the header.
+//! Text → records of cells (§3; a lenient reading of RFC 4180). The first record is the header.
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum At {
-    /// Before the first character of a cell: only here does a quote open.
+enum State {
+    /// Before the first character of a cell, the only place where a quote opens.
     CellStart,
-    /// In a cell without quotes, or after the closing quote of one with: everything is literal.
+    /// In an unquoted cell, or after the closing quote of a quoted one. Every character is literal.
     Bare,
-    /// Between quotes.
+    /// Inside quotes.
     Quoted,
 }
 
-/// A line that is not blank.
+/// A record that is not blank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// The cells as written (not trimmed).
+    /// The cells as written, untrimmed.
     pub cells: Vec<String>,
-    /// False where a quote opens and the file ends before it closes. What such a record holds nobody can say, so it fails
-    /// as a whole.
-    pub closes: bool,
+    /// Whether the file ends inside a quoted cell. The contents of such a record are unknowable, so the whole row fails.
+    pub unclosed_quote: bool,
 }
 
-/// Every line that is not blank.
-pub fn read(text: &str) -> Vec<Record> {
+/// Reads every record that is not blank.
+pub fn read_records(text: &str) -> Vec<Record> {
     let chars: Vec<char> = text.chars().collect();
     let mut at = 0;
     let mut delimiter = None;
@@ -32,8 +31,8 @@ pub fn read(text: &str) -> Vec<Record> {
             at = after_line_end(&chars, at + line.len());
             continue;
         }
-        let delimiter = *delimiter.get_or_insert_with(|| sniff(&chars[at..]));
-        let (record, next) = record(&chars, at, delimiter);
+        let delimiter = *delimiter.get_or_insert_with(|| detect_delimiter(&chars[at..]));
+        let (record, next) = read_record(&chars, at, delimiter);
         records.push(record);
         at = next;
     }
@@ -45,7 +44,7 @@ fn end_of_line(chars: &[char], from: usize) -> usize {
     length.map_or(chars.len(), |length| from + length)
 }
 
-/// Past LF, CRLF or CR.
+/// The position after the LF, CRLF or CR at `at`.
 fn after_line_end(chars: &[char], at: usize) -> usize {
     match (chars.get(at), chars.get(at + 1)) {
         (Some('\r'), Some('\n')) => at + 2,
@@ -54,8 +53,9 @@ fn after_line_end(chars: &[char], at: usize) -> usize {
     }
 }
 
-/// The delimiter the header line holds most of outside quotes; comma, then semicolon, in a tie.
-fn sniff(chars: &[char]) -> char {
+/// The delimiter that occurs most often outside quotes in the header line. In a tie comma comes before semicolon, and
+/// semicolon before tab.
+fn detect_delimiter(chars: &[char]) -> char {
     let (mut commas, mut semicolons, mut tabs) = (0, 0, 0);
     let mut quoted = false;
     for c in chars {
@@ -78,36 +78,37 @@ fn sniff(chars: &[char]) -> char {
     }
 }
 
-/// The record that begins at `at`, and where the next one does. A quote that is never closed runs to the end of the file.
-fn record(chars: &[char], mut at: usize, delimiter: char) -> (Record, usize) {
+/// Reads the record that begins at `at`; returns it and the start of the next one. An unclosed quote runs to the end of
+/// the file.
+fn read_record(chars: &[char], mut at: usize, delimiter: char) -> (Record, usize) {
     let mut cells = Vec::new();
     let mut cell = String::new();
-    let mut state = At::CellStart;
+    let mut state = State::CellStart;
     while at < chars.len() {
         let c = chars[at];
-        if state == At::Quoted {
+        if state == State::Quoted {
             if c != '"' {
                 cell.push(c);
             } else if chars.get(at + 1) == Some(&'"') {
                 cell.push('"');
                 at += 1;
             } else {
-                state = At::Bare;
+                state = State::Bare;
             }
         } else if c == delimiter {
             cells.push(std::mem::take(&mut cell));
-            state = At::CellStart;
+            state = State::CellStart;
         } else if c == '\r' || c == '\n' {
             cells.push(cell);
-            return (Record { cells, closes: true }, after_line_end(chars, at));
-        } else if c == '"' && state == At::CellStart {
-            state = At::Quoted;
+            return (Record { cells, unclosed_quote: false }, after_line_end(chars, at));
+        } else if c == '"' && state == State::CellStart {
+            state = State::Quoted;
         } else {
             cell.push(c);
-            state = At::Bare;
+            state = State::Bare;
         }
         at += 1;
     }
     cells.push(cell);
-    (Record { cells, closes: state != At::Quoted }, at)
+    (Record { cells, unclosed_quote: state == State::Quoted }, at)
 }

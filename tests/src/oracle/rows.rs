@@ -1,20 +1,21 @@
-//! One row on the state the row before it left (§4, §5). A row that fails returns before it has touched anything.
+//! Applies one row to the state that the previous row left (§4, §5). A row that fails returns before it changes anything.
 
+use super::cells::{self, Cell, parse, problem};
 use super::header::{Column, Columns};
-use super::problems::{self, Cell, cell, problem};
-use super::{PasswordPolicy, Tenant, User, username_key};
+use super::tenant::Tenant;
+use super::user::{PasswordPolicy, User, username_key};
 
-/// What became of a row.
+/// The outcome of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Created,
     Updated,
-    /// The problems' texts, each with its one space behind it.
+    /// The problems' texts, each followed by one space.
     Failed(String),
 }
 
 impl Outcome {
-    /// As `details` says it.
+    /// The row's value in `details`.
     pub fn text(&self) -> String {
         match self {
             Self::Created => "User Created".to_owned(),
@@ -24,17 +25,17 @@ impl Outcome {
     }
 }
 
-/// Whom a row is about.
-enum Subject {
-    /// Nobody: the row has no username.
-    Nobody,
-    /// Someone the row would have to create; an invalid username is nobody's yet.
-    Stranger,
-    /// The user with this key.
-    Known(String),
+/// The user that a row names.
+enum Target {
+    /// The row has no username.
+    Unnamed,
+    /// A user whom the row would have to create. An invalid username counts as one, since no user can have it.
+    New,
+    /// The existing user with this key.
+    Existing(String),
 }
 
-/// A row's cells, each read by its rule.
+/// A row's cells, each parsed by its column's rule.
 struct UserCells {
     username: Cell<String>,
     given_name: Cell<String>,
@@ -54,22 +55,22 @@ struct UserCells {
 }
 
 impl UserCells {
-    fn read(columns: &Columns, cells: &[String]) -> Self {
+    fn parse(columns: &Columns, cells: &[String]) -> Self {
         let at = |column| columns.cell(column, cells);
-        let text = |column| cell(column, at(column), problems::free_text);
-        let boolean = |column| cell(column, at(column), problems::boolean);
+        let text = |column| parse(column, at(column), cells::free_text);
+        let boolean = |column| parse(column, at(column), cells::boolean);
         Self {
-            username: cell(Column::Username, at(Column::Username), problems::username),
+            username: parse(Column::Username, at(Column::Username), cells::username),
             given_name: text(Column::GivenName),
             surname: text(Column::Surname),
             middle_name: text(Column::MiddleName),
             preferred_name: text(Column::PreferredName),
-            email_address: cell(Column::EmailAddress, at(Column::EmailAddress), problems::email),
-            graduation_year: cell(Column::GraduationYear, at(Column::GraduationYear), problems::year),
+            email_address: parse(Column::EmailAddress, at(Column::EmailAddress), cells::email),
+            graduation_year: parse(Column::GraduationYear, at(Column::GraduationYear), cells::year),
             library_barcode: text(Column::LibraryBarcode),
             admin_system_id: text(Column::AdminSystemId),
-            gender: cell(Column::Gender, at(Column::Gender), problems::gender),
-            password: cell(Column::Password, at(Column::Password), problems::password),
+            gender: parse(Column::Gender, at(Column::Gender), cells::gender),
+            password: parse(Column::Password, at(Column::Password), cells::password),
             form_class: text(Column::FormClass),
             enabled: boolean(Column::Enabled),
             staff_member: boolean(Column::StaffMember),
@@ -79,19 +80,19 @@ impl UserCells {
 }
 
 impl Tenant {
-    /// A row of a user import.
+    /// Applies a row of a user import.
     pub(super) fn apply_user_row(&mut self, columns: &Columns, cells: &[String]) -> Outcome {
-        let row = UserCells::read(columns, cells);
-        let subject = match &row.username {
-            Cell::Absent | Cell::Blank => Subject::Nobody,
-            Cell::Bad(_) => Subject::Stranger,
+        let row = UserCells::parse(columns, cells);
+        let target = match &row.username {
+            Cell::Absent | Cell::Blank => Target::Unnamed,
+            Cell::Bad(_) => Target::New,
             Cell::Good(username) => {
                 let key = username_key(username);
-                if self.users.contains_key(&key) { Subject::Known(key) } else { Subject::Stranger }
+                if self.users.contains_key(&key) { Target::Existing(key) } else { Target::New }
             }
         };
 
-        let problems = surplus(columns, cells) + &self.user_problems(&row, &subject);
+        let problems = surplus_problem(columns, cells) + &self.user_problems(&row, &target);
         if !problems.is_empty() {
             return Outcome::Failed(problems);
         }
@@ -99,21 +100,21 @@ impl Tenant {
         if let Cell::Good(label) = &row.presentation_group {
             self.presentation_groups.insert(label.clone());
         }
-        if let Subject::Known(key) = subject
+        if let Target::Existing(key) = target
             && let Some(user) = self.users.get_mut(&key)
         {
-            user.take(row, Some(self.password_policy));
+            user.apply_cells(row, Some(self.password_policy));
             return Outcome::Updated;
         }
         let mut user = User { username: row.username.good().cloned().unwrap_or_default(), ..User::default() };
-        user.take(row, None);
+        user.apply_cells(row, None);
         self.users.insert(username_key(&user.username), user);
         Outcome::Created
     }
 
-    /// All problems of a row but its surplus cells, in the order of the field table.
-    fn user_problems(&self, row: &UserCells, subject: &Subject) -> String {
-        let creates = matches!(subject, Subject::Stranger);
+    /// Every problem of a row except surplus cells, in the order of the field table.
+    fn user_problems(&self, row: &UserCells, target: &Target) -> String {
+        let creates = matches!(target, Target::New);
         let required = |missing: bool, column| {
             if creates && missing { problem(column, "is required to create a user") } else { String::new() }
         };
@@ -133,7 +134,7 @@ impl Tenant {
             all += &problem(Column::GraduationYear, "is required to create a student");
         }
         all += row.library_barcode.problems();
-        if self.is_taken(&row.library_barcode, subject) {
+        if self.is_barcode_taken(&row.library_barcode, target) {
             all += &problem(Column::LibraryBarcode, "is already used by another user");
         }
         all += row.admin_system_id.problems();
@@ -148,27 +149,27 @@ impl Tenant {
         all
     }
 
-    fn is_taken(&self, barcode: &Cell<String>, subject: &Subject) -> bool {
+    fn is_barcode_taken(&self, barcode: &Cell<String>, target: &Target) -> bool {
         let Cell::Good(barcode) = barcode else {
             return false;
         };
-        let own = match subject {
-            Subject::Nobody => return false,
-            Subject::Stranger => None,
-            Subject::Known(key) => Some(key),
+        let own = match target {
+            Target::Unnamed => return false,
+            Target::New => None,
+            Target::Existing(key) => Some(key),
         };
         self.users
             .iter()
             .any(|(key, user)| user.library_barcode.as_ref() == Some(barcode) && Some(key) != own)
     }
 
-    /// A row of a group import.
+    /// Applies a row of a group import.
     pub(super) fn apply_group_row(&mut self, columns: &Columns, cells: &[String]) -> Outcome {
         let filled = |column| columns.cell(column, cells).filter(|text| !text.is_empty());
         let library_group = filled(Column::LibraryGroup);
         let system_group = filled(Column::SystemGroup);
 
-        let mut problems = surplus(columns, cells);
+        let mut problems = surplus_problem(columns, cells);
         let member = match filled(Column::Username) {
             None => {
                 problems += &problem(Column::Username, "may not be empty");
@@ -205,30 +206,30 @@ impl Tenant {
     }
 }
 
-/// `Row has N values but the header has M columns. ` when a cell beyond the header is not blank. N counts every cell.
-fn surplus(columns: &Columns, cells: &[String]) -> String {
+/// `Row has N values but the header has M columns. ` if a cell beyond the header is not blank. N counts every cell.
+fn surplus_problem(columns: &Columns, cells: &[String]) -> String {
     if cells.iter().skip(columns.width()).all(|cell| cell.trim().is_empty()) {
         return String::new();
     }
     let (values, width) = (cells.len(), columns.width());
-    // The contract says nothing of a header of one column; "columns" it stays.
+    // The contract gives no text for a header of one column, so the word is always "columns".
     format!("Row has {values} values but the header has {width} columns. ")
 }
 
 impl User {
-    /// Takes over a row without problems. `update` is the policy for passwords of users who exist already.
-    fn take(&mut self, row: UserCells, update: Option<PasswordPolicy>) {
-        or_clear(&mut self.given_name, row.given_name);
-        or_clear(&mut self.surname, row.surname);
-        or_clear(&mut self.middle_name, row.middle_name);
-        or_clear(&mut self.preferred_name, row.preferred_name);
-        or_clear(&mut self.email_address, row.email_address);
-        or_keep(&mut self.graduation_year, row.graduation_year);
-        or_keep(&mut self.library_barcode, row.library_barcode);
-        or_keep(&mut self.admin_system_id, row.admin_system_id);
-        or_clear(&mut self.gender, row.gender);
-        or_clear(&mut self.form_class, row.form_class);
-        or_clear(&mut self.presentation_group, row.presentation_group);
+    /// Applies a row that has no problems. `update` is the tenant's password policy if the user exists already.
+    fn apply_cells(&mut self, row: UserCells, update: Option<PasswordPolicy>) {
+        set_or_clear(&mut self.given_name, row.given_name);
+        set_or_clear(&mut self.surname, row.surname);
+        set_or_clear(&mut self.middle_name, row.middle_name);
+        set_or_clear(&mut self.preferred_name, row.preferred_name);
+        set_or_clear(&mut self.email_address, row.email_address);
+        set_or_keep(&mut self.graduation_year, row.graduation_year);
+        set_or_keep(&mut self.library_barcode, row.library_barcode);
+        set_or_keep(&mut self.admin_system_id, row.admin_system_id);
+        set_or_clear(&mut self.gender, row.gender);
+        set_or_clear(&mut self.form_class, row.form_class);
+        set_or_clear(&mut self.presentation_group, row.presentation_group);
         if let Cell::Good(enabled) = row.enabled {
             self.enabled = enabled;
         }
@@ -249,8 +250,8 @@ impl User {
     }
 }
 
-/// Blank clears.
-fn or_clear<T>(value: &mut Option<T>, cell: Cell<T>) {
+/// For columns in which a blank cell clears the value.
+fn set_or_clear<T>(value: &mut Option<T>, cell: Cell<T>) {
     match cell {
         Cell::Good(new) => *value = Some(new),
         Cell::Blank => *value = None,
@@ -258,8 +259,8 @@ fn or_clear<T>(value: &mut Option<T>, cell: Cell<T>) {
     }
 }
 
-/// Blank keeps.
-fn or_keep<T>(value: &mut Option<T>, cell: Cell<T>) {
+/// For columns in which a blank cell keeps the value.
+fn set_or_keep<T>(value: &mut Option<T>, cell: Cell<T>) {
     if let Cell::Good(new) = cell {
         *value = Some(new);
     }

@@ -1,8 +1,10 @@
-//! The contract's and the sources' examples, and every rule of §2–§5 once.
+//! The examples of the contract and of the source documents, and each rule of §2–§5 once.
 
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use super::Endpoint::{UserGroups, Users};
+use std::collections::BTreeSet;
+
 use super::*;
 
 fn tenant() -> Tenant {
@@ -12,7 +14,8 @@ fn tenant() -> Tenant {
     tenant
 }
 
-/// Imports a user file and gives the rows' outcomes, "C", "U" or the problems, through a last row that always fails.
+/// Imports a user file and returns the rows' outcomes: "C", "U" or the problems. Appends a row that always fails, so that
+/// the answer has details.
 fn outcomes(tenant: &mut Tenant, file: &str) -> Vec<String> {
     let file = format!("{}\n;,\"\"\n", file.trim_end_matches('\n'));
     let answer = tenant.apply(Users, file.as_bytes(), None);
@@ -39,7 +42,7 @@ fn ok(summary: &str) -> String {
 }
 
 #[test]
-fn empty_files_answer_the_contracts_sentence() {
+fn an_empty_file_gets_the_contracts_answer() {
     let nothing = ok("0 users processed. 0 users created. 0 users updated. 0 users failed.");
     for file in ["", "\u{FEFF}", "\r\n \n", "username,enabled", "username;x\r\n\r\n"] {
         assert_eq!(
@@ -103,7 +106,7 @@ fn the_sources_sample_with_its_line_break_has_surplus_values() {
 }
 
 #[test]
-fn a_files_import_cannot_run_without_its_columns() {
+fn a_file_without_the_required_columns_is_refused() {
     for (endpoint, file) in [
         (Users, "enabled,staffmember\ny,y"),
         (Users, "username,Email,emailaddress\na,,"),
@@ -125,7 +128,7 @@ fn a_files_import_cannot_run_without_its_columns() {
 }
 
 #[test]
-fn a_finished_answer_is_compared_to_the_byte_after_leading_spaces() {
+fn leading_spaces_are_ignored_in_the_comparison() {
     let answer = tenant().apply(Users, b"", None);
     assert!(answer.agrees_with(200, format!("  {}", answer.body)));
     assert!(!answer.agrees_with(200, format!("{}\n", answer.body)));
@@ -200,7 +203,7 @@ fn encodings() {
 }
 
 #[test]
-fn rows_follow_one_another() {
+fn rows_apply_in_file_order() {
     let mut tenant = tenant();
     assert_eq!(
         rows(
@@ -293,7 +296,7 @@ fn all_problems_of_a_row_are_listed_in_the_order_of_the_field_table() {
 }
 
 #[test]
-fn what_a_create_lacks() {
+fn fields_required_to_create() {
     let required = |name: &str| format!("Field ({name}) is required to create a user. ");
     let both = required("enabled") + &required("staffMember");
     let student = "Field (graduationYear) is required to create a student. ";
@@ -352,20 +355,20 @@ fn values_at_their_limits() {
         ("a b@c".to_owned(), false),
         ("a@b\u{e9}".to_owned(), false),
     ] {
-        assert_eq!(problems::email(&email).is_ok(), well_formed, "{email}");
+        assert_eq!(cells::email(&email).is_ok(), well_formed, "{email}");
     }
     for (year, valid) in
         [("1900", true), ("2200", true), ("1899", false), ("2201", false), ("+999", false), ("02000", false)]
     {
-        assert_eq!(problems::year(year).is_ok(), valid, "{year}");
+        assert_eq!(cells::year(year).is_ok(), valid, "{year}");
     }
-    assert!(problems::free_text(&"\u{1F600}".repeat(255)).is_ok());
-    assert!(problems::free_text(&"\u{1F600}".repeat(256)).is_err());
-    assert!(problems::free_text("a\nb\u{7f}").is_ok());
-    assert!(problems::password(&"\u{e9}".repeat(512)).is_ok());
-    assert!(problems::password(&"\u{e9}".repeat(513)).is_err());
-    assert_eq!(problems::boolean("tRuE"), Ok(true));
-    assert!(problems::boolean("t").is_err());
+    assert!(cells::free_text(&"\u{1F600}".repeat(255)).is_ok());
+    assert!(cells::free_text(&"\u{1F600}".repeat(256)).is_err());
+    assert!(cells::free_text("a\nb\u{7f}").is_ok());
+    assert!(cells::password(&"\u{e9}".repeat(512)).is_ok());
+    assert!(cells::password(&"\u{e9}".repeat(513)).is_err());
+    assert_eq!(cells::boolean("tRuE"), Ok(true));
+    assert!(cells::boolean("t").is_err());
     assert_eq!(username_key("\u{130}\u{3a3}\u{3a3}"), "i\u{307}\u{3c3}\u{3c3}");
 }
 

@@ -1,27 +1,23 @@
-//! Large valid rosters, streamed: a million rows take less than a second to write.
+//! Large valid rosters. They are streamed: writing a million rows takes less than a second.
 
 use std::io::{self, Write};
 
-use super::dice::spread;
+use super::rng::mix;
 use crate::harness::Row;
 
-/// Which rows of a file, by their index from 0.
+/// A subset of a file's rows. Rows are numbered from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Share {
-    /// None of them.
     #[default]
     None,
-    /// The row with this index.
     At(u64),
-    /// The last of every so many rows. 0 is none of them.
+    /// The last of every N rows. 0 means none.
     Every(u64),
-    /// All of them.
     All,
 }
 
 impl Share {
-    /// Whether the row with this index is one of them.
-    pub fn holds(self, index: u64) -> bool {
+    pub fn contains(self, index: u64) -> bool {
         match self {
             Self::None | Self::Every(0) => false,
             Self::At(at) => index == at,
@@ -30,8 +26,8 @@ impl Share {
         }
     }
 
-    /// How many of them stand before the row with this index, which is one, and how far one is from the next.
-    fn turn(self, index: u64) -> (u64, u64) {
+    /// For a row of the subset: how many rows of the subset precede it, and the distance between two of them.
+    fn position(self, index: u64) -> (u64, u64) {
         match self {
             Self::None | Self::At(_) => (0, 1),
             Self::Every(n) => (index / n.max(1), n),
@@ -40,57 +36,55 @@ impl Share {
     }
 }
 
-/// What contested rows ask for.
+/// What contested rows claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Contest {
-    /// The barcode of the number before theirs. In a file of new users such a row fails, unless the row before it did.
+    /// The barcode of the preceding number. In a file of new users such a row fails, unless the preceding row failed.
     #[default]
     Barcode,
-    /// Everything that rows can contest, by fours: the first is a user of its own; the second is that user once more, with
-    /// another barcode; the third takes the barcode that became free; the fourth asks for the one that did not, and fails.
+    /// Everything that rows can contest, in groups of four: the first creates a user; the second updates that user, with
+    /// another barcode; the third takes the released barcode; the fourth claims the barcode that the second took, and fails.
     Everything,
 }
 
-/// Which of its four a row of [`Contest::Everything`] is.
+/// The part that a row of [`Contest::Everything`] plays in its group of four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Quarrel {
-    Owner,
-    OwnerAgain,
-    Heir,
+enum ContestRole {
+    First,
+    Repeat,
+    Successor,
     Loser,
 }
 
-/// What the password cells hold.
+/// The content of the password cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Passwords {
-    /// Nothing.
     #[default]
     Blank,
-    /// `change`, for everyone.
+    /// `change` for every user.
     Shared,
     /// `pw-` and the user's number.
-    Own,
+    Unique,
 }
 
-/// What a roster is to be like. The default is valid throughout: row `i` is the user of number `first + i`, and users of
-/// different numbers or prefixes share no username, barcode or email address.
+/// Options of a roster. By default every row is valid: row `i` describes user number `first + i`, and users with different
+/// numbers or prefixes share no username, barcode or email address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RosterOptions {
-    /// Begins each username and barcode. Must need no quoting and suit an email address.
+    /// The prefix of each username and barcode. It must be valid in an email address and need no quotes.
     pub prefix: String,
     /// The number of the first user.
     pub first: u64,
-    /// The passwords.
     pub passwords: Passwords,
-    /// Which state of the school this file is. Between two revisions the form class of the `changed` rows differs, nothing else.
+    /// The revision of the roster. Two revisions differ only in the form class of the `changed` rows.
     pub revision: u64,
     /// The rows that differ between revisions.
     pub changed: Share,
-    /// The rows that contest a username or a barcode.
+    /// The rows that claim another row's username or barcode.
     pub contested: Share,
-    /// What they ask for.
+    /// What the `contested` rows claim.
     pub contest: Contest,
-    /// The rows that fail, on their email address (in [`write_memberships`] on their username).
+    /// The rows that fail: on their email address, or in [`write_memberships`] on their username.
     pub bad: Share,
 }
 
@@ -110,49 +104,49 @@ impl Default for RosterOptions {
 }
 
 impl RosterOptions {
-    /// What becomes of the row with this index in a file of new users, whose rows are bad or contested but not both, and
-    /// of those contested by their [`Contest::Barcode`] no two in a row.
+    /// The outcome of a row in a file of new users. No row may be both bad and contested, and with [`Contest::Barcode`] no
+    /// two adjacent rows may be contested.
     pub fn outcome(&self, index: u64) -> Row<'static> {
         const TAKEN: Row<'static> = Row::Failed("Field (libraryBarcode) is already used by another user. ");
-        if self.bad.holds(index) {
+        if self.bad.contains(index) {
             return Row::Failed("Field (emailAddress) is not a well-formed email address. ");
         }
-        if !self.contested.holds(index) {
+        if !self.contested.contains(index) {
             return Row::Created;
         }
-        match (self.contest, self.quarrel(index).0) {
+        match (self.contest, self.contest_role(index).0) {
             (Contest::Barcode, _) if self.first + index > 0 => TAKEN,
-            (Contest::Everything, Quarrel::OwnerAgain) => Row::Updated,
-            (Contest::Everything, Quarrel::Loser) => TAKEN,
+            (Contest::Everything, ContestRole::Repeat) => Row::Updated,
+            (Contest::Everything, ContestRole::Loser) => TAKEN,
             (Contest::Barcode | Contest::Everything, _) => Row::Created,
         }
     }
 
-    /// The numbers of the username and the barcode in the row with this index.
+    /// The numbers in the row's username and barcode.
     fn numbers(&self, index: u64) -> (u64, u64) {
         let number = self.first + index;
-        if !self.contested.holds(index) {
+        if !self.contested.contains(index) {
             return (number, number);
         }
-        let (quarrel, step) = self.quarrel(index);
-        match (self.contest, quarrel) {
+        let (role, step) = self.contest_role(index);
+        match (self.contest, role) {
             (Contest::Barcode, _) => (number, number.saturating_sub(1)),
-            (Contest::Everything, Quarrel::Owner) => (number, number),
-            (Contest::Everything, Quarrel::OwnerAgain) => (number - step, number),
-            (Contest::Everything, Quarrel::Heir | Quarrel::Loser) => (number, number - 2 * step),
+            (Contest::Everything, ContestRole::First) => (number, number),
+            (Contest::Everything, ContestRole::Repeat) => (number - step, number),
+            (Contest::Everything, ContestRole::Successor | ContestRole::Loser) => (number, number - 2 * step),
         }
     }
 
-    /// Which of its four a contested row is, and how far away the next is.
-    fn quarrel(&self, index: u64) -> (Quarrel, u64) {
-        let (before, step) = self.contested.turn(index);
-        let quarrel = match before % 4 {
-            0 => Quarrel::Owner,
-            1 => Quarrel::OwnerAgain,
-            2 => Quarrel::Heir,
-            _ => Quarrel::Loser,
+    /// The role of a contested row in its group of four, and the distance to the next contested row.
+    fn contest_role(&self, index: u64) -> (ContestRole, u64) {
+        let (before, step) = self.contested.position(index);
+        let role = match before % 4 {
+            0 => ContestRole::First,
+            1 => ContestRole::Repeat,
+            2 => ContestRole::Successor,
+            _ => ContestRole::Loser,
         };
-        (quarrel, step)
+        (role, step)
     }
 }
 
@@ -169,17 +163,17 @@ const SURNAMES: [&str; 16] = [
     "Williams", "Tanaka", "Brown", "Ferreira", "Wilson", "Taylor",
 ];
 
-/// How full the buffer gets before it is written out.
-const CHUNK: usize = 256 * 1024;
+/// The size at which the buffer is written out.
+const BUFFER_BYTES: usize = 256 * 1024;
 
 /// Writes the header and `rows` rows, about 105 bytes each, as UTF-8 with commas and LF.
 pub fn write_roster(out: &mut impl Write, rows: u64, options: &RosterOptions) -> io::Result<()> {
     let prefix = options.prefix.as_bytes();
-    let mut buffer = Vec::with_capacity(CHUNK + 1024);
+    let mut buffer = Vec::with_capacity(BUFFER_BYTES + 1024);
     buffer.extend_from_slice(HEADER);
     for index in 0..rows {
         let number = options.first + index;
-        let traits = spread(number);
+        let traits = mix(number);
         let staff = traits.is_multiple_of(16);
         let given_name = GIVEN_NAMES[nibble(traits, 1)].as_bytes();
         let surname = SURNAMES[nibble(traits, 2)].as_bytes();
@@ -187,13 +181,13 @@ pub fn write_roster(out: &mut impl Write, rows: u64, options: &RosterOptions) ->
         let (username, barcode) = options.numbers(index);
 
         put(&mut buffer, &[prefix]);
-        digits(&mut buffer, username);
+        put_number(&mut buffer, username);
         put(&mut buffer, &[b",", given_name, b",", surname, b",", middle_name, b",", given_name, b","]);
-        if options.bad.holds(index) {
+        if options.bad.contains(index) {
             put(&mut buffer, &[b"not an address"]);
         } else {
             put(&mut buffer, &[prefix]);
-            digits(&mut buffer, number);
+            put_number(&mut buffer, number);
             put(&mut buffer, &[b"@school.example"]);
         }
         let year = if staff {
@@ -202,31 +196,31 @@ pub fn write_roster(out: &mut impl Write, rows: u64, options: &RosterOptions) ->
             [b",2026".as_slice(), b",2027", b",2028", b",2029"][nibble(traits, 4) / 4]
         };
         put(&mut buffer, &[year, b",", prefix, b"b"]);
-        digits(&mut buffer, barcode);
+        put_number(&mut buffer, barcode);
         put(&mut buffer, &[b",A"]);
-        digits(&mut buffer, number);
+        put_number(&mut buffer, number);
         put(&mut buffer, &[if nibble(traits, 5) < 8 { b",F," } else { b",M," }]);
         match options.passwords {
             Passwords::Blank => {}
             Passwords::Shared => put(&mut buffer, &[b"change"]),
-            Passwords::Own => {
+            Passwords::Unique => {
                 put(&mut buffer, &[b"pw-"]);
-                digits(&mut buffer, number);
+                put_number(&mut buffer, number);
             }
         }
         put(&mut buffer, &[[b",7A".as_slice(), b",8B", b",10C", b",12D"][nibble(traits, 6) / 4]]);
-        if options.revision > 0 && options.changed.holds(index) {
+        if options.revision > 0 && options.changed.contains(index) {
             put(&mut buffer, &[b"-"]);
-            digits(&mut buffer, options.revision);
+            put_number(&mut buffer, options.revision);
         }
         put(&mut buffer, &[if staff { b",Y,Y\n" } else { b",Y,N\n" }]);
-        write_out(out, &mut buffer, CHUNK)?;
+        write_if_over(out, &mut buffer, BUFFER_BYTES)?;
     }
-    write_out(out, &mut buffer, 0)
+    write_if_over(out, &mut buffer, 0)
 }
 
-/// Writes a group import of the same users: each in one of the library groups and one of the system groups in turn, by
-/// number. Where there are none, the cell is blank. Names must need no quoting.
+/// Writes a group import of the same users. Library groups and system groups are assigned round-robin by the user's
+/// number; without groups of a kind its cells are blank. Names must need no quotes.
 pub fn write_memberships(
     out: &mut impl Write,
     rows: u64,
@@ -234,28 +228,28 @@ pub fn write_memberships(
     library_groups: &[&str],
     system_groups: &[&str],
 ) -> io::Result<()> {
-    let mut buffer = Vec::with_capacity(CHUNK + 1024);
+    let mut buffer = Vec::with_capacity(BUFFER_BYTES + 1024);
     buffer.extend_from_slice(b"username,library-group,system-group\n");
     for index in 0..rows {
         let number = options.first + index;
-        let stranger: &[u8] = if options.bad.holds(index) { b"nobody-" } else { b"" };
-        put(&mut buffer, &[stranger, options.prefix.as_bytes()]);
-        digits(&mut buffer, number);
+        let unknown: &[u8] = if options.bad.contains(index) { b"nobody-" } else { b"" };
+        put(&mut buffer, &[unknown, options.prefix.as_bytes()]);
+        put_number(&mut buffer, number);
         put(
             &mut buffer,
-            &[b",", in_turn(library_groups, number), b",", in_turn(system_groups, number), b"\n"],
+            &[b",", round_robin(library_groups, number), b",", round_robin(system_groups, number), b"\n"],
         );
-        write_out(out, &mut buffer, CHUNK)?;
+        write_if_over(out, &mut buffer, BUFFER_BYTES)?;
     }
-    write_out(out, &mut buffer, 0)
+    write_if_over(out, &mut buffer, 0)
 }
 
-fn in_turn<'a>(names: &[&'a str], number: u64) -> &'a [u8] {
-    let turn = number.checked_rem(names.len() as u64).and_then(|turn| usize::try_from(turn).ok());
-    turn.map_or(b"", |turn| names[turn].as_bytes())
+fn round_robin<'a>(names: &[&'a str], number: u64) -> &'a [u8] {
+    let index = number.checked_rem(names.len() as u64).and_then(|index| usize::try_from(index).ok());
+    index.map_or(b"", |index| names[index].as_bytes())
 }
 
-/// The n-th four bits: 0–15.
+/// The n-th group of four bits.
 fn nibble(bits: u64, n: u32) -> usize {
     usize::from((bits >> (4 * n)).to_le_bytes()[0] & 15)
 }
@@ -266,8 +260,8 @@ fn put(buffer: &mut Vec<u8>, pieces: &[&[u8]]) {
     }
 }
 
-/// Decimal, nine digits or more.
-fn digits(buffer: &mut Vec<u8>, mut number: u64) {
+/// Appends a number with at least nine digits.
+fn put_number(buffer: &mut Vec<u8>, mut number: u64) {
     let mut text = [b'0'; 20];
     let mut from = text.len();
     while number > 0 || from > text.len() - 9 {
@@ -278,8 +272,8 @@ fn digits(buffer: &mut Vec<u8>, mut number: u64) {
     buffer.extend_from_slice(&text[from..]);
 }
 
-fn write_out(out: &mut impl Write, buffer: &mut Vec<u8>, full: usize) -> io::Result<()> {
-    if buffer.len() > full {
+fn write_if_over(out: &mut impl Write, buffer: &mut Vec<u8>, limit: usize) -> io::Result<()> {
+    if buffer.len() > limit {
         out.write_all(buffer)?;
         buffer.clear();
     }
@@ -330,7 +324,7 @@ mod tests {
         let options = RosterOptions {
             prefix: "s".to_owned(),
             first: 999_999_990,
-            passwords: Passwords::Own,
+            passwords: Passwords::Unique,
             bad: Share::At(7),
             contested: Share::Every(10),
             ..RosterOptions::default()
@@ -350,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn outcomes_are_those_that_rows_have() {
+    fn outcomes_agree_with_the_oracle() {
         let cases = [
             (Contest::Everything, Share::All, Share::None),
             (Contest::Everything, Share::Every(10), Share::None),
@@ -368,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_rows() {
+    fn a_million_rows_are_written() {
         struct Count(u64);
         impl Write for Count {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

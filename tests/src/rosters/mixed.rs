@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-/// Rows of users who are created or updated, of one who comes twice, of one who claims another's barcode, and with
-/// addresses that are none. Every user has `mark` in the form class, so that it is seen which roster came last; a few have
-/// passwords, and each row so many bytes of `padding` in a column that nobody reads.
+/// Writes rows that create or update users, repeat a user, claim another user's barcode, or have a malformed email
+/// address. Every row has `mark` in its form class, which shows which roster was applied last. A few rows have passwords,
+/// and each has `padding` bytes in a column that the import ignores.
 pub fn mixed(rows: usize, mark: &str, padding: usize) -> String {
     let mut file =
         "username,emailaddress,librarybarcode,enabled,staffmember,presentationgrouplabel,formclass,\
@@ -18,7 +18,7 @@ pub fn mixed(rows: usize, mark: &str, padding: usize) -> String {
         let group = row % 3;
         let password = if row < 20 && row % 8 == 1 { "a secret" } else { "" };
         writeln!(file, "user{user},{email},b{barcode},y,y,group {group},{mark} {row},{password},{padding}")
-            .expect("a text can be written to");
+            .expect("writing to a String cannot fail");
     }
     file
 }

@@ -1,9 +1,9 @@
-//! Rosters to import: [`hostile`] ones, small and random, for the oracle; [`large`] ones, valid, for load; a [`mixed`]
-//! one, small, for whatever breaks meanwhile.
+//! Rosters to import: small random files for the oracle ([`hostile`]), large valid ones for load ([`large`]), and a small
+//! one with rows of every kind for tests of faults ([`mixed`]).
 //!
-//! All are functions of their arguments alone: the same seed or options give the same bytes on every machine.
+//! Every roster depends on its arguments alone: the same seed or options give the same bytes on every machine.
 
-pub(crate) mod dice;
 pub mod hostile;
 pub mod large;
 pub mod mixed;
+pub(crate) mod rng;

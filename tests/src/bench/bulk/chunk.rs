@@ -1,11 +1,11 @@
-//! A chunk of users by columns, as a merge that sends arrays holds it.
+//! A chunk of users in columns, as needed for sending arrays.
 
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use crate::rosters::large::{RosterOptions, write_roster};
 
-/// The columns that a chunk fills, and their types. The first is the id, which is the chunk's own.
+/// The columns of a chunk and their types. The first is the id, which is not in the file.
 pub const COLUMNS: [(&str, &str); 15] = [
     ("id", "uuid"),
     ("username", "text"),
@@ -24,10 +24,9 @@ pub const COLUMNS: [(&str, &str); 15] = [
     ("staff_member", "boolean"),
 ];
 
-/// Where in the large rosters' lines the columns behind the id stand.
+/// The positions in a large roster's lines of the columns after the id.
 const CELLS: [usize; COLUMNS.len() - 1] = [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13];
 
-/// Rows by columns.
 pub struct Chunk {
     columns: Vec<Column>,
 }
@@ -40,13 +39,13 @@ enum Column {
 }
 
 impl Chunk {
-    /// The users of these numbers, as the large rosters have them, with new ids.
+    /// `rows` users of a large roster, beginning with number `first`, with new ids.
     pub fn new(first: u64, rows: u64) -> Self {
         let mut file = Vec::new();
         let options = RosterOptions { first, ..RosterOptions::default() };
-        write_roster(&mut file, rows, &options).expect("memory can be written to");
+        write_roster(&mut file, rows, &options).expect("writing to memory cannot fail");
         let file = String::from_utf8(file).expect("rosters are UTF-8");
-        // No cell of a large roster is quoted.
+        // Large rosters contain no quoted cells.
         let lines: Vec<Vec<&str>> = file.lines().skip(1).map(|line| line.split(',').collect()).collect();
 
         let ids = Column::Ids(lines.iter().map(|_| Uuid::now_v7()).collect());
@@ -62,7 +61,6 @@ impl Chunk {
         Self { columns: std::iter::once(ids).chain(cells).collect() }
     }
 
-    /// How many rows.
     pub fn rows(&self) -> usize {
         match &self.columns[0] {
             Column::Ids(ids) => ids.len(),
@@ -72,7 +70,7 @@ impl Chunk {
         }
     }
 
-    /// The tenant, then an array for each column.
+    /// The tenant, then one array per column.
     pub fn arrays<'a>(&'a self, tenant: &'a Uuid) -> Vec<&'a (dyn ToSql + Sync)> {
         let mut arrays: Vec<&(dyn ToSql + Sync)> = vec![tenant];
         arrays.extend(self.columns.iter().map(|column| match column {

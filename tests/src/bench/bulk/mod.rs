@@ -1,6 +1,6 @@
-//! Arrays through `unnest`, or COPY? Both ways of bringing a chunk to Postgres, in SQL alone: the service is no part of it.
+//! Arrays through `unnest`, or COPY? Compares the two ways to send a chunk to Postgres, in plain SQL without the service.
 //!
-//! A chunk is one transaction, its ids are ordered by time, and the table is like `users`. `ours` is the arrays.
+//! A chunk is one transaction, its ids are ordered by time, and the table is a copy of `users`. Arrays are `ours`.
 
 mod chunk;
 
@@ -14,56 +14,57 @@ use uuid::Uuid;
 
 use self::chunk::{COLUMNS, Chunk};
 use super::comparison::Comparison;
-use super::reference::{Reference, twin};
+use super::fixture::Fixture;
+use super::measured::{Failure, Measured};
+use super::reference::{Reference, create_copy};
 use super::report::Line;
-use super::{Bench, Failure, Measured};
 
 /// Rows of a chunk.
 const CHUNK_ROWS: u64 = 20_000;
 
-/// The first import of a large roster, and then the search for rows that differ in the same roster once more: none do.
-pub async fn run(bench: &Bench) -> Measured<Vec<Line>> {
-    let chunks = bench.sizes.large.div_ceil(CHUNK_ROWS);
+/// Imports a large roster into an empty table, then searches the same roster for rows that differ from the table: none do.
+pub async fn run(fixture: &Fixture) -> Measured<Vec<Line>> {
+    let chunks = fixture.sizes.large.div_ceil(CHUNK_ROWS);
     let mut direct = Comparison::new("bulk_first_copy_direct", "s");
     let mut through_temporary = Comparison::new("bulk_first_copy_temp", "s");
     let mut again = Comparison::new("bulk_again_copy", "s");
-    for _ in 0..bench.sizes.rounds.min(2) {
+    for _ in 0..fixture.sizes.rounds.min(2) {
         direct
             .round(
-                async || Table::new().await.fill(Way::Arrays, chunks).await,
-                async || Table::new().await.fill(Way::CopyDirect, chunks).await,
+                async || Table::new().await.fill(Method::Arrays, chunks).await,
+                async || Table::new().await.fill(Method::CopyDirect, chunks).await,
             )
             .await?;
-        // The tables of this comparison are searched afterwards.
+        // `again` searches the tables that this comparison fills.
         let (arrays, copied) = (Table::new().await, Table::new().await);
         through_temporary
             .round(
-                async || arrays.fill(Way::Arrays, chunks).await,
-                async || copied.fill(Way::CopyTemporary, chunks).await,
+                async || arrays.fill(Method::Arrays, chunks).await,
+                async || copied.fill(Method::CopyTemporary, chunks).await,
             )
             .await?;
         again
             .round(
-                async || arrays.search(Way::Arrays, chunks).await,
-                async || copied.search(Way::CopyTemporary, chunks).await,
+                async || arrays.search(Method::Arrays, chunks).await,
+                async || copied.search(Method::CopyTemporary, chunks).await,
             )
             .await?;
     }
     Ok([direct, through_temporary, again].iter().map(|comparison| comparison.line(None)).collect())
 }
 
-/// How a chunk gets to Postgres.
+/// How a chunk is sent to Postgres.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// As an array for each column, bound to the statement that uses them.
+enum Method {
+    /// As one array per column, bound to the statement that uses them.
     Arrays,
-    /// By COPY into the table itself.
+    /// With COPY into the table itself.
     CopyDirect,
-    /// By COPY into a temporary table, which the statement reads.
+    /// With COPY into a temporary table that the statement reads.
     CopyTemporary,
 }
 
-/// A table like `users` in a database of its own, and a warm connection to it.
+/// A copy of `users` in a database of its own, and a warm connection to it.
 struct Table {
     client: Client,
     tenant: Uuid,
@@ -73,7 +74,7 @@ struct Table {
     search_copied: Statement,
     copy: Statement,
     copy_direct: Statement,
-    // After the client: the database goes with it.
+    // Dropped after the client, because it drops the database.
     _reference: Reference,
 }
 
@@ -81,8 +82,8 @@ impl Table {
     async fn new() -> Self {
         let reference = Reference::new().await;
         let client = reference.connect().await;
-        twin(&client, "users", "bulk_users").await;
-        Self::prepare(client, reference).await.expect("the statements are good")
+        create_copy(&client, "users", "bulk_users").await;
+        Self::prepare(client, reference).await.expect("the statements are valid")
     }
 
     async fn prepare(client: Client, reference: Reference) -> Result<Self, Error> {
@@ -106,7 +107,7 @@ impl Table {
                  select $1::uuid, {new_names} from {source} as new ({names})"
             )
         };
-        // The ids are no part of it: a file knows none.
+        // Ids are not compared: a file has none.
         let compared =
             |of: &str| COLUMNS[1..].iter().map(|(name, _)| format!("{of}.{name}")).collect::<Vec<_>>();
         let search = |source: &str| {
@@ -133,14 +134,14 @@ impl Table {
         })
     }
 
-    /// Brings every chunk in; returns the seconds.
-    async fn fill(&self, way: Way, chunks: u64) -> Measured<f64> {
+    /// Inserts every chunk. Returns the seconds that this took.
+    async fn fill(&self, method: Method, chunks: u64) -> Measured<f64> {
         let mut seconds = 0.0;
         for number in 0..chunks {
             let chunk = Chunk::new(number * CHUNK_ROWS, CHUNK_ROWS);
-            let begun = Instant::now();
-            let inserted = self.insert(way, &chunk).await.map_err(|error| failure(&error))?;
-            seconds += begun.elapsed().as_secs_f64();
+            let started = Instant::now();
+            let inserted = self.insert(method, &chunk).await.map_err(|error| failure(&error))?;
+            seconds += started.elapsed().as_secs_f64();
             if inserted != CHUNK_ROWS {
                 return Err(Failure(format!("{inserted} of {CHUNK_ROWS} rows were inserted")));
             }
@@ -148,12 +149,12 @@ impl Table {
         Ok(seconds)
     }
 
-    async fn insert(&self, way: Way, chunk: &Chunk) -> Result<u64, Error> {
+    async fn insert(&self, method: Method, chunk: &Chunk) -> Result<u64, Error> {
         self.client.batch_execute("begin").await?;
-        let inserted = match way {
-            Way::Arrays => self.client.execute(&self.insert_arrays, &chunk.arrays(&self.tenant)).await?,
-            Way::CopyDirect => self.copy(&self.copy_direct, Some(&self.tenant), chunk).await?,
-            Way::CopyTemporary => {
+        let inserted = match method {
+            Method::Arrays => self.client.execute(&self.insert_arrays, &chunk.arrays(&self.tenant)).await?,
+            Method::CopyDirect => self.copy(&self.copy_direct, Some(&self.tenant), chunk).await?,
+            Method::CopyTemporary => {
                 self.copy(&self.copy, None, chunk).await?;
                 self.client.execute(&self.insert_copied, &[&self.tenant]).await?
             }
@@ -162,14 +163,14 @@ impl Table {
         Ok(inserted)
     }
 
-    /// Looks in every chunk for rows that differ from what is stored; returns the seconds.
-    async fn search(&self, way: Way, chunks: u64) -> Measured<f64> {
+    /// Searches every chunk for rows that differ from the table. Returns the seconds that this took.
+    async fn search(&self, method: Method, chunks: u64) -> Measured<f64> {
         let mut seconds = 0.0;
         for number in 0..chunks {
             let chunk = Chunk::new(number * CHUNK_ROWS, CHUNK_ROWS);
-            let begun = Instant::now();
-            let different = self.differences(way, &chunk).await.map_err(|error| failure(&error))?;
-            seconds += begun.elapsed().as_secs_f64();
+            let started = Instant::now();
+            let different = self.differences(method, &chunk).await.map_err(|error| failure(&error))?;
+            seconds += started.elapsed().as_secs_f64();
             if different != 0 {
                 return Err(Failure(format!("{different} rows differ from themselves")));
             }
@@ -177,16 +178,17 @@ impl Table {
         Ok(seconds)
     }
 
-    async fn differences(&self, way: Way, chunk: &Chunk) -> Result<i64, Error> {
-        // Who knows that a chunk is small looks its rows up by their key; the planner has no statistics of a chunk. The
-        // temporary table can only be read as a whole: what that seems to cost then must not set the compiler off.
+    async fn differences(&self, method: Method, chunk: &Chunk) -> Result<i64, Error> {
+        // A chunk is small, so its rows should be looked up by their key, but the planner has no statistics of a chunk.
+        // The temporary table can only be scanned as a whole. With sequential scans disabled that looks expensive, and
+        // must not start the JIT compiler.
         self.client
             .batch_execute(
                 "begin; set local enable_seqscan = off; set local enable_hashjoin = off;
                  set local enable_mergejoin = off; set local jit = off",
             )
             .await?;
-        let row = if way == Way::Arrays {
+        let row = if method == Method::Arrays {
             self.client.query_one(&self.search_arrays, &chunk.arrays(&self.tenant)).await?
         } else {
             self.copy(&self.copy, None, chunk).await?;
@@ -196,7 +198,7 @@ impl Table {
         Ok(row.get(0))
     }
 
-    /// Copies a chunk, with the tenant in front where the target has such a column.
+    /// Copies a chunk. The tenant comes first if the target has a column for it.
     async fn copy(&self, statement: &Statement, tenant: Option<&Uuid>, chunk: &Chunk) -> Result<u64, Error> {
         let tenant: Vec<&(dyn ToSql + Sync)> =
             tenant.into_iter().map(|tenant| tenant as &(dyn ToSql + Sync)).collect();
@@ -212,5 +214,5 @@ impl Table {
 }
 
 fn failure(error: &Error) -> Failure {
-    Failure(format!("a chunk could not be merged: {error}"))
+    Failure(format!("merging a chunk failed: {error}"))
 }

@@ -1,54 +1,56 @@
-//! Rosters of growing size: what a row costs, and what memory the largest takes.
+//! Rosters of increasing size: the time per row, and the memory that the largest takes.
 
+use super::benchmark::Benchmark;
 use super::comparison::median;
 use super::conditions::settle;
-use super::contested::micros_per_row;
+use super::fixture::Fixture;
+use super::measured::Measured;
 use super::report::{Bound, Line};
 use super::service::{all, import};
-use super::{Bench, Benchmark, Measured};
+use super::units::{micros_per_row, to_f64};
 use crate::harness::{Row, Stack, rss_kib};
 use crate::oracle::Endpoint;
 use crate::rosters::large::RosterOptions;
 
-/// The lines of the sizes, in their order.
+/// The names of the report's lines, by size.
 const NAMES: [&str; 4] = ["scale_10k", "scale_100k", "scale_1m", "scale_5m"];
-/// How often each size is imported: fewer than elsewhere, for the largest takes minutes.
+/// Imports of each size. Fewer than in other benchmarks, because the largest takes minutes.
 const ROUNDS: usize = 2;
-/// What the API may take at its peak, in MiB.
-const API_LIMIT: f64 = 64.0;
-/// What a worker may take at its peak, in MiB.
-const WORKER_LIMIT: f64 = 256.0;
+/// The limit on the API's peak memory.
+const API_LIMIT_MIB: f64 = 64.0;
+/// The limit on a worker's peak memory.
+const WORKER_LIMIT_MIB: f64 = 256.0;
 
-/// Imports each size on a stack of its own: `scale` against the cheapest row from the second size on, `memory` of the
-/// largest. Where only memory is wanted, only the largest, once.
-pub async fn run(bench: &Bench, wanted: impl Fn(Benchmark) -> bool) -> Measured<Vec<Line>> {
-    let largest = bench.sizes.growing.len() - 1;
+/// Imports each size on a stack of its own. `scale` compares the time per row with the lowest from the second size on, and
+/// `memory` is the peak of the largest. If only `memory` is wanted, imports only the largest, once.
+pub async fn run(fixture: &Fixture, wanted: impl Fn(Benchmark) -> bool) -> Measured<Vec<Line>> {
+    let largest = fixture.sizes.scale.len() - 1;
     let (sizes, rounds) =
         if wanted(Benchmark::Scale) { (0..=largest, ROUNDS) } else { (largest..=largest, 1) };
     let mut costs: [Vec<f64>; NAMES.len()] = Default::default();
     let mut peak = Peak::default();
     for _ in 0..rounds {
         for size in sizes.clone() {
-            let rows = bench.sizes.growing[size];
-            let file = bench.rosters.users("users", rows, &RosterOptions::default());
+            let rows = fixture.sizes.scale[size];
+            let file = fixture.files.users("users", rows, &RosterOptions::default());
             let stack = Stack::new().await;
             settle().await;
             let seconds = import(&stack, Endpoint::Users, &file, &all(rows, Row::Created)).await?;
             eprintln!("{}: {rows} rows in {seconds:.3} s", NAMES[size]);
             costs[size].push(micros_per_row(seconds, rows));
             if size == largest {
-                peak = peak.or_higher(&stack);
+                peak = peak.max(&stack);
             }
         }
     }
-    let mut lines = if wanted(Benchmark::Scale) { scale(&costs) } else { Vec::new() };
+    let mut lines = if wanted(Benchmark::Scale) { scale_lines(&costs) } else { Vec::new() };
     if wanted(Benchmark::Memory) {
         lines.extend(peak.lines());
     }
     Ok(lines)
 }
 
-fn scale(costs: &[Vec<f64>; NAMES.len()]) -> Vec<Line> {
+fn scale_lines(costs: &[Vec<f64>; NAMES.len()]) -> Vec<Line> {
     let costs = costs.each_ref().map(|costs| median(costs));
     let cheapest = costs.iter().skip(1).copied().fold(f64::INFINITY, f64::min);
     NAMES
@@ -60,13 +62,13 @@ fn scale(costs: &[Vec<f64>; NAMES.len()]) -> Vec<Line> {
             ours: cost,
             reference: cheapest,
             unit: "µs/row",
-            // What every import costs, whatever its size, stands out of the smallest.
+            // The smallest size has no bound: the fixed cost of an import dominates it.
             bound: (size > 0).then_some(Bound::AtMost(1.5)),
         })
         .collect()
 }
 
-/// Peaks of resident memory, in MiB.
+/// Peak resident memory, in MiB.
 #[derive(Debug, Clone, Copy, Default)]
 struct Peak {
     api: f64,
@@ -74,14 +76,14 @@ struct Peak {
 }
 
 impl Peak {
-    /// The higher of these and of what the stack's processes took so far.
-    fn or_higher(self, stack: &Stack) -> Self {
+    /// The maximum of this peak and that of the stack's processes.
+    fn max(self, stack: &Stack) -> Self {
         let worker = stack.worker_ids().into_iter().map(peak_mib).fold(self.worker, f64::max);
         Self { api: self.api.max(peak_mib(stack.api_id())), worker }
     }
 
     fn lines(self) -> [Line; 2] {
-        [("memory_api", self.api, API_LIMIT), ("memory_worker", self.worker, WORKER_LIMIT)].map(
+        [("memory_api", self.api, API_LIMIT_MIB), ("memory_worker", self.worker, WORKER_LIMIT_MIB)].map(
             |(name, ours, reference)| Line {
                 name: name.to_owned(),
                 ours,
@@ -93,7 +95,6 @@ impl Peak {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no process takes that much")]
 fn peak_mib(process: u32) -> f64 {
-    rss_kib(process).1 as f64 / 1024.0
+    to_f64(rss_kib(process).1) / 1024.0
 }

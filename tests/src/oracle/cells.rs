@@ -2,13 +2,13 @@
 
 use super::header::Column;
 
-/// What a cell of a row comes to. An absent column and the cell a short row lacks are the same.
+/// A parsed cell. A cell that a short row lacks is `Absent`, like the cell of an absent column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell<T> {
     Absent,
     Blank,
     Good(T),
-    /// The problems' texts, each with its one space behind it.
+    /// The problems' texts, each followed by one space.
     Bad(String),
 }
 
@@ -37,8 +37,8 @@ pub fn problem(column: Column, text: &str) -> String {
     format!("Field ({}) {text}. ", column.name())
 }
 
-/// A cell under a rule that yields a value or, one by one, the texts of its problems.
-pub fn cell<T>(
+/// Parses a cell by a rule that returns its value or the texts of its problems.
+pub fn parse<T>(
     column: Column,
     text: Option<&str>,
     rule: fn(&str) -> Result<T, Vec<&'static str>>,
@@ -54,42 +54,42 @@ pub fn cell<T>(
 }
 
 pub fn username(text: &str) -> Result<String, Vec<&'static str>> {
-    text_within(text, text.chars().count() > 255, "is longer than 255 characters", char::is_control)
+    check_text(text, text.chars().count() > 255, "is longer than 255 characters", char::is_control)
 }
 
 pub fn free_text(text: &str) -> Result<String, Vec<&'static str>> {
-    text_within(text, text.chars().count() > 255, "is longer than 255 characters", |c| c == '\0')
+    check_text(text, text.chars().count() > 255, "is longer than 255 characters", |c| c == '\0')
 }
 
 pub fn password(text: &str) -> Result<String, Vec<&'static str>> {
-    text_within(text, text.len() > 1024, "is longer than 1024 bytes", |c| c == '\0')
+    check_text(text, text.len() > 1024, "is longer than 1024 bytes", |c| c == '\0')
 }
 
-fn text_within(
+fn check_text(
     text: &str,
     too_long: bool,
-    length: &'static str,
-    forbidden: fn(char) -> bool,
+    too_long_text: &'static str,
+    is_forbidden: fn(char) -> bool,
 ) -> Result<String, Vec<&'static str>> {
     let mut texts = Vec::new();
     if too_long {
-        texts.push(length);
+        texts.push(too_long_text);
     }
-    if text.chars().any(forbidden) {
+    if text.chars().any(is_forbidden) {
         texts.push("contains control characters");
     }
     if texts.is_empty() { Ok(text.to_owned()) } else { Err(texts) }
 }
 
 pub fn email(text: &str) -> Result<String, Vec<&'static str>> {
-    let well_formed = text.split_once('@').is_some_and(|(local, domain)| {
+    let is_well_formed = text.split_once('@').is_some_and(|(local, domain)| {
         !local.is_empty()
             && local.len() <= 64
             && text.len() <= 254
             && local.bytes().all(|b| b.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&b))
             && domain.split('.').all(is_domain_label)
     });
-    if well_formed { Ok(text.to_owned()) } else { Err(vec!["is not a well-formed email address"]) }
+    if is_well_formed { Ok(text.to_owned()) } else { Err(vec!["is not a well-formed email address"]) }
 }
 
 fn is_domain_label(label: &str) -> bool {

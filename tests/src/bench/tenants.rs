@@ -1,12 +1,17 @@
-//! Many tenants at the same time.
+//! Many tenants posting at the same time.
 
 use std::time::Instant;
 
 use futures_util::future::join_all;
 
+use super::comparison::median;
+use super::conditions::settle;
+use super::fixture::Fixture;
+use super::measured::{Failure, Measured};
 use super::report::{Bound, Line, Report};
 use super::service::all;
-use super::{Bench, Failure, Measured, conditions, users};
+use super::units::per_second;
+use super::users::create_seconds;
 use crate::harness::{Answer, Row, Stack, Tenant};
 use crate::oracle::Endpoint;
 use crate::rosters::large::{RosterOptions, write_roster};
@@ -14,49 +19,50 @@ use crate::rosters::large::{RosterOptions, write_roster};
 /// Rows of each tenant's roster.
 const ROWS: u64 = 500;
 
-/// Every tenant posts a roster of new users at once and waits for the result, against the rows per second of one large
+/// All tenants post a roster of new users at once and wait for the result. The reference is the rows per second of one large
 /// roster.
-pub async fn run(bench: &Bench, report: &Report) -> Measured<Vec<Line>> {
-    let schools = bench.sizes.schools;
+pub async fn run(fixture: &Fixture, report: &Report) -> Measured<Vec<Line>> {
+    let count = fixture.sizes.tenants;
     let expected = all(ROWS, Row::Created);
     let mut roster = Vec::new();
-    write_roster(&mut roster, ROWS, &RosterOptions::default()).expect("memory can be written to");
+    write_roster(&mut roster, ROWS, &RosterOptions::default()).expect("writing to memory cannot fail");
 
     let mut rates = Vec::new();
-    for round in 1..=bench.sizes.rounds {
+    for round in 1..=fixture.sizes.rounds {
         let stack = Stack::new().await;
         let mut tenants = Vec::new();
-        for number in 0..schools {
+        for number in 0..count {
             tenants.push(stack.add_tenant(&format!("school-{number}")).await);
         }
-        // Every administrator has been seen before: to check hundreds of unknown passwords costs the login, not the import.
+        // Log every administrator in beforehand: verifying hundreds of new passwords is a cost of login, not of import.
         for tenant in &tenants {
             let path = format!("/api/import/jobs?tenantId={}", tenant.name);
             let answer = stack.get(&path).await;
             if answer.status != 200 {
-                return Err(Failure(format!("{path}: {}", complaint(&answer))));
+                return Err(Failure(format!("{path}: {}", describe(&answer))));
             }
         }
-        conditions::settle().await;
-        let begun = Instant::now();
+        settle().await;
+        let started = Instant::now();
         let posts = tenants.iter().map(|tenant| post(&stack, tenant, &roster, &expected));
         let failures: Vec<Failure> = join_all(posts).await.into_iter().filter_map(Result::err).collect();
-        let rate = rows_per_second(schools * ROWS, begun.elapsed().as_secs_f64());
+        let rate = per_second(count * ROWS, started.elapsed().as_secs_f64());
         if let Some(first) = failures.first() {
-            let (count, first) = (failures.len(), &first.0);
-            return Err(Failure(format!("{count} of {schools} posts failed, as: {first}{}", stack.logs())));
+            let (failed, first) = (failures.len(), &first.0);
+            let logs = stack.logs();
+            return Err(Failure(format!("{failed} of {count} posts failed; the first: {first}{logs}")));
         }
         eprintln!("schools_500, round {round}: {rate:.0} rows/s");
         rates.push(rate);
     }
     let reference = match report.ours("create_1m") {
         Some(seconds) => seconds,
-        None => users::create(bench).await?,
+        None => create_seconds(fixture).await?,
     };
     Ok(vec![Line {
         name: "schools_500".to_owned(),
-        ours: super::comparison::median(&rates),
-        reference: rows_per_second(bench.sizes.large, reference),
+        ours: median(&rates),
+        reference: per_second(fixture.sizes.large, reference),
         unit: "rows/s",
         bound: Some(Bound::AtLeast(0.4)),
     }])
@@ -70,14 +76,9 @@ async fn post(stack: &Stack, tenant: &Tenant, roster: &[u8], expected: &str) -> 
     if (answer.status, answer.text().trim_start_matches(' ')) == (200, expected) {
         return Ok(());
     }
-    Err(Failure(complaint(&answer)))
+    Err(Failure(describe(&answer)))
 }
 
-fn complaint(answer: &Answer) -> String {
+fn describe(answer: &Answer) -> String {
     format!("status {}, {}", answer.status, answer.text())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "rows are few enough to be exact")]
-fn rows_per_second(rows: u64, seconds: f64) -> f64 {
-    rows as f64 / seconds
 }

@@ -1,4 +1,4 @@
-//! The files that are imported, written once and used by both sides in every round.
+//! The files to import. Each is written once and used by both sides in every round.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -8,23 +8,22 @@ use tempfile::TempDir;
 
 use crate::rosters::large::{RosterOptions, write_memberships, write_roster};
 
-/// A folder of files, gone with this value.
-pub struct Rosters {
+/// A temporary folder of files, deleted on drop.
+pub struct Files {
     folder: TempDir,
 }
 
-impl Rosters {
-    /// An empty folder.
+impl Files {
     pub fn new() -> Self {
-        Self { folder: TempDir::new().expect("a temporary folder can be made") }
+        Self { folder: TempDir::new().expect("a temporary folder can be created") }
     }
 
-    /// A file of users. Each `name` stands for one set of rows and options.
+    /// A file of users. A file that exists is used again, so each `name` must stand for one set of options.
     pub fn users(&self, name: &str, rows: u64, options: &RosterOptions) -> PathBuf {
         self.file(&format!("{name}-{rows}.csv"), |out| write_roster(out, rows, options))
     }
 
-    /// A file of memberships of the users of the default options, each in one of the library groups in turn.
+    /// A file of memberships of the users that the default options give, with the library groups assigned round-robin.
     pub fn memberships(&self, rows: u64, library_groups: &[&str]) -> PathBuf {
         let options = RosterOptions::default();
         self.file("memberships.csv", |out| write_memberships(out, rows, &options, library_groups, &[]))
@@ -33,7 +32,8 @@ impl Rosters {
     fn file(&self, name: &str, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> PathBuf {
         let path = self.folder.path().join(name);
         if !path.exists() {
-            let mut out = BufWriter::new(File::create(&path).expect("a file can be made in our own folder"));
+            let mut out =
+                BufWriter::new(File::create(&path).expect("a file can be created in the temporary folder"));
             write(&mut out).and_then(|()| out.flush()).expect("the disk has room for the roster");
         }
         path

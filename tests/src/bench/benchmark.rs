@@ -1,0 +1,52 @@
+//! The names of the benchmarks, as given on the command line.
+
+use clap::ValueEnum;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Benchmark {
+    /// A million new users
+    #[value(name = "create_1m")]
+    Create,
+    /// The same file again
+    #[value(name = "unchanged_1m")]
+    Unchanged,
+    /// The same file again, with one row in a hundred changed
+    #[value(name = "changed_1pct")]
+    Changed,
+    /// A million new users with one contested row in a hundred, against none contested
+    #[value(name = "contested_1pct")]
+    Contested,
+    /// Every row contested: the time per row of 200,000 rows, against 100,000
+    #[value(name = "contested_all")]
+    ContestedAll,
+    /// A million memberships
+    #[value(name = "groups_1m")]
+    Groups,
+    /// A GET of a million details, against a limit of three seconds
+    #[value(name = "details_1m")]
+    Details,
+    /// 100,000 new users with passwords, until the result, against users without passwords
+    #[value(name = "passwords_100k")]
+    Passwords,
+    /// The rate of the hashing queue, against a single thread's rate times the number of cores
+    #[value(name = "hashing")]
+    Hashing,
+    /// 100 new users, 200 times: p50 against the bare transaction, p99 against p50
+    #[value(name = "small_sync")]
+    SmallSync,
+    /// 500 tenants post 500 new users each at once, against the rows per second of `create_1m`
+    #[value(name = "schools_500")]
+    Schools,
+    /// 100 new users of one tenant during the import of another tenant's million, against `small_sync`
+    #[value(name = "neighbour")]
+    Neighbour,
+    /// The time per row of 10,000, 100,000, one million and five million rows, against the lowest
+    #[value(name = "scale")]
+    Scale,
+    /// Peak resident memory at five million rows, against its limits
+    #[value(name = "memory")]
+    Memory,
+    /// Arrays through `unnest` against COPY, in plain SQL without the service
+    #[value(name = "bulk_arrays_vs_copy")]
+    Bulk,
+}
