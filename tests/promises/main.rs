@@ -2,7 +2,6 @@
 //! real sockets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
-mod a_campaign_of_faults;
 mod a_line_is_worked_in_order;
 mod a_roster_comes_again;
 mod a_roster_goes_in;
@@ -10,6 +9,7 @@ mod a_worker_falls_silent;
 mod an_import_ends;
 mod an_import_is_cancelled;
 mod bad_input;
+mod campaign;
 mod group_columns;
 mod how_the_csv_is_read;
 mod killed_at_every_edge;
