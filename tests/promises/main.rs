@@ -2,7 +2,6 @@
 //! real sockets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
-mod a_line_is_worked_in_order;
 mod a_roster_comes_again;
 mod a_roster_goes_in;
 mod a_worker_falls_silent;
@@ -14,6 +13,7 @@ mod group_columns;
 mod how_the_csv_is_read;
 mod killed_at_every_edge;
 mod one_trace;
+mod ordering;
 mod passwords_are_hashed_later;
 mod postgres_goes_away;
 mod rabbitmq_goes_away;
