@@ -2,7 +2,6 @@
 //! real sockets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
-mod a_roster_comes_again;
 mod a_roster_goes_in;
 mod a_worker_falls_silent;
 mod an_import_ends;
@@ -17,6 +16,7 @@ mod ordering;
 mod passwords_are_hashed_later;
 mod postgres_goes_away;
 mod rabbitmq_goes_away;
+mod reimport;
 mod sent_again_under_a_key;
 mod the_api_stops;
 mod the_network_breaks;
