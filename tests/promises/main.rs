@@ -2,12 +2,12 @@
 //! real sockets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
-mod a_roster_goes_in;
 mod a_worker_falls_silent;
 mod an_import_ends;
 mod an_import_is_cancelled;
 mod bad_input;
 mod campaign;
+mod first_import;
 mod group_columns;
 mod how_the_csv_is_read;
 mod killed_at_every_edge;
