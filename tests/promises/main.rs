@@ -2,7 +2,6 @@
 //! real sockets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
-mod a_worker_falls_silent;
 mod an_import_ends;
 mod an_import_is_cancelled;
 mod bad_input;
@@ -11,6 +10,7 @@ mod first_import;
 mod group_columns;
 mod how_the_csv_is_read;
 mod killed_at_every_edge;
+mod lease_expiry;
 mod one_trace;
 mod ordering;
 mod passwords_are_hashed_later;
