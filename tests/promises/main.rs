@@ -2,7 +2,7 @@
 //! real sockets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
-mod an_import_ends;
+mod abandonment;
 mod an_import_is_cancelled;
 mod bad_input;
 mod campaign;
