@@ -3,9 +3,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
 mod abandonment;
-mod an_import_is_cancelled;
 mod bad_input;
 mod campaign;
+mod cancellation;
 mod first_import;
 mod group_columns;
 mod how_the_csv_is_read;
