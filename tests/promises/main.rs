@@ -12,7 +12,7 @@ mod first_import;
 mod group_columns;
 mod lease_expiry;
 mod ordering;
-mod passwords_are_hashed_later;
+mod password_hashing;
 mod postgres_goes_away;
 mod rabbitmq_goes_away;
 mod reimport;
