@@ -4,6 +4,7 @@
 
 mod abandonment;
 mod bad_input;
+mod broker_outage;
 mod campaign;
 mod cancellation;
 mod crash_points;
@@ -14,7 +15,6 @@ mod group_columns;
 mod lease_expiry;
 mod ordering;
 mod password_hashing;
-mod rabbitmq_goes_away;
 mod reimport;
 mod sent_again_under_a_key;
 mod the_api_stops;
