@@ -17,7 +17,7 @@ mod lease_expiry;
 mod ordering;
 mod password_hashing;
 mod reimport;
-mod the_api_stops;
+mod shutdown;
 mod the_network_breaks;
 mod the_oracle_agrees;
 mod the_seeds;
