@@ -21,7 +21,7 @@ mod password_hashing;
 mod reimport;
 mod seeds;
 mod shutdown;
-mod the_status_table;
+mod status_codes;
 mod tls;
 mod tracing;
 mod up_starts_again;
