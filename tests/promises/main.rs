@@ -27,5 +27,5 @@ mod supervision;
 mod tls;
 mod tracing;
 mod user_columns;
-mod waiting_for_the_result;
+mod waiting;
 mod wake_ups_come_as_they_like;
