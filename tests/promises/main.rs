@@ -28,4 +28,4 @@ mod tls;
 mod tracing;
 mod user_columns;
 mod waiting;
-mod wake_ups_come_as_they_like;
+mod wake_ups;
