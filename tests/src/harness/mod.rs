@@ -1,31 +1,26 @@
 //! Servers, databases, the service's processes, and a client: everything a test needs to act as a school would.
 
-mod aftermath;
-mod answer;
+mod client;
 mod condition;
-mod curl;
-mod databases;
-mod expected;
-mod own_servers;
-mod proxy;
-mod raw;
-mod receiver;
+mod db;
+mod faults;
+mod otlp;
 mod servers;
-mod side_by_side;
 mod stack;
+mod trials;
 
-pub use answer::{Answer, multipart};
+pub use client::answer::{Answer, multipart};
+pub use client::curl::{Curled, curl};
+pub use client::expected::{Row, result};
+pub use client::raw::{RawConnection, basic, upload_head};
 pub use condition::eventually;
-pub use curl::{Curled, curl};
-pub use databases::TestDatabase;
-pub use expected::{Row, result};
-pub use own_servers::OwnServer;
-pub use proxy::Proxy;
-pub use raw::{RawConnection, basic, upload_head};
-pub use receiver::{ReceivedSpan, Receiver};
-pub use servers::{Servers, servers, start_durable_servers};
-pub use side_by_side::side_by_side;
+pub use faults::proxy::Proxy;
+pub use otlp::{ReceivedSpan, Receiver};
+pub use servers::database::TestDatabase;
+pub use servers::own::OwnServer;
+pub use servers::shared::{Servers, servers, start_durable_servers};
 pub use stack::{
     ADMINISTRATOR, KEY, Lock, Options, PASSWORD, Stack, Tenant, binary_path, can_be_killed_on_edges,
     cheap_hash, cheap_hash_of, free_port, rss_kib,
 };
+pub use trials::side_by_side;

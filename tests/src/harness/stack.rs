@@ -23,13 +23,13 @@ use rollcall_schema::{account, group, tenant};
 use rollcall_servers::{Launch, Process};
 use tempfile::TempDir;
 
-use super::answer::{Answer, multipart};
+use super::client::answer::{Answer, multipart};
+use super::client::curl::curl;
 use super::condition::eventually;
-use super::curl::curl;
-use super::databases::TestDatabase;
-use super::own_servers::OwnServer;
-use super::proxy::Proxy;
-use super::servers::servers;
+use super::faults::proxy::Proxy;
+use super::servers::database::TestDatabase;
+use super::servers::own::OwnServer;
+use super::servers::shared::servers;
 
 /// The administrator that every tenant of a stack has.
 pub const ADMINISTRATOR: &str = "autoimport";

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::answer::Answer;
-use super::stack::{ADMINISTRATOR, PASSWORD, Stack};
+use crate::harness::stack::{ADMINISTRATOR, PASSWORD, Stack};
 
 /// How long an answer, or the connection's end, is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -6,7 +6,7 @@ use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnectio
 use rollcall_schema::database::{Database, DatabaseAddress};
 use tokio::sync::OnceCell;
 
-use super::servers::servers;
+use super::shared::servers;
 
 /// A migrated database that is dropped with this value.
 #[derive(Debug)]

@@ -79,7 +79,7 @@ fn remove_left_behind() {
 
 /// A folder for servers of this run, in the system's place for temporary files: Postgres runs as another user, who must
 /// be able to get there.
-pub(super) fn state_folder() -> (PathBuf, FolderLock) {
+pub fn state_folder() -> (PathBuf, FolderLock) {
     let folder =
         tempfile::Builder::new().prefix(PREFIX).tempdir().expect("a temporary folder can be made").keep();
     let traversable = std::os::unix::fs::PermissionsExt::from_mode(0o755);

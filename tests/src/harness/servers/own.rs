@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_servers::{Error, FolderLock, Postgres, RabbitMq, Server};
 
-use super::servers::state_folder;
+use super::shared::state_folder;
 
 /// A Postgres or a RabbitMQ that nobody else uses. Gone with the last of its clones.
 #[derive(Debug, Clone)]

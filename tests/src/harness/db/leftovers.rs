@@ -7,8 +7,8 @@ use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use rollcall_schema::wake_up::Lane;
 
-use super::condition::eventually;
-use super::stack::Stack;
+use crate::harness::condition::eventually;
+use crate::harness::stack::Stack;
 
 impl Stack {
     /// Waits until nothing is left over of what the imports needed on their way: no import that has no result, no lease,

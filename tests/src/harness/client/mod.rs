@@ -1,0 +1,6 @@
+//! What a school's script does: sends requests over HTTP and reads the answers.
+
+pub mod answer;
+pub mod curl;
+pub mod expected;
+pub mod raw;

@@ -1,0 +1,3 @@
+//! What a test reads from and writes to the service's database.
+
+mod leftovers;

@@ -1,0 +1,3 @@
+//! Ways to break what surrounds the service.
+
+pub mod proxy;
