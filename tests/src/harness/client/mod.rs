@@ -4,3 +4,4 @@ pub mod answer;
 pub mod curl;
 pub mod expected;
 pub mod raw;
+mod requests;

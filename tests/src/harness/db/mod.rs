@@ -1,3 +1,5 @@
 //! What a test reads from and writes to the service's database.
 
-mod leftovers;
+mod imports;
+mod queries;
+pub mod tenants;

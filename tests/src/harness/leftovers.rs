@@ -3,12 +3,8 @@
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
-use lapin::options::QueueDeclareOptions;
-use lapin::types::FieldTable;
-use rollcall_schema::wake_up::Lane;
-
-use crate::harness::condition::eventually;
-use crate::harness::stack::Stack;
+use super::condition::eventually;
+use super::stack::Stack;
 
 impl Stack {
     /// Waits until nothing is left over of what the imports needed on their way: no import that has no result, no lease,
@@ -47,19 +43,6 @@ impl Stack {
             if let Ok(file) = File::options().write(true).open(file) {
                 file.set_modified(then).expect("our own file's time can be set");
             }
-        }
-    }
-
-    async fn queues_are_empty(&self) {
-        let broker = self.broker();
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        for queue in [broker.queue(Lane::Small), broker.queue(Lane::Bulk), broker.passwords()] {
-            eventually(&format!("the queue {queue} is empty"), async || {
-                let channel = broker.channel().await.ok()?;
-                let declared = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default());
-                (declared.await.ok()?.message_count() == 0).then_some(())
-            })
-            .await;
         }
     }
 

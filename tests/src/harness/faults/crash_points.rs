@@ -1,0 +1,56 @@
+//! Processes that kill or stop themselves at a crash point.
+
+use std::os::unix::process::ExitStatusExt as _;
+
+use rollcall_servers::Process;
+
+use crate::harness::condition::eventually;
+use crate::harness::processes::binary::binary_path;
+use crate::harness::stack::Stack;
+
+/// The variable that arms an edge.
+const EDGE: &[u8] = b"ROLLCALL_EDGE";
+
+/// Whether the service's processes were built so that they can be killed on edges.
+pub fn can_be_killed_on_edges() -> bool {
+    ["rollcall-api", "rollcall-worker"].iter().all(|name| {
+        let binary = std::fs::read(binary_path(name)).expect("a binary can be read");
+        binary.windows(EDGE.len()).any(|bytes| bytes == EDGE)
+    })
+}
+
+impl Stack {
+    /// Waits until the API has killed itself, as it was told to.
+    pub async fn api_killed(&mut self) {
+        let api = self.api.as_mut().expect("the API runs");
+        killed("the API", api).await;
+        self.api = None;
+    }
+
+    /// Waits until the worker that was started last has killed itself, as it was told to.
+    pub async fn worker_killed(&mut self) {
+        let mut worker = self.workers.pop().expect("a worker runs");
+        killed("the worker", &mut worker).await;
+    }
+
+    /// Waits until a worker is frozen.
+    pub async fn worker_frozen(&mut self, number: usize) {
+        let id = self.workers[number].id();
+        eventually("the worker is frozen", async || is_frozen(id).then_some(())).await;
+    }
+}
+
+/// Waits until a process has been killed by SIGKILL.
+async fn killed(what: &str, process: &mut Process) {
+    let ended = eventually(&format!("{what} is killed on its edge"), async || process.ended()).await;
+    assert_eq!(ended.signal(), Some(9), "{what} ended in another way: {ended}");
+}
+
+/// Whether a process has been stopped by a signal, with all its threads.
+fn is_frozen(process: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return false };
+    threads.flatten().all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+    })
+}

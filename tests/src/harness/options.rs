@@ -1,0 +1,224 @@
+//! How a stack is to be, and its start.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tempfile::TempDir;
+
+use super::faults::proxy::Proxy;
+use super::processes::binary::free_port;
+use super::servers::database::TestDatabase;
+use super::servers::own::OwnServer;
+use super::servers::shared::servers;
+use super::stack::{KEY, Stack};
+
+/// How a stack is to be.
+#[derive(Debug, Clone)]
+pub struct Options {
+    workers: usize,
+    api: bool,
+    api_env: Vec<(String, String)>,
+    worker_env: Vec<(String, String)>,
+    tenant: bool,
+    tls: Option<(PathBuf, PathBuf)>,
+    postgres: Option<String>,
+    rabbitmq: Option<String>,
+    postgres_port: Option<u16>,
+    rabbitmq_port: Option<u16>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            workers: 1,
+            api: true,
+            api_env: Vec::new(),
+            worker_env: Vec::new(),
+            tenant: true,
+            tls: None,
+            postgres: None,
+            rabbitmq: None,
+            postgres_port: None,
+            rabbitmq_port: None,
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "numbers and texts are given alike")]
+impl Options {
+    /// One that loses little time over a death, keeps nothing that nobody needs, and whose rosters have several chunks.
+    pub fn impatient() -> Self {
+        Self::default()
+            .worker_env("ROLLCALL_CHUNK_ROWS", 8)
+            .worker_env("ROLLCALL_LANES", 2)
+            .worker_env("ROLLCALL_SMALL_LANE", 2)
+            .worker_env("ROLLCALL_BULK_LANE", 1)
+            .worker_env("ROLLCALL_LEASE_SECONDS", 1.5)
+            .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
+            .worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", 0.5)
+            .worker_env("ROLLCALL_WORKER_HASHING_THREADS", 1)
+            .worker_env("ROLLCALL_CLEANING_SECONDS", 0.3)
+    }
+
+    /// How many workers; one unless told.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Without an API until one is started.
+    #[must_use]
+    pub fn without_api(mut self) -> Self {
+        self.api = false;
+        self
+    }
+
+    /// On this Postgres instead of the run's.
+    #[must_use]
+    pub fn postgres(mut self, server: &OwnServer) -> Self {
+        self.postgres = Some(server.url().to_owned());
+        self
+    }
+
+    /// On this RabbitMQ instead of the run's.
+    #[must_use]
+    pub fn rabbitmq(mut self, server: &OwnServer) -> Self {
+        self.rabbitmq = Some(server.url().to_owned());
+        self
+    }
+
+    /// Its processes reach Postgres through this proxy. The test itself goes past it.
+    #[must_use]
+    pub fn postgres_through(mut self, proxy: &Proxy) -> Self {
+        self.postgres_port = Some(proxy.port());
+        self
+    }
+
+    /// Its processes reach RabbitMQ through this proxy. The test itself goes past it.
+    #[must_use]
+    pub fn rabbitmq_through(mut self, proxy: &Proxy) -> Self {
+        self.rabbitmq_port = Some(proxy.port());
+        self
+    }
+
+    /// Sets a variable for the API.
+    #[must_use]
+    pub fn api_env(mut self, name: &str, value: impl ToString) -> Self {
+        self.api_env.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Sets a variable for the workers.
+    #[must_use]
+    pub fn worker_env(mut self, name: &str, value: impl ToString) -> Self {
+        self.worker_env.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Sets a variable for both.
+    #[must_use]
+    pub fn env(self, name: &str, value: impl ToString) -> Self {
+        let value = value.to_string();
+        self.api_env(name, &value).worker_env(name, &value)
+    }
+
+    /// Without the tenant `school`, which a stack has unless told.
+    #[must_use]
+    pub fn without_tenant(mut self) -> Self {
+        self.tenant = false;
+        self
+    }
+
+    /// Speaks TLS with the certificate and the key in these PEM files. Its client is curl: the stack's own
+    /// speaks no TLS.
+    #[must_use]
+    pub fn tls(mut self, certificate: &Path, key: &Path) -> Self {
+        self.tls = Some((certificate.to_owned(), key.to_owned()));
+        self
+    }
+
+    /// Starts it.
+    pub async fn start(self) -> Stack {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let test_database = match &self.postgres {
+            None => TestDatabase::create().await,
+            Some(server) => TestDatabase::create_on(server).await,
+        };
+        let amqp_url = self.rabbitmq.clone().unwrap_or_else(|| servers().amqp_url.clone());
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        let port = free_port();
+        let prefix = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let environment = [
+            ("DATABASE_URL", at_port(&test_database.url, self.postgres_port)),
+            ("AMQP_URL", at_port(&amqp_url, self.rabbitmq_port)),
+            ("ROLLCALL_QUEUE_PREFIX", prefix.clone()),
+            ("ROLLCALL_KEY", KEY.to_owned()),
+            ("ROLLCALL_UPLOADS", folder.path().join("uploads").display().to_string()),
+            ("ROLLCALL_LISTEN", format!("127.0.0.1:{port}")),
+            ("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned())),
+        ]
+        .into_iter()
+        .chain(tls(self.tls.as_ref()))
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+        let url = match &self.tls {
+            None => format!("http://127.0.0.1:{port}"),
+            Some(_) => format!("https://localhost:{port}"),
+        };
+        let mut stack = Stack {
+            url,
+            database: test_database.pool(),
+            tenant: None,
+            test_database,
+            client: reqwest::Client::builder().no_proxy().build().expect("a client without TLS can be made"),
+            speaks_tls: self.tls.is_some(),
+            environment,
+            api_env: self.api_env,
+            worker_env: self.worker_env,
+            queue_prefix: prefix,
+            amqp_url,
+            port,
+            api: None,
+            workers: Vec::new(),
+            folder,
+        };
+        if self.tenant {
+            stack.tenant = Some(stack.add_tenant("school").await);
+        }
+        if self.api {
+            stack.start_api().await;
+        }
+        for _ in 0..self.workers {
+            stack.start_worker();
+        }
+        stack
+    }
+}
+
+impl Stack {
+    /// A stack with a tenant `school` and one worker.
+    pub async fn new() -> Self {
+        Options::default().start().await
+    }
+}
+
+/// A URL with another port.
+fn at_port(url: &str, port: Option<u16>) -> String {
+    let Some(port) = port else { return url.to_owned() };
+    let (before, behind) = url.rsplit_once('@').expect("the servers' URLs name a user");
+    let (_, path) = behind.split_once('/').expect("the servers' URLs have a path");
+    format!("{before}@127.0.0.1:{port}/{path}")
+}
+
+/// What the API is told of TLS.
+fn tls(files: Option<&(PathBuf, PathBuf)>) -> Vec<(&'static str, String)> {
+    match files {
+        None => vec![("ROLLCALL_TLS", "off".to_owned())],
+        Some((certificate, key)) => vec![
+            ("ROLLCALL_TLS", "on".to_owned()),
+            ("ROLLCALL_TLS_CERT", certificate.display().to_string()),
+            ("ROLLCALL_TLS_KEY", key.display().to_string()),
+        ],
+    }
+}
