@@ -15,7 +15,7 @@ async fn one_whose_upload_is_gone_is_given_up_and_the_next_one_runs() {
     std::fs::remove_dir_all(stack.uploads()).unwrap();
     stack.start_worker();
 
-    let result = stack.finished(&location).await;
+    let result = stack.wait_for_result(&location).await;
     let summary = result.is_failure(200);
     assert!(
         summary.starts_with("The import was given up after 2 attempts: the upload could not be opened."),
@@ -39,7 +39,7 @@ async fn one_whose_upload_is_damaged_is_given_up_at_once() {
     std::fs::write(&stored, sealed).unwrap();
     stack.start_worker();
 
-    let result = stack.finished(&location).await;
+    let result = stack.wait_for_result(&location).await;
     let summary = result.is_failure(200);
     assert!(
         summary.starts_with("The import was given up after 1 attempt: the stored upload is damaged"),

@@ -6,19 +6,20 @@ use lapin::BasicProperties;
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use rollcall_schema::wake_up::Lane;
-use rollcall_tests::harness::{Answer, Options, OwnServer, Stack, eventually};
+use rollcall_tests::harness::{Answer, DedicatedServer, Options, Stack, eventually};
 use rollcall_tests::rosters::mixed::mixed;
-use rollcall_tests::tables::assert_as_the_oracle;
+use rollcall_tests::tables::assert_matches_oracle;
 
 #[tokio::test]
 async fn when_a_file_is_uploaded() {
-    let rabbitmq = OwnServer::rabbitmq().await;
-    let stack = Options::impatient().rabbitmq(&rabbitmq).start().await;
+    let rabbitmq = DedicatedServer::rabbitmq().await;
+    let stack = Options::fast_recovery().rabbitmq(&rabbitmq).start().await;
     let files = [mixed(24, "waited for", 0), mixed(24, "asked for", 0), mixed(24, "afterwards", 0)];
     let school = stack.school().clone();
     rabbitmq.stop().await;
     let waiting = tokio::spawn(stack.upload("/api/import/users", &files[0]).send());
-    eventually("it is in line", async || (stack.line(&school).await.len() == 1).then_some(())).await;
+    eventually("it is in line", async || (stack.imports_in_order(&school).await.len() == 1).then_some(()))
+        .await;
     let location = stack.submit(&school, &files[1]).await;
     assert_eq!(stack.get(&location).await.status, 202);
 
@@ -26,24 +27,24 @@ async fn when_a_file_is_uploaded() {
     let answer = Answer::read(waiting.await.unwrap().unwrap()).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     stack.submit(&school, &files[2]).await;
-    assert_as_the_oracle(&stack, &school, &files).await;
+    assert_matches_oracle(&stack, &school, &files).await;
     for place in 1..=3 {
         assert_eq!(stack.attempts(&school, place).await, 1);
     }
-    stack.nothing_is_left_over().await;
+    stack.assert_nothing_left_over().await;
 }
 
 #[tokio::test]
 async fn amid_an_import() {
-    let rabbitmq = OwnServer::rabbitmq().await;
-    let stack = Options::impatient().rabbitmq(&rabbitmq).start().await;
+    let rabbitmq = DedicatedServer::rabbitmq().await;
+    let stack = Options::fast_recovery().rabbitmq(&rabbitmq).start().await;
     let school = stack.school().clone();
     let mut files = Vec::new();
     for dies in [false, true] {
         let lock = stack.lock_users().await;
         files.push(mixed(24, &format!("amid, dies: {dies}"), 0));
         let location = stack.submit(&school, files.last().unwrap()).await;
-        stack.amid_a_chunk().await;
+        stack.wait_for_blocked_chunk().await;
         if dies {
             rabbitmq.kill().await;
         } else {
@@ -51,31 +52,31 @@ async fn amid_an_import() {
         }
         // It needs no broker to be finished, and the next none to be accepted.
         drop(lock);
-        assert_eq!(stack.finished(&location).await.status, 200);
+        assert_eq!(stack.wait_for_result(&location).await.status, 200);
         files.push(mixed(24, &format!("away, dies: {dies}"), 0));
         stack.submit(&school, files.last().unwrap()).await;
         rabbitmq.restart().await;
-        assert_as_the_oracle(&stack, &school, &files).await;
+        assert_matches_oracle(&stack, &school, &files).await;
     }
     for place in 1..=files.len() {
         assert_eq!(stack.attempts(&school, place).await, 1);
     }
-    stack.nothing_is_left_over().await;
+    stack.assert_nothing_left_over().await;
 }
 
 #[tokio::test]
 async fn when_its_queues_are_deleted() {
-    let mut stack = Options::impatient().workers(0).start().await;
+    let mut stack = Options::fast_recovery().workers(0).start().await;
     let files = [mixed(24, "queued", 0), mixed(24, "under its consumers", 0)];
     let school = stack.school().clone();
     stack.submit(&school, &files[0]).await;
     delete_queues(&stack).await;
     stack.start_worker();
-    assert_as_the_oracle(&stack, &school, &files[..1]).await;
+    assert_matches_oracle(&stack, &school, &files[..1]).await;
     delete_queues(&stack).await;
     stack.submit(&school, &files[1]).await;
-    assert_as_the_oracle(&stack, &school, &files).await;
-    stack.nothing_is_left_over().await;
+    assert_matches_oracle(&stack, &school, &files).await;
+    stack.assert_nothing_left_over().await;
 }
 
 async fn delete_queues(stack: &Stack) {
@@ -89,20 +90,20 @@ async fn delete_queues(stack: &Stack) {
 /// An import that takes several times as long as a delivery may go unacknowledged is executed once.
 #[tokio::test]
 async fn however_soon_it_takes_back_what_is_not_acknowledged() {
-    let rabbitmq = OwnServer::rabbitmq_with_consumer_timeout(1).await;
-    let stack = Options::impatient().rabbitmq(&rabbitmq).start().await;
+    let rabbitmq = DedicatedServer::rabbitmq_with_consumer_timeout(1).await;
+    let stack = Options::fast_recovery().rabbitmq(&rabbitmq).start().await;
     let file = mixed(24, "long", 0);
     let school = stack.school().clone();
     let lock = stack.lock_users().await;
     stack.submit(&school, &file).await;
-    stack.amid_a_chunk().await;
+    stack.wait_for_blocked_chunk().await;
     for _ in 0..3 {
         a_delivery_is_taken_back(&stack).await;
     }
     drop(lock);
-    assert_as_the_oracle(&stack, &school, &[file]).await;
+    assert_matches_oracle(&stack, &school, &[file]).await;
     assert_eq!(stack.attempts(&school, 1).await, 1);
-    stack.nothing_is_left_over().await;
+    stack.assert_nothing_left_over().await;
 }
 
 /// Takes a message, does not acknowledge it, and waits until the broker loses patience.

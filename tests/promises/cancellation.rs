@@ -114,7 +114,7 @@ async fn one_that_runs_stops_within_a_chunk_and_goes_on_when_it_is_retried() {
     let said = stack.rollcall(&["jobs", "retry", id]).await.expect("it can run again");
     assert!(said.contains(&format!("{done} processed rows")), "{said}");
     let whole = vec![Row::Created; usize::try_from(ROWS).unwrap()];
-    stack.finished(&job).await.is(200, &result(&whole));
+    stack.wait_for_result(&job).await.is(200, &result(&whole));
     let said = stack.rollcall(&["jobs", "retry", id]).await.expect_err("it is imported");
     assert!(said.contains("only one that was abandoned or cancelled can run again"), "{said}");
 }
@@ -186,7 +186,7 @@ async fn one_that_was_given_up_is_among_the_dead_letters_and_runs_again_when_its
     let (there, away) = (stack.uploads(), stack.uploads().with_extension("away"));
     std::fs::rename(&there, &away).unwrap();
     stack.start_worker();
-    let waited = stack.finished(&job).await;
+    let waited = stack.wait_for_result(&job).await;
     assert!(waited.is_failure(200).starts_with("The import was given up after 2 attempts"));
 
     let id = job.rsplit('/').next().unwrap();
@@ -202,6 +202,6 @@ async fn one_that_was_given_up_is_among_the_dead_letters_and_runs_again_when_its
     let _ = std::fs::remove_dir_all(&there);
     std::fs::rename(&away, &there).unwrap();
     stack.rollcall(&["jobs", "retry", id, "--tenant", "school"]).await.expect("it can run again");
-    stack.finished(&job).await.is(200, &result(&[Row::Created]));
+    stack.wait_for_result(&job).await.is(200, &result(&[Row::Created]));
     tokio::time::timeout(Duration::from_secs(5), channel.close(200, "done".into())).await.unwrap().unwrap();
 }

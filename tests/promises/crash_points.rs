@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use reqwest::Method;
 use rollcall_schema::edge::Edge;
-use rollcall_tests::harness::{Options, Stack, can_be_killed_on_edges, eventually, side_by_side};
+use rollcall_tests::harness::{Options, Stack, eventually, has_crash_points, run_trials};
 use rollcall_tests::rosters::mixed::mixed;
 use rollcall_tests::tables;
 
@@ -94,14 +94,14 @@ fn victims(edge: Edge) -> &'static [Victim] {
 
 #[test]
 fn and_the_outcome_is_that_of_a_clean_run() {
-    assert!(can_be_killed_on_edges(), "the service was built without edges: build it as tests/run does");
+    assert!(has_crash_points(), "the service was built without edges: build it as tests/run does");
     let begun = Instant::now();
     let killings: Vec<(Edge, Victim)> = Edge::ALL
         .iter()
         .flat_map(|&edge| victims(edge).iter().map(move |&victim| (edge, victim)))
         .filter(|(edge, victim)| is_asked_for(&format!("{} {victim:?}", edge.name())))
         .collect();
-    let failed = side_by_side(AT_ONCE, &killings, |&(edge, victim)| kill(edge, victim));
+    let failed = run_trials(AT_ONCE, &killings, |&(edge, victim)| kill(edge, victim));
     println!("{} killings in {:.1} s", killings.len(), begun.elapsed().as_secs_f64());
     let failed: Vec<String> =
         failed.iter().map(|(edge, victim)| format!("{} while {victim:?}", edge.name())).collect();
@@ -130,16 +130,16 @@ async fn kill(edge: Edge, victim: Victim) {
 }
 
 async fn uploading(edge: Edge) {
-    let mut stack = Options::impatient().without_api().start().await;
+    let mut stack = Options::fast_recovery().without_api().start().await;
     stack.start_api_with(&[("ROLLCALL_EDGE", &on(edge, 1))]).await;
     // Larger than a part, so that there is something between two.
     let file = mixed(ROWS, "uploaded", 20_000);
     let sent = tokio::spawn(stack.upload("/api/import/users", &file).send());
-    stack.api_killed().await;
+    stack.wait_until_api_killed().await;
     let answer = sent.await.unwrap();
     stack.start_api().await;
 
-    let accepted = stack.line(stack.school()).await;
+    let accepted = stack.imports_in_order(stack.school()).await;
     assert!(accepted.len() <= 1, "one upload is one import at most");
     if accepted.is_empty() {
         assert!(answer.is_err(), "what was not accepted was not answered");
@@ -154,12 +154,12 @@ async fn uploading(edge: Edge) {
 }
 
 async fn cancelling(edge: Edge) {
-    let mut stack = Options::impatient().workers(0).without_api().start().await;
+    let mut stack = Options::fast_recovery().workers(0).without_api().start().await;
     stack.start_api_with(&[("ROLLCALL_EDGE", &on(edge, 1))]).await;
     let file = roster("cancelled");
     let location = stack.submit(stack.school(), &file).await;
     let cancel = tokio::spawn(stack.request(Method::DELETE, &location).send());
-    stack.api_killed().await;
+    stack.wait_until_api_killed().await;
     assert!(cancel.await.unwrap().is_err(), "it is killed before it answers");
     stack.start_api().await;
     stack.start_worker();
@@ -171,73 +171,73 @@ async fn cancelling(edge: Edge) {
     assert!(summary.starts_with("The import was cancelled by"), "{summary}");
     no_users(&stack).await;
     assert_eq!(stack.post_users(&file).await.status, 200);
-    stack.nothing_is_left_over().await;
+    stack.assert_nothing_left_over().await;
 }
 
 async fn working(edge: Edge, nth: u32) {
-    let mut stack = Options::impatient().workers(0).start().await;
+    let mut stack = Options::fast_recovery().workers(0).start().await;
     let file = roster("worked on");
     stack.submit(stack.school(), &file).await;
     stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, nth))]);
-    stack.worker_killed().await;
+    stack.wait_until_worker_killed().await;
     stack.start_worker();
     as_the_oracle(&stack, &[&file]).await;
 }
 
 async fn waking_next(edge: Edge) {
-    let mut stack = Options::impatient().workers(0).start().await;
+    let mut stack = Options::fast_recovery().workers(0).start().await;
     let files = [roster("first"), roster("second")];
     for file in &files {
         stack.submit(stack.school(), file).await;
     }
     // Only the first is published by the API: the worker comes to the edge with the second.
     stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, 1))]);
-    stack.worker_killed().await;
+    stack.wait_until_worker_killed().await;
     stack.start_worker();
     as_the_oracle(&stack, &[&files[0], &files[1]]).await;
 }
 
 async fn relaying(edge: Edge) {
-    let mut stack = Options::impatient().workers(0).without_api().start().await;
+    let mut stack = Options::fast_recovery().workers(0).without_api().start().await;
     stack.start_api_with(&[("ROLLCALL_EDGE", &on(Edge::AfterSubmitCommit, 1))]).await;
     let file = roster("relayed");
     let sent = tokio::spawn(stack.upload("/api/import/users", &file).send());
-    stack.api_killed().await;
+    stack.wait_until_api_killed().await;
     assert!(sent.await.unwrap().is_err(), "it is killed before it answers");
     stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, 1))]);
-    stack.worker_killed().await;
+    stack.wait_until_worker_killed().await;
     stack.start_api().await;
     stack.start_worker();
     as_the_oracle(&stack, &[&file]).await;
 }
 
 async fn relaying_turns(edge: Edge) {
-    let mut stack = Options::impatient().workers(0).start().await;
+    let mut stack = Options::fast_recovery().workers(0).start().await;
     let file = roster("hashed");
     stack.submit(stack.school(), &file).await;
     for edge in [Edge::BeforePassCommit, edge] {
         stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, 1))]);
-        stack.worker_killed().await;
+        stack.wait_until_worker_killed().await;
     }
     stack.start_worker();
     as_the_oracle(&stack, &[&file]).await;
 }
 
 async fn lingering(edge: Edge) {
-    let mut stack = Options::impatient().workers(0).start().await;
+    let mut stack = Options::fast_recovery().workers(0).start().await;
     let file = roster("lingering");
     stack.submit(stack.school(), &file).await;
     // The chunk waits for the lock, and its worker renews the lease meanwhile and counts the rows.
     let lock = stack.lock_users().await;
     stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, 1))]);
-    stack.worker_killed().await;
+    stack.wait_until_worker_killed().await;
     drop(lock);
     stack.start_worker();
     as_the_oracle(&stack, &[&file]).await;
 }
 
 async fn stopping(edge: Edge) {
-    let mut stack = Options::impatient()
+    let mut stack = Options::fast_recovery()
         .workers(0)
         .worker_env("ROLLCALL_CHUNK_ROWS", 1)
         .worker_env("ROLLCALL_LANES", 1)
@@ -247,54 +247,54 @@ async fn stopping(edge: Edge) {
     stack.submit(stack.school(), &file).await;
     let amid = format!("{}:stop:1,{}", Edge::AfterChunkCommit.name(), on(edge, 1));
     stack.start_worker_with(&[("ROLLCALL_EDGE", &amid)]);
-    stack.worker_frozen(0).await;
+    stack.wait_until_worker_frozen(0).await;
     stack.worker(0).ask_to_stop();
-    stack.worker_killed().await;
+    stack.wait_until_worker_killed().await;
     stack.start_worker();
     as_the_oracle(&stack, &[&file]).await;
 }
 
 async fn refusing(edge: Edge) {
-    let mut stack = Options::impatient().workers(0).start().await;
+    let mut stack = Options::fast_recovery().workers(0).start().await;
     let location = stack.submit(stack.school(), "no,such,columns\n1,2,3\n").await;
     stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, 1))]);
-    stack.worker_killed().await;
+    stack.wait_until_worker_killed().await;
     stack.start_worker();
-    let summary = stack.finished(&location).await.is_failure(200);
+    let summary = stack.wait_for_result(&location).await.is_failure(200);
     assert!(summary.contains("username"), "{summary}");
     no_users(&stack).await;
     let file = roster("next");
     assert_eq!(stack.post_users(&file).await.status, 200);
-    stack.nothing_is_left_over().await;
+    stack.assert_nothing_left_over().await;
 }
 
 async fn giving_up(edge: Edge) {
-    let mut stack = Options::impatient().workers(0).worker_env("ROLLCALL_MAX_ATTEMPTS", 1).start().await;
+    let mut stack = Options::fast_recovery().workers(0).worker_env("ROLLCALL_MAX_ATTEMPTS", 1).start().await;
     let location = stack.submit(stack.school(), &roster("given up")).await;
     std::fs::remove_dir_all(stack.uploads()).unwrap();
     stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, 1))]);
-    stack.worker_killed().await;
+    stack.wait_until_worker_killed().await;
     stack.start_worker();
-    let summary = stack.finished(&location).await.is_failure(200);
+    let summary = stack.wait_for_result(&location).await.is_failure(200);
     assert!(summary.starts_with("The import was given up after 1 attempt"), "{summary}");
     no_users(&stack).await;
-    stack.eventually_none("select from imports where failure_kind = 'abandoned' and woken_at is null").await;
+    stack.wait_until_none("select from imports where failure_kind = 'abandoned' and woken_at is null").await;
     assert!((1..=2).contains(&stack.dead_letter_count().await), "it is among the dead letters");
     let file = roster("next");
     assert_eq!(stack.post_users(&file).await.status, 200);
-    stack.nothing_is_left_over().await;
+    stack.assert_nothing_left_over().await;
 }
 
 async fn cleaning(edge: Edge) {
     let mut stack =
-        Options::impatient().workers(0).worker_env("ROLLCALL_UPLOAD_RETENTION_DAYS", 0).start().await;
+        Options::fast_recovery().workers(0).worker_env("ROLLCALL_UPLOAD_RETENTION_DAYS", 0).start().await;
     let file = roster("cleaned up");
     stack.submit(stack.school(), &file).await;
     stack.start_worker_with(&[("ROLLCALL_EDGE", &on(edge, 1))]);
-    stack.worker_killed().await;
+    stack.wait_until_worker_killed().await;
     stack.start_worker();
     as_the_oracle(&stack, &[&file]).await;
-    stack.eventually_none("select from imports where upload_deleted_at is null").await;
+    stack.wait_until_none("select from imports where upload_deleted_at is null").await;
     // What was given up and not deleted is found once it is old.
     stack.age_stored_files();
     eventually("no upload is kept", async || stack.stored_files().is_empty().then_some(())).await;
@@ -311,8 +311,8 @@ fn roster(mark: &str) -> String {
 /// Asserts that the imports of `school` are those of these files, and ended as if without a fault; and that nothing is
 /// left over of what they needed on their way.
 async fn as_the_oracle(stack: &Stack, files: &[&String]) {
-    tables::assert_as_the_oracle(stack, stack.school(), files).await;
-    stack.nothing_is_left_over().await;
+    tables::assert_matches_oracle(stack, stack.school(), files).await;
+    stack.assert_nothing_left_over().await;
 }
 
 /// Asserts that nobody is there but the administrator.

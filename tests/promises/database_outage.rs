@@ -1,21 +1,21 @@
 //! Postgres may restart or be killed at any moment: what it had committed counts, what it had not is done again, and the
 //! API says so meanwhile.
 
-use rollcall_tests::harness::{Answer, Options, OwnServer, eventually};
+use rollcall_tests::harness::{Answer, DedicatedServer, Options, eventually};
 use rollcall_tests::rosters::mixed::mixed;
-use rollcall_tests::tables::assert_as_the_oracle;
+use rollcall_tests::tables::assert_matches_oracle;
 
 #[tokio::test]
 async fn amid_a_chunk() {
-    let postgres = OwnServer::postgres().await;
-    let stack = Options::impatient().postgres(&postgres).start().await;
+    let postgres = DedicatedServer::postgres().await;
+    let stack = Options::fast_recovery().postgres(&postgres).start().await;
     let school = stack.school().clone();
     let mut files = Vec::new();
     for dies in [false, true] {
         let lock = stack.lock_users().await;
         files.push(mixed(24, &format!("amid, dies: {dies}"), 0));
         let waiting = tokio::spawn(stack.upload("/api/import/users", files.last().unwrap()).send());
-        stack.amid_a_chunk().await;
+        stack.wait_for_blocked_chunk().await;
         if dies {
             postgres.kill().await;
         }
@@ -23,15 +23,15 @@ async fn amid_a_chunk() {
         drop(lock);
         let answer = Answer::read(waiting.await.unwrap().unwrap()).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        assert_as_the_oracle(&stack, &school, &files).await;
+        assert_matches_oracle(&stack, &school, &files).await;
     }
-    stack.nothing_is_left_over().await;
+    stack.assert_nothing_left_over().await;
 }
 
 #[tokio::test]
 async fn when_a_file_is_uploaded() {
-    let postgres = OwnServer::postgres().await;
-    let stack = Options::impatient().postgres(&postgres).start().await;
+    let postgres = DedicatedServer::postgres().await;
+    let stack = Options::fast_recovery().postgres(&postgres).start().await;
     let file = mixed(24, "again", 0);
     postgres.stop().await;
     let refused = stack.post_users(&file).await;
@@ -42,6 +42,6 @@ async fn when_a_file_is_uploaded() {
     postgres.restart().await;
     eventually("it says that it is ready", async || stack.is_ready().await.then_some(())).await;
     assert_eq!(stack.post_users(&file).await.status, 200);
-    assert_as_the_oracle(&stack, stack.school(), &[file]).await;
-    stack.nothing_is_left_over().await;
+    assert_matches_oracle(&stack, stack.school(), &[file]).await;
+    stack.assert_nothing_left_over().await;
 }

@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use rollcall_schema::edge::Edge;
-use rollcall_tests::harness::{Options, Row, eventually, result, side_by_side};
+use rollcall_tests::harness::{Options, Row, eventually, result, run_trials};
 use rollcall_tests::rosters::mixed::mixed;
-use rollcall_tests::tables::assert_as_the_oracle;
+use rollcall_tests::tables::assert_matches_oracle;
 
 /// Frozen past its lease, it finds its import finished by another when it goes on, and changes nothing more.
 #[test]
@@ -14,24 +14,24 @@ fn one_that_was_frozen_writes_nothing_more() {
     // Amid a transaction it holds locks, which the server takes from it after half a minute.
     let edges =
         [Edge::BeforeChunkCommit, Edge::AfterChunkCommit, Edge::AfterClaimCommit, Edge::AfterWakeUpAck];
-    let failed = side_by_side(edges.len(), &edges, |&edge| async move {
-        let mut stack = Options::impatient().workers(0).start().await;
+    let failed = run_trials(edges.len(), &edges, |&edge| async move {
+        let mut stack = Options::fast_recovery().workers(0).start().await;
         let files = [mixed(24, "first", 0), mixed(24, "second", 0)];
         let school = stack.school().clone();
         stack.submit(&school, &files[0]).await;
         stack.start_worker_with(&[("ROLLCALL_EDGE", &format!("{}:stop:1", edge.name()))]);
-        stack.worker_frozen(0).await;
+        stack.wait_until_worker_frozen(0).await;
         stack.start_worker();
-        assert_as_the_oracle(&stack, &school, &files[..1]).await;
+        assert_matches_oracle(&stack, &school, &files[..1]).await;
         assert_eq!(stack.attempts(&school, 1).await, 2, "another worker took over");
 
         stack.worker(1).kill();
         stack.worker(0).resume();
         // What it does next it can only do when it is through with what it was frozen at.
         stack.submit(&school, &files[1]).await;
-        assert_as_the_oracle(&stack, &school, &files).await;
+        assert_matches_oracle(&stack, &school, &files).await;
         assert_eq!(stack.attempts(&school, 1).await, 2);
-        stack.nothing_is_left_over().await;
+        stack.assert_nothing_left_over().await;
     });
     assert!(failed.is_empty(), "{failed:?}");
 }
@@ -43,7 +43,7 @@ async fn the_import_of_one_that_died_goes_on_soon() {
     const SWEEP: Duration = Duration::from_millis(500);
     /// For the processes and a busy machine; far less than anything else that would bring the import back takes.
     const SLACK: Duration = Duration::from_secs(15);
-    let mut stack = Options::impatient()
+    let mut stack = Options::fast_recovery()
         .workers(0)
         .worker_env("ROLLCALL_LEASE_SECONDS", LEASE.as_secs_f64())
         .worker_env("ROLLCALL_RELAY_SECONDS", SWEEP.as_secs_f64())
@@ -53,7 +53,7 @@ async fn the_import_of_one_that_died_goes_on_soon() {
     let school = stack.school().clone();
     stack.submit(&school, &file).await;
     stack.start_worker_with(&[("ROLLCALL_EDGE", &format!("{}:kill:2", Edge::AfterChunkCommit.name()))]);
-    stack.worker_killed().await;
+    stack.wait_until_worker_killed().await;
     let died = Instant::now();
     stack.start_worker();
     eventually("another worker goes on", async || (stack.attempts(&school, 1).await == 2).then_some(()))
@@ -66,8 +66,8 @@ async fn the_import_of_one_that_died_goes_on_soon() {
         SWEEP.as_secs_f64()
     );
     assert!(resumed < LEASE + SWEEP + SLACK, "{resumed:?}");
-    assert_as_the_oracle(&stack, &school, &[file]).await;
-    stack.nothing_is_left_over().await;
+    assert_matches_oracle(&stack, &school, &[file]).await;
+    stack.assert_nothing_left_over().await;
 }
 
 /// It is given up after the configured number of attempts, with a result that says why, and the imports of others are
@@ -75,7 +75,7 @@ async fn the_import_of_one_that_died_goes_on_soon() {
 #[tokio::test]
 async fn a_file_that_kills_its_worker_is_given_up() {
     const ATTEMPTS: usize = 3;
-    let mut stack = Options::impatient()
+    let mut stack = Options::fast_recovery()
         .workers(0)
         .worker_env("ROLLCALL_MAX_ATTEMPTS", ATTEMPTS)
         .worker_env("ROLLCALL_LEASE_SECONDS", 1)
@@ -113,7 +113,7 @@ async fn a_file_that_kills_its_worker_is_given_up() {
     assert_eq!(deaths + stack.replace_dead_workers(&[]), ATTEMPTS);
     // Each was submitted when the one before it was done.
     assert!(others.len() > 1, "others were done meanwhile");
-    assert_as_the_oracle(&stack, &other, &others).await;
+    assert_matches_oracle(&stack, &other, &others).await;
     eventually("it is among the dead letters", async || (stack.dead_letter_count().await == 1).then_some(()))
         .await;
 
@@ -121,5 +121,5 @@ async fn a_file_that_kills_its_worker_is_given_up() {
     stack.start_worker();
     let next = "username,enabled,staffmember\njane,y,y\n";
     stack.post_users_of(&school, next).await.is(200, &result(&[Row::Created]));
-    stack.nothing_is_left_over().await;
+    stack.assert_nothing_left_over().await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rollcall_tests::harness::{Options, Proxy, Stack, eventually, servers};
 use rollcall_tests::rosters::mixed::mixed;
-use rollcall_tests::tables::assert_as_the_oracle;
+use rollcall_tests::tables::assert_matches_oracle;
 
 /// Proxies in front of the run's Postgres and RabbitMQ.
 async fn proxies() -> [Proxy; 2] {
@@ -25,7 +25,7 @@ async fn rows_done(stack: &Stack) -> u64 {
 #[tokio::test]
 async fn resetting_every_connection() {
     let [postgres, rabbitmq] = proxies().await;
-    let stack = Options::impatient()
+    let stack = Options::fast_recovery()
         .worker_env("ROLLCALL_CHUNK_ROWS", 2)
         .worker_env("ROLLCALL_LANES", 1)
         .postgres_through(&postgres)
@@ -47,15 +47,15 @@ async fn resetting_every_connection() {
     })
     .await;
     assert!(seen >= 16, "it was reset again and again");
-    assert_eq!(stack.finished(&location).await.status, 200);
-    assert_as_the_oracle(&stack, stack.school(), &[file]).await;
-    stack.nothing_is_left_over().await;
+    assert_eq!(stack.wait_for_result(&location).await.status, 200);
+    assert_matches_oracle(&stack, stack.school(), &[file]).await;
+    stack.assert_nothing_left_over().await;
 }
 
 #[tokio::test]
 async fn taking_its_time() {
     let [postgres, rabbitmq] = proxies().await;
-    let stack = Options::impatient()
+    let stack = Options::fast_recovery()
         .worker_env("ROLLCALL_LEASE_SECONDS", 5)
         .postgres_through(&postgres)
         .rabbitmq_through(&rabbitmq)
@@ -68,53 +68,57 @@ async fn taking_its_time() {
     for file in &files {
         stack.submit(stack.school(), file).await;
     }
-    assert_as_the_oracle(&stack, stack.school(), &files).await;
+    assert_matches_oracle(&stack, stack.school(), &files).await;
     for place in 1..=2 {
         assert_eq!(stack.attempts(stack.school(), place).await, 1);
     }
-    stack.nothing_is_left_over().await;
+    stack.assert_nothing_left_over().await;
 }
 
 /// A worker that was cut off has lost its import to another; what it had sent arrives when nobody wants it any more.
 #[tokio::test]
 async fn cutting_a_worker_off_amid_a_chunk() {
     let [postgres, rabbitmq] = proxies().await;
-    let mut stack =
-        Options::impatient().workers(0).postgres_through(&postgres).rabbitmq_through(&rabbitmq).start().await;
+    let mut stack = Options::fast_recovery()
+        .workers(0)
+        .postgres_through(&postgres)
+        .rabbitmq_through(&rabbitmq)
+        .start()
+        .await;
     let files = [mixed(24, "cut off", 0), mixed(24, "afterwards", 0)];
     let school = stack.school().clone();
     let lock = stack.lock_users().await;
     stack.start_worker();
     stack.submit(&school, &files[0]).await;
-    stack.amid_a_chunk().await;
-    postgres.cut();
-    rabbitmq.cut();
+    stack.wait_for_blocked_chunk().await;
+    postgres.partition();
+    rabbitmq.partition();
     // Whose way does not lead through the proxies.
     let (database, broker) = (stack.test_database.url.clone(), servers().amqp_url.clone());
     stack.start_worker_with(&[("DATABASE_URL", &database), ("AMQP_URL", &broker)]);
     eventually("another takes over", async || (stack.attempts(&school, 1).await == 2).then_some(())).await;
     drop(lock);
-    postgres.mend();
-    rabbitmq.mend();
-    assert_as_the_oracle(&stack, &school, &files[..1]).await;
+    postgres.heal();
+    rabbitmq.heal();
+    assert_matches_oracle(&stack, &school, &files[..1]).await;
 
     // The one that was cut off finds its way back.
     stack.worker(1).kill();
     stack.submit(&school, &files[1]).await;
-    assert_as_the_oracle(&stack, &school, &files).await;
-    stack.nothing_is_left_over().await;
+    assert_matches_oracle(&stack, &school, &files).await;
+    stack.assert_nothing_left_over().await;
 }
 
 /// With RabbitMQ silent an upload is accepted at once, and runs when it is heard again.
 #[tokio::test]
 async fn cutting_rabbitmq_off() {
     let [_, rabbitmq] = proxies().await;
-    let stack = Options::impatient().rabbitmq_through(&rabbitmq).start().await;
+    let stack = Options::fast_recovery().rabbitmq_through(&rabbitmq).start().await;
     let file = mixed(24, "cut off", 0);
-    rabbitmq.cut();
+    rabbitmq.partition();
     let location = stack.submit(stack.school(), &file).await;
     assert_eq!(stack.get(&location).await.status, 202);
-    rabbitmq.mend();
-    assert_as_the_oracle(&stack, stack.school(), &[file]).await;
-    stack.nothing_is_left_over().await;
+    rabbitmq.heal();
+    assert_matches_oracle(&stack, stack.school(), &[file]).await;
+    stack.assert_nothing_left_over().await;
 }

@@ -2,13 +2,13 @@
 
 use rollcall_tests::harness::{Answer, Options};
 use rollcall_tests::rosters::mixed::mixed;
-use rollcall_tests::tables::assert_as_the_oracle;
+use rollcall_tests::tables::assert_matches_oracle;
 
 const IMPORTS: usize = 50;
 
 #[tokio::test]
 async fn fifty_at_once() {
-    let stack = Options::impatient()
+    let stack = Options::fast_recovery()
         .workers(2)
         // Long enough for a busy machine: a lease that ran out would be another thing.
         .worker_env("ROLLCALL_LEASE_SECONDS", 15)
@@ -29,9 +29,9 @@ async fn fifty_at_once() {
         let id = answer.json()["id"].as_str().unwrap().to_owned();
         files.insert(id, file);
     }
-    let line = stack.line(&school).await;
+    let line = stack.imports_in_order(&school).await;
     let files: Vec<&String> = line.iter().map(|id| &files[id]).collect();
-    assert_as_the_oracle(&stack, &school, &files).await;
+    assert_matches_oracle(&stack, &school, &files).await;
 
     let overlapping = "select one.place, other.place as next
                          from imports one join imports other on other.place = one.place + 1
@@ -39,5 +39,5 @@ async fn fifty_at_once() {
     assert_eq!(stack.rows(overlapping).await, Vec::<serde_json::Value>::new());
     let holders = stack.rows("select distinct lease_holder from imports").await.len();
     println!("{IMPORTS} imports were worked on by {holders} workers");
-    stack.nothing_is_left_over().await;
+    stack.assert_nothing_left_over().await;
 }

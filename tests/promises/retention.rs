@@ -61,5 +61,5 @@ async fn what_broke_off_or_belongs_to_no_import_is_swept() {
     assert!(waiting.exists() && fresh_half.exists() && fresh.exists());
 
     stack.execute("update imports set not_before = now()").await;
-    stack.finished(&job).await.is(200, &result(&[Row::Created]));
+    stack.wait_for_result(&job).await.is(200, &result(&[Row::Created]));
 }

@@ -38,7 +38,7 @@ async fn who_has_seen_no_byte_is_told_where_to_ask() {
 
     stack.start_worker();
     stack.start_api().await;
-    stack.finished(&job).await.is(200, &result(&[Row::Created]));
+    stack.wait_for_result(&job).await.is(200, &result(&[Row::Created]));
 }
 
 #[tokio::test]

@@ -483,7 +483,7 @@ async fn what_is_larger_than_the_tenants_limit_is_answered_413() {
         let form = format!("file=@{}", file.display());
         for extra in [&[][..], &["-H", "Expect:"], &["-H", "Expect:", "-H", "Transfer-Encoding: chunked"]] {
             let curled = curl(["-X", "POST", "-F", &form, &url].iter().chain(extra)).await;
-            assert_eq!((curled.exit, curled.status), (0, 413), "{size} {extra:?}: {}", curled.complaint);
+            assert_eq!((curled.exit, curled.status), (0, 413), "{size} {extra:?}: {}", curled.error);
             assert!(
                 curled.body.starts_with(r#"{"success":false,"summary":"The file is larger than 100 KiB"#)
             );

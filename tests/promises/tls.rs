@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rollcall_tests::harness::{ADMINISTRATOR, PASSWORD};
-use rollcall_tests::harness::{Curled, Options, RawConnection, Row, Stack, basic, curl, eventually, result};
+use rollcall_tests::harness::{
+    CurlOutput, Options, RawConnection, Row, Stack, basic, curl, eventually, result,
+};
 
 /// Writes a new certificate for `localhost` and its key, as `certbot` would: each in one move.
 fn certify(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
@@ -22,7 +24,7 @@ fn certify(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
 }
 
 /// Asks for the jobs, trusting the certificate in this file alone.
-async fn ask(stack: &Stack, certificate: &Path) -> Curled {
+async fn ask(stack: &Stack, certificate: &Path) -> CurlOutput {
     let authorization = format!("Authorization: {}", basic(ADMINISTRATOR, PASSWORD));
     let url = format!("{}/api/import/jobs", stack.url);
     curl(["--cacert", certificate.to_str().unwrap(), "-H", &authorization, &url]).await
@@ -49,11 +51,11 @@ async fn a_school_imports_over_tls_and_a_renewed_certificate_needs_no_restart() 
         let option = format!("--tlsv{version}");
         let arguments = ["--tls-max", version, &option, "--ciphers", "DEFAULT@SECLEVEL=0"];
         let curled = curl(arguments.into_iter().chain(trusting)).await;
-        assert_eq!(curled.status, status, "{version}: {}", curled.complaint);
+        assert_eq!(curled.status, status, "{version}: {}", curled.error);
     }
     // Who does not know the certificate is right not to talk.
     let stranger = curl(["-F", &form, &url]).await;
-    assert_eq!((stranger.exit, stranger.status), (60, 0), "{}", stranger.complaint);
+    assert_eq!((stranger.exit, stranger.status), (60, 0), "{}", stranger.error);
 
     // Half of a renewal: the good one stays in use.
     std::fs::write(&key, "not a key").unwrap();

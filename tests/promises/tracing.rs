@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rollcall_tests::harness::{Options, PASSWORD, ReceivedSpan, Receiver};
+use rollcall_tests::harness::{Options, OtlpCollector, PASSWORD, ReceivedSpan};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
@@ -27,9 +27,9 @@ fn ancestry<'a>(spans: &'a HashMap<String, ReceivedSpan>, span: &'a ReceivedSpan
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_the_caller_through_the_queue_to_every_chunk() {
-    let mut receiver = Receiver::start().await;
+    let mut collector = OtlpCollector::start().await;
     let stack = Options::default()
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint)
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
         .env("OTEL_BSP_SCHEDULE_DELAY", 100)
         .worker_env("ROLLCALL_CHUNK_ROWS", 2)
         .start()
@@ -51,7 +51,7 @@ async fn from_the_caller_through_the_queue_to_every_chunk() {
     let ours = |span: &ReceivedSpan| hex(&span.span.trace_id) == TRACE;
     let chunks_of =
         |spans: &[ReceivedSpan]| spans.iter().filter(|span| ours(span) && span.span.name == "chunk").count();
-    let spans = receiver
+    let spans = collector
         .wait_for(|spans| {
             let named = |name: &str| spans.iter().any(|span| ours(span) && span.span.name.starts_with(name));
             let hashed = spans.iter().any(|span| span.span.name.ends_with(".passwords"));

@@ -4,14 +4,14 @@ use rollcall_schema::telemetry::TraceContext;
 use rollcall_schema::wake_up::{Lane, WakeUp};
 use rollcall_tests::harness::{Options, Stack, Tenant};
 use rollcall_tests::rosters::mixed::mixed;
-use rollcall_tests::tables::assert_as_the_oracle;
+use rollcall_tests::tables::assert_matches_oracle;
 
 /// Imports of each tenant.
 const IMPORTS: usize = 3;
 
 #[tokio::test]
 async fn twice_in_the_wrong_order_and_long_afterwards() {
-    let mut stack = Options::impatient().workers(0).start().await;
+    let mut stack = Options::fast_recovery().workers(0).start().await;
     let mut tenants = vec![stack.school().clone()];
     for name in ["second", "third"] {
         tenants.push(stack.add_tenant(name).await);
@@ -36,10 +36,10 @@ async fn twice_in_the_wrong_order_and_long_afterwards() {
     let lock = stack.lock_users().await;
     let next = mixed(24, "the next", 0);
     stack.submit(&tenants[0], &next).await;
-    stack.amid_a_chunk().await;
+    stack.wait_for_blocked_chunk().await;
     publish_backwards(&stack, &tenants).await;
     drop(lock);
-    assert_as_the_oracle(&stack, &tenants[0], &[&files[..], &[next]].concat()).await;
+    assert_matches_oracle(&stack, &tenants[0], &[&files[..], &[next]].concat()).await;
     assert_eq!(stack.attempts(&tenants[0], IMPORTS + 1).await, 1);
     each_is_done_once(&stack, &tenants[1..], &files).await;
 }
@@ -48,7 +48,7 @@ async fn twice_in_the_wrong_order_and_long_afterwards() {
 async fn publish_backwards(stack: &Stack, tenants: &[Tenant]) {
     let broker = stack.broker();
     for tenant in tenants {
-        let mut imports = stack.line(tenant).await;
+        let mut imports = stack.imports_in_order(tenant).await;
         imports.reverse();
         for import in imports {
             let wake_up =
@@ -62,9 +62,9 @@ async fn publish_backwards(stack: &Stack, tenants: &[Tenant]) {
 
 async fn each_is_done_once(stack: &Stack, tenants: &[Tenant], files: &[String]) {
     for tenant in tenants {
-        assert_as_the_oracle(stack, tenant, files).await;
+        assert_matches_oracle(stack, tenant, files).await;
     }
-    stack.nothing_is_left_over().await;
+    stack.assert_nothing_left_over().await;
     for tenant in tenants {
         for place in 1..=files.len() {
             assert_eq!(stack.attempts(tenant, place).await, 1);

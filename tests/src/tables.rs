@@ -28,13 +28,13 @@ pub fn add_administrator(tenant: &mut oracle::Tenant) {
 /// Asserts that a tenant's imports are those of these files of users, in the order of its line, that each has ended or will
 /// have within a minute, and that results, counters and tables are as if they had come one after another and nothing
 /// ever broke.
-pub async fn assert_as_the_oracle(stack: &Stack, tenant: &Tenant, files: &[impl AsRef<str>]) {
+pub async fn assert_matches_oracle(stack: &Stack, tenant: &Tenant, files: &[impl AsRef<str>]) {
     let mut theirs = oracle::Tenant::new(oracle::PasswordPolicy::WhenChanged);
     add_administrator(&mut theirs);
-    let imports = stack.line(tenant).await;
+    let imports = stack.imports_in_order(tenant).await;
     assert_eq!(imports.len(), files.len(), "each accepted file is one import");
     for (import, file) in imports.iter().zip(files) {
-        let answer = stack.finished(&format!("/api/import/jobs/{import}")).await;
+        let answer = stack.wait_for_result(&format!("/api/import/jobs/{import}")).await;
         let expected = theirs.apply(oracle::Endpoint::Users, file.as_ref().as_bytes(), None);
         let agrees = expected.agrees_with(answer.status, &answer.body);
         assert!(agrees, "the service: {}\nthe oracle: {}", answer.text(), expected.body);

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use rollcall_tests::harness::{ADMINISTRATOR, Curled, PASSWORD, Stack, curl, rss_kib};
+use rollcall_tests::harness::{ADMINISTRATOR, CurlOutput, PASSWORD, Stack, curl, rss_kib};
 use rollcall_tests::rosters::large::{RosterOptions, Share, write_roster};
 
 /// What the API may take at its peak, in MiB.
@@ -99,12 +99,12 @@ impl Report<'_> {
         );
         if !right {
             let start: String = answer.body.chars().take(300).collect();
-            eprintln!("{} rows: status {}, {start} {}", self.rows, answer.status, answer.complaint);
+            eprintln!("{} rows: status {}, {start} {}", self.rows, answer.status, answer.error);
         }
         right && api <= API_LIMIT && worker <= WORKER_LIMIT
     }
 
-    async fn post(&self, file: &Path) -> Curled {
+    async fn post(&self, file: &Path) -> CurlOutput {
         curl([
             "--user".to_owned(),
             format!("{ADMINISTRATOR}:{PASSWORD}"),

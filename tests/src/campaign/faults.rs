@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{OwnServer, Stack};
+use crate::harness::{DedicatedServer, Stack};
 use crate::rosters::dice::Dice;
 
 /// Workers that there are, but for those that are dead just now.
@@ -51,14 +51,14 @@ pub struct Faults {
 }
 
 struct ServerFaults {
-    server: OwnServer,
+    server: DedicatedServer,
     dice: Dice,
     struck: Vec<ServerFault>,
 }
 
 impl Faults {
     /// Nothing is broken yet.
-    pub fn new(seed: u64, postgres: OwnServer, rabbitmq: OwnServer) -> Self {
+    pub fn new(seed: u64, postgres: DedicatedServer, rabbitmq: DedicatedServer) -> Self {
         let of = |server, place| ServerFaults { server, dice: dice(seed, place), struck: Vec::new() };
         Self { dice: dice(seed, 0), postgres: of(postgres, 1), rabbitmq: of(rabbitmq, 2), struck: Vec::new() }
     }
@@ -73,7 +73,7 @@ impl Faults {
                 let (worker, pause) = (self.dice.below(WORKERS), up_to(&mut self.dice, 3000));
                 strike_process(fault, stack, worker, pause).await;
                 tokio::time::sleep(up_to(&mut self.dice, 500)).await;
-                stack.assert_nobody_ended_by_itself();
+                stack.assert_no_process_exited();
             }
         };
         tokio::join!(processes, self.postgres.strike(), self.rabbitmq.strike());

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use sha2::{Digest as _, Sha256};
 
-use crate::harness::{Options, OwnServer, Stack, Tenant};
+use crate::harness::{DedicatedServer, Options, Stack, Tenant};
 use crate::rosters::dice::Dice;
-use crate::tables::assert_as_the_oracle;
+use crate::tables::assert_matches_oracle;
 use faults::Faults;
 use school::{School, Sent};
 
@@ -53,8 +53,8 @@ pub async fn round(plan: Plan) {
     let _repeat = Repeat(plan);
     let begun = Instant::now();
     println!("seed {}: {} imports of {} tenants", plan.seed, plan.tenants * plan.files, plan.tenants);
-    let (postgres, rabbitmq) = tokio::join!(OwnServer::postgres(), OwnServer::rabbitmq());
-    let mut stack = Options::impatient()
+    let (postgres, rabbitmq) = tokio::join!(DedicatedServer::postgres(), DedicatedServer::rabbitmq());
+    let mut stack = Options::fast_recovery()
         // An import that is given up is a result, too, but not the oracle's.
         .worker_env("ROLLCALL_MAX_ATTEMPTS", 1000)
         .postgres(&postgres)
@@ -84,7 +84,7 @@ pub async fn round(plan: Plan) {
     for (school, sent) in schools.iter().zip(&sent) {
         imports += judge(&stack, school.tenant(), sent).await;
     }
-    stack.nothing_is_left_over().await;
+    stack.assert_nothing_left_over().await;
     println!("{imports} imports ended as they should, {:.0} s in all", begun.elapsed().as_secs_f64());
 }
 
@@ -130,7 +130,7 @@ async fn judge(stack: &Stack, tenant: &Tenant, sent: &[Sent]) -> usize {
             assert_eq!(known, Some(&id.as_str()), "what was accepted is that import, of {}", tenant.name);
         }
     }
-    assert_as_the_oracle(stack, tenant, &files).await;
+    assert_matches_oracle(stack, tenant, &files).await;
     files.len()
 }
 

@@ -11,7 +11,7 @@ impl Stack {
     /// no transaction, no password under seal, no message, no half upload and none without an import.
     ///
     /// The workers' janitors must have been told to look often: see `ROLLCALL_CLEANING_SECONDS`.
-    pub async fn nothing_is_left_over(&self) {
+    pub async fn assert_nothing_left_over(&self) {
         for query in [
             "select id, state, attempt, failures, lease_holder, lease_until, woken_at from imports where state <> 'finished'",
             "select username from users where password_sealed is not null",
@@ -20,15 +20,15 @@ impl Stack {
             "select pid, locktype, mode from pg_locks where locktype = 'advisory'
                 and database = (select oid from pg_database where datname = current_database())",
         ] {
-            self.eventually_none(query).await;
+            self.wait_until_none(query).await;
         }
-        self.queues_are_empty().await;
+        self.wait_until_queues_empty().await;
         self.age_stored_files();
-        self.uploads_are_those_of_imports().await;
+        self.wait_until_uploads_match_imports().await;
     }
 
     /// Waits until a query yields nothing.
-    pub async fn eventually_none(&self, query: &str) {
+    pub async fn wait_until_none(&self, query: &str) {
         eventually(&format!("there is none left of: {query}"), async || {
             self.rows(query).await.is_empty().then_some(())
         })
@@ -46,7 +46,7 @@ impl Stack {
         }
     }
 
-    async fn uploads_are_those_of_imports(&self) {
+    async fn wait_until_uploads_match_imports(&self) {
         eventually("only imports have uploads", async || {
             let imports = self.rows("select id from imports where upload_deleted_at is null").await;
             let imports: Vec<&str> = imports.iter().filter_map(|import| import["id"].as_str()).collect();

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::faults::proxy::Proxy;
 use super::processes::binary::free_port;
 use super::servers::database::TestDatabase;
-use super::servers::own::OwnServer;
+use super::servers::dedicated::DedicatedServer;
 use super::servers::shared::servers;
 use super::stack::{KEY, Stack};
 
@@ -47,7 +47,7 @@ impl Default for Options {
 #[expect(clippy::needless_pass_by_value, reason = "numbers and texts are given alike")]
 impl Options {
     /// One that loses little time over a death, keeps nothing that nobody needs, and whose rosters have several chunks.
-    pub fn impatient() -> Self {
+    pub fn fast_recovery() -> Self {
         Self::default()
             .worker_env("ROLLCALL_CHUNK_ROWS", 8)
             .worker_env("ROLLCALL_LANES", 2)
@@ -76,14 +76,14 @@ impl Options {
 
     /// On this Postgres instead of the run's.
     #[must_use]
-    pub fn postgres(mut self, server: &OwnServer) -> Self {
+    pub fn postgres(mut self, server: &DedicatedServer) -> Self {
         self.postgres = Some(server.url().to_owned());
         self
     }
 
     /// On this RabbitMQ instead of the run's.
     #[must_use]
-    pub fn rabbitmq(mut self, server: &OwnServer) -> Self {
+    pub fn rabbitmq(mut self, server: &DedicatedServer) -> Self {
         self.rabbitmq = Some(server.url().to_owned());
         self
     }

@@ -23,7 +23,7 @@ pub struct ReceivedSpan {
 }
 
 /// A running collector.
-pub struct Receiver {
+pub struct OtlpCollector {
     /// What `OTEL_EXPORTER_OTLP_ENDPOINT` is to be.
     pub endpoint: String,
     kept: Kept,
@@ -33,13 +33,13 @@ pub struct Receiver {
 
 type Kept = Arc<Mutex<Vec<ReceivedSpan>>>;
 
-struct Collector {
+struct Service {
     kept: Kept,
     changed: watch::Sender<()>,
 }
 
 #[tonic::async_trait]
-impl TraceService for Collector {
+impl TraceService for Service {
     async fn export(
         &self,
         request: tonic::Request<ExportTraceServiceRequest>,
@@ -61,14 +61,14 @@ impl TraceService for Collector {
     }
 }
 
-impl Receiver {
+impl OtlpCollector {
     /// Starts one.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port can be had");
         let endpoint = format!("http://{}", listener.local_addr().expect("it is bound"));
         let kept = Kept::default();
         let (sender, changed) = watch::channel(());
-        let service = TraceServiceServer::new(Collector { kept: Arc::clone(&kept), changed: sender });
+        let service = TraceServiceServer::new(Service { kept: Arc::clone(&kept), changed: sender });
         let server = tokio::spawn(async move {
             let incoming = TcpListenerStream::new(listener);
             let _ =
@@ -99,7 +99,7 @@ impl Receiver {
     }
 }
 
-impl Drop for Receiver {
+impl Drop for OtlpCollector {
     fn drop(&mut self) {
         self.server.abort();
     }

@@ -31,7 +31,7 @@ impl Stack {
     }
 
     /// Waits until no queue holds a message.
-    pub async fn queues_are_empty(&self) {
+    pub async fn wait_until_queues_empty(&self) {
         let broker = self.broker();
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         for queue in [broker.queue(Lane::Small), broker.queue(Lane::Bulk), broker.passwords()] {

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::thread;
 
 /// Makes each trial on a thread and a runtime of its own, so many `at_once`, and returns those that panicked.
-pub fn side_by_side<T, Trial>(at_once: usize, trials: &[T], make: impl Fn(&T) -> Trial + Sync) -> Vec<T>
+pub fn run_trials<T, Trial>(at_once: usize, trials: &[T], make: impl Fn(&T) -> Trial + Sync) -> Vec<T>
 where
     T: Sync + Send + Clone,
     Trial: Future<Output = ()>,

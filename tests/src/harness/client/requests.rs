@@ -67,7 +67,7 @@ impl Stack {
     }
 
     /// Waits for the result of an import, for a minute at most.
-    pub async fn finished(&self, location: &str) -> Answer {
+    pub async fn wait_for_result(&self, location: &str) -> Answer {
         self.send(self.request(reqwest::Method::GET, location).header("prefer", "wait=60")).await
     }
 }

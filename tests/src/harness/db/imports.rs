@@ -4,7 +4,7 @@ use crate::harness::stack::{Stack, Tenant};
 
 impl Stack {
     /// A tenant's imports in the order of its line: their ids.
-    pub async fn line(&self, tenant: &Tenant) -> Vec<String> {
+    pub async fn imports_in_order(&self, tenant: &Tenant) -> Vec<String> {
         let imports = self
             .rows(&format!("select id from imports where tenant_id = '{}' order by place", tenant.id))
             .await;

@@ -9,32 +9,32 @@ use crate::harness::processes::binary::binary_path;
 use crate::harness::stack::Stack;
 
 /// The variable that arms an edge.
-const EDGE: &[u8] = b"ROLLCALL_EDGE";
+const CRASH_POINT_VARIABLE: &[u8] = b"ROLLCALL_EDGE";
 
 /// Whether the service's processes were built so that they can be killed on edges.
-pub fn can_be_killed_on_edges() -> bool {
+pub fn has_crash_points() -> bool {
     ["rollcall-api", "rollcall-worker"].iter().all(|name| {
         let binary = std::fs::read(binary_path(name)).expect("a binary can be read");
-        binary.windows(EDGE.len()).any(|bytes| bytes == EDGE)
+        binary.windows(CRASH_POINT_VARIABLE.len()).any(|bytes| bytes == CRASH_POINT_VARIABLE)
     })
 }
 
 impl Stack {
     /// Waits until the API has killed itself, as it was told to.
-    pub async fn api_killed(&mut self) {
+    pub async fn wait_until_api_killed(&mut self) {
         let api = self.api.as_mut().expect("the API runs");
         killed("the API", api).await;
         self.api = None;
     }
 
     /// Waits until the worker that was started last has killed itself, as it was told to.
-    pub async fn worker_killed(&mut self) {
+    pub async fn wait_until_worker_killed(&mut self) {
         let mut worker = self.workers.pop().expect("a worker runs");
         killed("the worker", &mut worker).await;
     }
 
     /// Waits until a worker is frozen.
-    pub async fn worker_frozen(&mut self, number: usize) {
+    pub async fn wait_until_worker_frozen(&mut self, number: usize) {
         let id = self.workers[number].id();
         eventually("the worker is frozen", async || is_frozen(id).then_some(())).await;
     }

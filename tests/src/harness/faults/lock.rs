@@ -24,7 +24,7 @@ impl Stack {
     }
 
     /// Waits until a chunk waits amid its transaction for [`Stack::lock_users`].
-    pub async fn amid_a_chunk(&self) {
+    pub async fn wait_for_blocked_chunk(&self) {
         // Storing hashes waits for the lock, too.
         let waiting = "select from pg_stat_activity
                         where datname = current_database() and wait_event_type = 'Lock'

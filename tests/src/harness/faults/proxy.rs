@@ -15,7 +15,7 @@ enum Network {
     /// Everything arrives, this long after it was sent.
     Up(Duration),
     /// Nothing arrives, and nobody is told. What was sent arrives once the network is up again.
-    Cut,
+    Partitioned,
 }
 
 /// A TCP proxy in front of a server on 127.0.0.1. Gone with the runtime that it was started on.
@@ -53,8 +53,8 @@ impl Proxy {
     }
 
     /// From now on nothing arrives, in either direction, and no connection ends.
-    pub fn cut(&self) {
-        self.network.send_replace(Network::Cut);
+    pub fn partition(&self) {
+        self.network.send_replace(Network::Partitioned);
     }
 
     /// From now on everything takes this long.
@@ -63,7 +63,7 @@ impl Proxy {
     }
 
     /// The network is as it should be, and what was held up arrives.
-    pub fn mend(&self) {
+    pub fn heal(&self) {
         self.delay(Duration::ZERO);
     }
 
@@ -105,7 +105,8 @@ async fn pump(
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let length = from.read(&mut buffer).await?;
-        let now = *network.wait_for(|network| *network != Network::Cut).await.map_err(io::Error::other)?;
+        let now =
+            *network.wait_for(|network| *network != Network::Partitioned).await.map_err(io::Error::other)?;
         if let Network::Up(delay) = now {
             tokio::time::sleep(delay).await;
         }

@@ -140,7 +140,7 @@ impl Stack {
     }
 
     /// Asserts that no process has ended that was not told to.
-    pub fn assert_nobody_ended_by_itself(&mut self) {
+    pub fn assert_no_process_exited(&mut self) {
         let ended = self.workers.iter_mut().chain(&mut self.api).find_map(Process::ended);
         assert!(ended.is_none(), "a process ended by itself: {ended:?}");
     }

@@ -1,5 +1,5 @@
 //! Postgres and RabbitMQ, and the databases on them.
 
 pub mod database;
-pub mod own;
+pub mod dedicated;
 pub mod shared;

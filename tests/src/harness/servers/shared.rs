@@ -41,8 +41,8 @@ pub fn servers() -> &'static Servers {
 }
 
 fn start(durability: fn(Postgres) -> Postgres) -> Servers {
-    remove_left_behind();
-    let (folder, lock) = state_folder();
+    remove_leftover_folders();
+    let (folder, lock) = server_folder();
     let rabbit_folder = folder.join("rabbitmq");
     // Both at once: RabbitMQ takes seconds.
     let rabbit = std::thread::spawn(move || RabbitMq::at(rabbit_folder).start());
@@ -66,7 +66,7 @@ fn start(durability: fn(Postgres) -> Postgres) -> Servers {
 const PREFIX: &str = "rollcall-tests-";
 
 /// Removes the folders of earlier runs: nothing runs when a process ends that could remove its own.
-fn remove_left_behind() {
+fn remove_leftover_folders() {
     let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
     let old = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
     for folder in old.map(|entry| entry.path()) {
@@ -79,7 +79,7 @@ fn remove_left_behind() {
 
 /// A folder for servers of this run, in the system's place for temporary files: Postgres runs as another user, who must
 /// be able to get there.
-pub fn state_folder() -> (PathBuf, FolderLock) {
+pub fn server_folder() -> (PathBuf, FolderLock) {
     let folder =
         tempfile::Builder::new().prefix(PREFIX).tempdir().expect("a temporary folder can be made").keep();
     let traversable = std::os::unix::fs::PermissionsExt::from_mode(0o755);

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_servers::{Error, FolderLock, Postgres, RabbitMq, Server};
 
-use super::shared::state_folder;
+use super::shared::server_folder;
 
 /// A Postgres or a RabbitMQ that nobody else uses. Gone with the last of its clones.
 #[derive(Debug, Clone)]
-pub struct OwnServer {
+pub struct DedicatedServer {
     url: String,
     port: u16,
     owned: Arc<Owned>,
@@ -31,7 +31,7 @@ impl Drop for Owned {
     }
 }
 
-impl OwnServer {
+impl DedicatedServer {
     /// Starts a Postgres that keeps what it committed when it is killed.
     pub async fn postgres() -> Self {
         Self::start(|folder| {
@@ -60,7 +60,7 @@ impl OwnServer {
 
     async fn start(start: impl FnOnce(PathBuf) -> Result<Server, Error> + Send + 'static) -> Self {
         let started = tokio::task::spawn_blocking(move || {
-            let (folder, lock) = state_folder();
+            let (folder, lock) = server_folder();
             let server = start(folder.join("server")).expect("a private server starts");
             (server, folder, lock)
         });
