@@ -3,7 +3,7 @@
 use rollcall_tests::harness::Options;
 
 #[tokio::test]
-async fn one_whose_upload_is_gone_is_given_up_and_the_next_one_runs() {
+async fn missing_upload_abandons_the_import_and_the_next_one_runs() {
     let mut stack = Options::default()
         .workers(0)
         .worker_env("ROLLCALL_MAX_ATTEMPTS", 2)
@@ -29,7 +29,7 @@ async fn one_whose_upload_is_gone_is_given_up_and_the_next_one_runs() {
 }
 
 #[tokio::test]
-async fn one_whose_upload_is_damaged_is_given_up_at_once() {
+async fn damaged_upload_abandons_the_import_at_once() {
     let mut stack = Options::default().workers(0).start().await;
     let file = "username,enabled,staffmember\njane,y,y\n";
     let location = stack.submit(stack.school(), file).await;

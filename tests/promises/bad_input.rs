@@ -43,7 +43,7 @@ fn says(answer: &Answer, status: u16, texts: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_form_that_breaks_off_or_never_comes_to_its_file_is_refused() {
+async fn truncated_and_endless_forms_are_refused() {
     let stack = Stack::new().await;
     goes_on(&stack).await;
     let (imports_before, stored) = (imports(&stack).await, stack.stored_files().len());
@@ -130,7 +130,7 @@ fn strange_files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_roster_is_refused_and_the_mend_named() {
+async fn files_that_are_no_roster_are_refused_with_advice() {
     let stack = Stack::new().await;
     for (what, file, texts) in strange_files() {
         let answer = stack.post_users(&file).await;
@@ -142,7 +142,7 @@ async fn a_file_that_is_no_roster_is_refused_and_the_mend_named() {
 }
 
 #[tokio::test]
-async fn a_strange_row_costs_that_row_and_never_the_file() {
+async fn malformed_row_fails_alone() {
     let stack = Stack::new().await;
     let header = "username,enabled,staffmember,givenname\n";
     let long = Row::Failed("Row is longer than 1 MiB. ");
@@ -176,7 +176,7 @@ async fn a_strange_row_costs_that_row_and_never_the_file() {
 }
 
 #[tokio::test]
-async fn an_upload_that_stalls_is_given_up() {
+async fn stalled_upload_times_out() {
     let stack = Options::default().api_env("ROLLCALL_UPLOAD_IDLE_SECONDS", 1).start().await;
     for sent in
         [String::new(), PART.to_owned(), format!("{PART}{GOOD}"), format!("{PART}{}", "x".repeat(3_000_000))]
@@ -204,7 +204,7 @@ async fn an_upload_that_stalls_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_answered_or_cut_off() {
+async fn invalid_http_is_rejected() {
     let stack = Stack::new().await;
     let authorization = basic(ADMINISTRATOR, PASSWORD);
     let long = "x".repeat(1_000_000);
@@ -242,7 +242,7 @@ async fn what_is_no_http_is_answered_or_cut_off() {
 }
 
 #[tokio::test]
-async fn a_length_that_lies_does_no_harm() {
+async fn wrong_content_length_does_no_harm() {
     let stack = Options::default().api_env("ROLLCALL_UPLOAD_IDLE_SECONDS", 1).start().await;
     let (content_type, body) = multipart("", GOOD.as_bytes());
     let head = upload_head(USERS, &content_type);
@@ -275,7 +275,7 @@ async fn a_length_that_lies_does_no_harm() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_while_it_sends_leaves_nothing_behind() {
+async fn aborted_upload_leaves_nothing_behind() {
     let stack = Stack::new().await;
     goes_on(&stack).await;
     let stored = stack.stored_files().len();
@@ -297,7 +297,7 @@ async fn a_client_that_goes_away_while_it_sends_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn many_bad_rows_are_told_one_by_one_in_bounded_memory() {
+async fn many_failed_rows_are_listed_in_bounded_memory() {
     let stack = Stack::new().await;
     let mut file = b"username,enabled,staffmember,emailaddress\n".to_vec();
     let rows = 60_000;

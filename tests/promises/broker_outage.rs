@@ -11,7 +11,7 @@ use rollcall_tests::rosters::mixed::mixed;
 use rollcall_tests::tables::assert_matches_oracle;
 
 #[tokio::test]
-async fn when_a_file_is_uploaded() {
+async fn uploads_are_accepted_during_an_outage() {
     let rabbitmq = DedicatedServer::rabbitmq().await;
     let stack = Options::fast_recovery().rabbitmq(&rabbitmq).start().await;
     let files = [mixed(24, "waited for", 0), mixed(24, "asked for", 0), mixed(24, "afterwards", 0)];
@@ -35,7 +35,7 @@ async fn when_a_file_is_uploaded() {
 }
 
 #[tokio::test]
-async fn amid_an_import() {
+async fn running_import_finishes_without_rabbitmq() {
     let rabbitmq = DedicatedServer::rabbitmq().await;
     let stack = Options::fast_recovery().rabbitmq(&rabbitmq).start().await;
     let school = stack.school().clone();
@@ -65,7 +65,7 @@ async fn amid_an_import() {
 }
 
 #[tokio::test]
-async fn when_its_queues_are_deleted() {
+async fn deleted_queues_lose_no_import() {
     let mut stack = Options::fast_recovery().workers(0).start().await;
     let files = [mixed(24, "queued", 0), mixed(24, "under its consumers", 0)];
     let school = stack.school().clone();
@@ -89,7 +89,7 @@ async fn delete_queues(stack: &Stack) {
 
 /// An import that takes several times as long as a delivery may go unacknowledged is executed once.
 #[tokio::test]
-async fn however_soon_it_takes_back_what_is_not_acknowledged() {
+async fn import_outlives_the_consumer_timeout() {
     let rabbitmq = DedicatedServer::rabbitmq_with_consumer_timeout(1).await;
     let stack = Options::fast_recovery().rabbitmq(&rabbitmq).start().await;
     let file = mixed(24, "long", 0);
@@ -98,7 +98,7 @@ async fn however_soon_it_takes_back_what_is_not_acknowledged() {
     stack.submit(&school, &file).await;
     stack.wait_for_blocked_chunk().await;
     for _ in 0..3 {
-        a_delivery_is_taken_back(&stack).await;
+        wait_for_consumer_timeout(&stack).await;
     }
     drop(lock);
     assert_matches_oracle(&stack, &school, &[file]).await;
@@ -107,7 +107,7 @@ async fn however_soon_it_takes_back_what_is_not_acknowledged() {
 }
 
 /// Takes a message, does not acknowledge it, and waits until the broker loses patience.
-async fn a_delivery_is_taken_back(stack: &Stack) {
+async fn wait_for_consumer_timeout(stack: &Stack) {
     let channel = stack.broker().channel().await.unwrap();
     let exclusive = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
     let queue = channel.queue_declare("".into(), exclusive, FieldTable::default()).await.unwrap();

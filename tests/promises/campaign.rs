@@ -6,6 +6,6 @@ use std::time::Duration;
 use rollcall_tests::campaign::{Plan, round};
 
 #[tokio::test]
-async fn leaves_what_a_quiet_day_would_have() {
+async fn random_faults_change_no_result() {
     round(Plan { seed: 1, tenants: 12, files: 6, pause: Duration::from_secs(8) }).await;
 }

@@ -50,7 +50,7 @@ async fn rows_done(stack: &Stack, job: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn one_that_waits_never_begins() {
+async fn queued_import_never_starts() {
     let mut stack = Options::default().workers(0).start().await;
     let waiting = stack.upload(USERS, FILE);
     let (answer, job) = tokio::join!(stack.send(waiting), async {
@@ -84,7 +84,7 @@ async fn submit_and_finish(stack: &Stack) -> String {
 }
 
 #[tokio::test]
-async fn one_that_runs_stops_within_a_chunk_and_goes_on_when_it_is_retried() {
+async fn running_import_stops_within_a_chunk_and_resumes_when_retried() {
     let stack = Options::default()
         .worker_env("ROLLCALL_CHUNK_ROWS", 10)
         .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
@@ -120,7 +120,7 @@ async fn one_that_runs_stops_within_a_chunk_and_goes_on_when_it_is_retried() {
 }
 
 #[tokio::test]
-async fn a_chunk_that_is_being_merged_meanwhile_is_not_committed() {
+async fn chunk_in_progress_is_not_committed() {
     // A lease so long that no heartbeat comes in time: what tells the worker is its fence.
     let mut stack = Options::default()
         .worker_env("ROLLCALL_SMALL_LANE", 1)
@@ -158,7 +158,7 @@ async fn a_chunk_that_is_being_merged_meanwhile_is_not_committed() {
 }
 
 #[tokio::test]
-async fn only_its_own_tenants_administrator_cancels_it() {
+async fn only_the_tenants_administrator_may_cancel() {
     let stack = Options::default().workers(0).start().await;
     stack.add_tenant("other").await;
     let accepted = stack
@@ -175,7 +175,7 @@ async fn only_its_own_tenants_administrator_cancels_it() {
 }
 
 #[tokio::test]
-async fn one_that_was_given_up_is_among_the_dead_letters_and_runs_again_when_its_trouble_is_over() {
+async fn abandoned_import_is_dead_lettered_and_can_be_retried() {
     let mut stack = Options::default()
         .workers(0)
         .worker_env("ROLLCALL_MAX_ATTEMPTS", 2)

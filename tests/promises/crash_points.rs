@@ -93,7 +93,7 @@ fn victims(edge: Edge) -> &'static [Victim] {
 }
 
 #[test]
-fn and_the_outcome_is_that_of_a_clean_run() {
+fn crash_at_any_point_changes_no_result() {
     assert!(has_crash_points(), "the service was built without edges: build it as tests/run does");
     let begun = Instant::now();
     let killings: Vec<(Edge, Victim)> = Edge::ALL

@@ -26,7 +26,7 @@ fn utf_16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn the_encoding_is_declared_marked_or_found() {
+async fn encoding_is_declared_marked_or_detected() {
     let stack = Stack::new().await;
     let text = |name: &str| format!("username,givenname,enabled,staffmember\n{name},Zoé,y,y\n");
     let latin =
@@ -84,7 +84,7 @@ async fn the_encoding_is_declared_marked_or_found() {
 }
 
 #[tokio::test]
-async fn the_delimiter_is_what_the_header_line_holds_most_of() {
+async fn delimiter_is_the_most_frequent_in_the_header() {
     let stack = Stack::new().await;
     let cases: [(&str, &str, &str); 9] = [
         ("username,givenname,enabled,staffmember\nu0,a;b;c;d;e,y,y\n", "comma", "a;b;c;d;e"),
@@ -115,7 +115,7 @@ async fn the_delimiter_is_what_the_header_line_holds_most_of() {
 }
 
 #[tokio::test]
-async fn lines_end_as_any_system_ends_them() {
+async fn every_line_ending_is_accepted() {
     let stack = Stack::new().await;
     let expected = result(&[Row::Updated, Row::Failed("Field (username) may not be empty. "), Row::Updated]);
     let header = "username,givenname,enabled,staffmember";
@@ -137,7 +137,7 @@ async fn lines_end_as_any_system_ends_them() {
 }
 
 #[tokio::test]
-async fn columns_are_known_by_letters_and_digits_alone_in_any_order() {
+async fn columns_match_by_letters_and_digits_in_any_order() {
     let stack = Stack::new().await;
     let file = "Staff-Member ID,E-Mail,\"GIVEN  NAME\",_User.Name_,Notes,enabled?,House (2026),,Ünbekannt\n\
                 y,a@b.c,Jane,jane,x,y,Red,,\n";
@@ -197,7 +197,7 @@ async fn cells_are_trimmed_unquoted_and_counted() {
 }
 
 #[tokio::test]
-async fn the_file_is_the_first_part_that_carries_a_file_name() {
+async fn first_part_with_a_file_name_is_the_file() {
     let stack = Stack::new().await;
     let mut number = 0;
     let mut part = |headers: &str| {

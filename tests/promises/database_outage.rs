@@ -6,7 +6,7 @@ use rollcall_tests::rosters::mixed::mixed;
 use rollcall_tests::tables::assert_matches_oracle;
 
 #[tokio::test]
-async fn amid_a_chunk() {
+async fn restart_or_kill_during_a_chunk_loses_nothing() {
     let postgres = DedicatedServer::postgres().await;
     let stack = Options::fast_recovery().postgres(&postgres).start().await;
     let school = stack.school().clone();
@@ -29,7 +29,7 @@ async fn amid_a_chunk() {
 }
 
 #[tokio::test]
-async fn when_a_file_is_uploaded() {
+async fn uploads_are_refused_during_an_outage() {
     let postgres = DedicatedServer::postgres().await;
     let stack = Options::fast_recovery().postgres(&postgres).start().await;
     let file = mixed(24, "again", 0);

@@ -5,7 +5,7 @@ use rollcall_tests::harness::Stack;
 const HEADER: &str = "username,givenname,surname,enabled,staffmember,graduationyear";
 
 #[tokio::test]
-async fn a_first_import_creates_and_a_second_updates() {
+async fn first_import_creates_and_second_updates() {
     let stack = Stack::new().await;
     let file = format!("{HEADER}\njdoe1,Jane,Doe,Y,N,2027\nmhenry1,Mark,Henry,Y,Y,\n");
     stack

@@ -46,7 +46,7 @@ fn pairs(members: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn a_user_becomes_a_member_once_by_either_address() {
+async fn membership_is_stored_once_through_either_endpoint() {
     let stack = school().await;
     let file = format!(
         "{HEADER}\njane,Year 12,Borrowers\nJOHN,Both,\nkim,,Both\n Kim , Année 8 , \njane,Year 12,\n"
@@ -83,7 +83,7 @@ async fn a_user_becomes_a_member_once_by_either_address() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_row_is_said_in_the_contracts_words() {
+async fn problems_use_the_contracts_words() {
     let stack = school().await;
     let long = "x".repeat(256);
     let long_row = format!("{long},{long},{long}");
@@ -133,7 +133,7 @@ async fn what_is_wrong_with_a_row_is_said_in_the_contracts_words() {
 }
 
 #[tokio::test]
-async fn groups_and_users_of_another_tenant_are_unknown() {
+async fn other_tenants_groups_and_users_are_unknown() {
     let stack = school().await;
     let elsewhere = stack.add_tenant("elsewhere").await;
     stack.define_groups(&elsewhere, &["Theirs"], &[]).await;
@@ -147,7 +147,7 @@ async fn groups_and_users_of_another_tenant_are_unknown() {
 }
 
 #[tokio::test]
-async fn a_file_is_a_group_import_by_its_columns() {
+async fn columns_make_a_file_a_group_import() {
     let stack = school().await;
     let updated = result(&[Row::Updated]);
     // Any order, any writing; what else there is is ignored, and named.

@@ -17,7 +17,7 @@ async fn imports(stack: &Stack) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_hundred_at_once_are_one_import() {
+async fn concurrent_uploads_with_one_key_are_one_import() {
     let stack = Stack::new().await;
     let answers = join_all((0..100).map(|_| send(&stack, USERS, FILE, "night-of-the-24th"))).await;
     let expected = result(&[Row::Created, Row::Created]);
@@ -40,7 +40,7 @@ async fn a_hundred_at_once_are_one_import() {
 }
 
 #[tokio::test]
-async fn another_file_under_the_same_key_is_refused() {
+async fn different_upload_with_the_same_key_is_refused() {
     let stack = Stack::new().await;
     send(&stack, USERS, FILE, "k").await.is(200, &result(&[Row::Created, Row::Created]));
     let other_file = send(&stack, USERS, "username\njane\n", "k").await;
@@ -61,7 +61,7 @@ async fn another_file_under_the_same_key_is_refused() {
 }
 
 #[tokio::test]
-async fn a_key_is_the_tenants_own_and_holds_for_a_day() {
+async fn key_belongs_to_its_tenant_and_expires_after_a_day() {
     let stack = Options::default().worker_env("ROLLCALL_CLEANING_SECONDS", 0.1).start().await;
     let other = stack.add_tenant("other").await;
     let school = format!("{USERS}?tenantId=school");
@@ -88,7 +88,7 @@ async fn a_key_is_the_tenants_own_and_holds_for_a_day() {
 }
 
 #[tokio::test]
-async fn different_keys_at_once_are_imports_of_their_own() {
+async fn different_keys_are_separate_imports() {
     let stack = Stack::new().await;
     let keys: Vec<String> = (0..40).map(|n| format!("key-{}", n / 2)).collect();
     let answers = join_all(keys.iter().map(|key| send(&stack, USERS, FILE, key))).await;
@@ -101,7 +101,7 @@ async fn different_keys_at_once_are_imports_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_used_is_named() {
+async fn invalid_key_is_refused() {
     let stack = Options::default().workers(0).start().await;
     let long = "k".repeat(256);
     for key in ["", "two words", &long] {

@@ -10,7 +10,7 @@ use rollcall_tests::tables::assert_matches_oracle;
 
 /// Frozen past its lease, it finds its import finished by another when it goes on, and changes nothing more.
 #[test]
-fn one_that_was_frozen_writes_nothing_more() {
+fn frozen_worker_writes_nothing_after_its_lease() {
     // Amid a transaction it holds locks, which the server takes from it after half a minute.
     let edges =
         [Edge::BeforeChunkCommit, Edge::AfterChunkCommit, Edge::AfterClaimCommit, Edge::AfterWakeUpAck];
@@ -38,7 +38,7 @@ fn one_that_was_frozen_writes_nothing_more() {
 
 /// Within the lease's length and one look of the relay; the time is printed.
 #[tokio::test]
-async fn the_import_of_one_that_died_goes_on_soon() {
+async fn dead_workers_import_resumes_within_the_lease() {
     const LEASE: Duration = Duration::from_secs(2);
     const SWEEP: Duration = Duration::from_millis(500);
     /// For the processes and a busy machine; far less than anything else that would bring the import back takes.
@@ -73,7 +73,7 @@ async fn the_import_of_one_that_died_goes_on_soon() {
 /// It is given up after the configured number of attempts, with a result that says why, and the imports of others are
 /// done meanwhile.
 #[tokio::test]
-async fn a_file_that_kills_its_worker_is_given_up() {
+async fn import_that_kills_its_workers_is_abandoned() {
     const ATTEMPTS: usize = 3;
     let mut stack = Options::fast_recovery()
         .workers(0)

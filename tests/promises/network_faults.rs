@@ -23,7 +23,7 @@ async fn rows_done(stack: &Stack) -> u64 {
 }
 
 #[tokio::test]
-async fn resetting_every_connection() {
+async fn connection_resets_lose_nothing() {
     let [postgres, rabbitmq] = proxies().await;
     let stack = Options::fast_recovery()
         .worker_env("ROLLCALL_CHUNK_ROWS", 2)
@@ -53,7 +53,7 @@ async fn resetting_every_connection() {
 }
 
 #[tokio::test]
-async fn taking_its_time() {
+async fn latency_costs_no_attempt() {
     let [postgres, rabbitmq] = proxies().await;
     let stack = Options::fast_recovery()
         .worker_env("ROLLCALL_LEASE_SECONDS", 5)
@@ -77,7 +77,7 @@ async fn taking_its_time() {
 
 /// A worker that was cut off has lost its import to another; what it had sent arrives when nobody wants it any more.
 #[tokio::test]
-async fn cutting_a_worker_off_amid_a_chunk() {
+async fn partitioned_worker_loses_its_import() {
     let [postgres, rabbitmq] = proxies().await;
     let mut stack = Options::fast_recovery()
         .workers(0)
@@ -111,7 +111,7 @@ async fn cutting_a_worker_off_amid_a_chunk() {
 
 /// With RabbitMQ silent an upload is accepted at once, and runs when it is heard again.
 #[tokio::test]
-async fn cutting_rabbitmq_off() {
+async fn uploads_are_accepted_while_rabbitmq_is_unreachable() {
     let [_, rabbitmq] = proxies().await;
     let stack = Options::fast_recovery().rabbitmq_through(&rabbitmq).start().await;
     let file = mixed(24, "cut off", 0);

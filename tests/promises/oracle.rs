@@ -19,13 +19,13 @@ const CASES: u64 = 600;
 const AT_ONCE: usize = 6;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_files_within_one_chunk() {
+async fn single_chunk_files_match_the_oracle() {
     try_cases(Options::default(), number("ROLLCALL_SEED", 1)).await;
 }
 
 /// The same with chunks of a few rows, several at once: what a row does in one chunk must hold in the next.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_files_of_many_chunks() {
+async fn multi_chunk_files_match_the_oracle() {
     let options = Options::default().worker_env("ROLLCALL_CHUNK_ROWS", 3).worker_env("ROLLCALL_LANES", 4);
     try_cases(options, number("ROLLCALL_SEED", 1_000_001)).await;
 }

@@ -7,7 +7,7 @@ use rollcall_tests::tables::assert_matches_oracle;
 const IMPORTS: usize = 50;
 
 #[tokio::test]
-async fn fifty_at_once() {
+async fn concurrent_uploads_run_one_after_another() {
     let stack = Options::fast_recovery()
         .workers(2)
         // Long enough for a busy machine: a lease that ran out would be another thing.

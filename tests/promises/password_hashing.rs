@@ -79,7 +79,7 @@ fn threads_that_give_way(process: u32) -> usize {
 const HASHES: &[(&str, &str)] = &[("ROLLCALL_WORKER_HASHING_THREADS", "2")];
 
 #[tokio::test]
-async fn through_a_queue_of_their_own() {
+async fn passwords_are_hashed_through_their_queue() {
     let options = Options::default().worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", NEVER);
     let mut stack = with_sealed(options, 20).await;
     // Asks Postgres for no waiting password before the queue has told of one.
@@ -92,7 +92,7 @@ async fn through_a_queue_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_lost_message_and_a_seal_that_does_not_open_keep_no_other_waiting() {
+async fn lost_message_and_unopenable_seal_block_no_password() {
     let options = Options::default()
         .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
         .worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", 0.5);
@@ -118,7 +118,7 @@ async fn a_lost_message_and_a_seal_that_does_not_open_keep_no_other_waiting() {
 }
 
 #[tokio::test]
-async fn an_unchanged_one_is_not_hashed_again() {
+async fn unchanged_password_is_not_hashed_again() {
     let stack = Stack::new().await;
     import(&stack, stack.school(), 3).await;
     all_are_hashed(&stack, stack.school()).await;
@@ -132,7 +132,7 @@ async fn an_unchanged_one_is_not_hashed_again() {
 }
 
 #[tokio::test]
-async fn by_another_worker_when_one_is_killed() {
+async fn another_worker_continues_when_one_is_killed() {
     const USERS: usize = 40;
     let mut stack = Options::default()
         .worker_env("ROLLCALL_WORKER_HASHING_THREADS", 1)
@@ -152,7 +152,7 @@ async fn by_another_worker_when_one_is_killed() {
 }
 
 #[tokio::test]
-async fn in_turn_with_those_of_other_tenants() {
+async fn tenants_share_the_hashing_workers() {
     let stack = Options::default().worker_env("ROLLCALL_WORKER_HASHING_THREADS", 1).start().await;
     let district = stack.add_tenant("district").await;
     import(&stack, &district, 100).await;

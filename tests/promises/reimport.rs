@@ -18,7 +18,7 @@ async fn versions(stack: &Stack) -> Vec<serde_json::Value> {
 }
 
 #[tokio::test]
-async fn what_is_unchanged_is_not_written() {
+async fn unchanged_rows_are_not_written() {
     let stack = Options::default().worker_env("ROLLCALL_WORKER_HASHING_THREADS", 0).start().await;
     stack.post_users(FILE).await.is(200, &result(&[Row::Created; 3]));
     let before = versions(&stack).await;
@@ -37,7 +37,7 @@ async fn what_is_unchanged_is_not_written() {
 }
 
 #[tokio::test]
-async fn what_anybody_else_changed_is_put_right() {
+async fn outside_changes_are_overwritten() {
     let stack = Stack::new().await;
     stack.post_users(FILE).await.is(200, &result(&[Row::Created; 3]));
     let people = "select u.*, g.label from users u left join presentation_groups g on g.id = presentation_group_id \
@@ -65,7 +65,7 @@ async fn what_anybody_else_changed_is_put_right() {
 }
 
 #[tokio::test]
-async fn another_password_policy_is_heeded_though_the_file_is_the_same() {
+async fn new_password_policy_applies_to_an_unchanged_file() {
     let stack = Options::default().worker_env("ROLLCALL_WORKER_HASHING_THREADS", 0).start().await;
     let sealed = "select username from users where password_sealed is not null";
     let mut conn = stack.database.connection().await.unwrap();
@@ -90,7 +90,7 @@ async fn another_password_policy_is_heeded_though_the_file_is_the_same() {
 /// Barcodes that go from hand to hand, a username in every chunk, a group that each chunk would make: with chunks of two
 /// rows on four connections nothing of it may be judged before what stands above it in the file.
 #[tokio::test]
-async fn chunks_side_by_side_come_to_what_one_after_another_would() {
+async fn parallel_chunks_match_sequential_ones() {
     const USERS: usize = 60;
     let stack =
         Options::default().worker_env("ROLLCALL_CHUNK_ROWS", 2).worker_env("ROLLCALL_LANES", 4).start().await;

@@ -14,7 +14,7 @@ async fn no_file_is_left(stack: &Stack) {
 }
 
 #[tokio::test]
-async fn those_of_finished_imports_are_deleted_when_their_days_are_over() {
+async fn uploads_of_finished_imports_expire() {
     let stack = Options::default().worker_env("ROLLCALL_CLEANING_SECONDS", 0.05).start().await;
     stack.post_users(FILE).await.is(200, &result(&[Row::Created]));
     let refused = stack.post_users("name\njane\n").await;
@@ -39,7 +39,7 @@ async fn those_of_finished_imports_are_deleted_when_their_days_are_over() {
 }
 
 #[tokio::test]
-async fn what_broke_off_or_belongs_to_no_import_is_swept() {
+async fn incomplete_and_orphaned_uploads_are_deleted() {
     let mut stack = Options::default().workers(0).start().await;
     let job = stack.submit(stack.school(), FILE).await;
     let waiting = stack.stored_files().remove(0);

@@ -19,7 +19,7 @@ john,password1,john@gmail.com,10B
 ";
 
 #[tokio::test]
-async fn the_sample_with_its_missing_line_break_is_a_header_of_29_columns_and_one_row() {
+async fn sample_without_its_line_break_is_one_row_of_29_columns() {
     let stack = Stack::new().await;
     stack.post_users(SAMPLE).await.is(
         200,
@@ -65,7 +65,7 @@ async fn the_sample_with_its_missing_line_break_is_a_header_of_29_columns_and_on
 }
 
 #[tokio::test]
-async fn the_repaired_sample_has_a_value_too_many_in_each_row() {
+async fn repaired_sample_has_one_value_too_many_per_row() {
     let stack = Stack::new().await;
     let repaired = SAMPLE.replace("staffmemberid,", "staffmemberid\n");
     stack.post_users(&repaired).await.is(
@@ -86,7 +86,7 @@ async fn the_repaired_sample_has_a_value_too_many_in_each_row() {
 }
 
 #[tokio::test]
-async fn the_sample_of_an_update_updates_those_who_are_there_and_creates_nobody() {
+async fn update_sample_updates_users_and_creates_none() {
     let stack = Stack::new().await;
     stack.post_users(UPDATE).await.is(
         200,
@@ -114,7 +114,7 @@ async fn the_sample_of_an_update_updates_those_who_are_there_and_creates_nobody(
 }
 
 #[tokio::test]
-async fn the_documents_result_of_three_rows() {
+async fn result_of_three_rows_matches() {
     let stack = Stack::new().await;
     let header = "username,emailaddress,enabled,staffmember\n";
     stack.post_users(format!("{header}one,one@school.org,y,y\n")).await.is(200, &result(&[Row::Created]));
@@ -127,7 +127,7 @@ async fn the_documents_result_of_three_rows() {
 }
 
 #[tokio::test]
-async fn the_documents_result_of_a_hundred_users() {
+async fn result_of_a_hundred_users_matches() {
     let stack = Stack::new().await;
     let rows = |count: u32| (0..count).map(|n| format!("user{n},y,y\n")).collect::<String>();
     stack.post_users(format!("username,enabled,staffmember\n{}", rows(50))).await.is(
@@ -150,7 +150,7 @@ fn certify(folder: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
 }
 
 #[tokio::test]
-async fn the_documents_curl_commands_work_with_their_addresses_filled_in() {
+async fn curl_commands_work() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = certify(folder.path());
     let stack = Options::default().tls(&certificate, &key).start().await;

@@ -24,7 +24,7 @@ async fn is_in_line(stack: &Stack) {
 }
 
 #[tokio::test]
-async fn who_has_seen_no_byte_is_told_where_to_ask() {
+async fn unanswered_request_gets_a_location() {
     let mut stack = Options::default().workers(0).api_env("ROLLCALL_SHUTDOWN_SECONDS", 1.5).start().await;
     let mut waiting = RawConnection::open(&stack).await;
     send_upload(&mut waiting).await;
@@ -42,7 +42,7 @@ async fn who_has_seen_no_byte_is_told_where_to_ask() {
 }
 
 #[tokio::test]
-async fn whose_answer_has_begun_is_cut_off() {
+async fn started_response_is_truncated() {
     let mut stack = Options::default()
         .workers(0)
         .api_env("ROLLCALL_SHUTDOWN_SECONDS", 1.5)
@@ -69,7 +69,7 @@ async fn whose_answer_has_begun_is_cut_off() {
 }
 
 #[tokio::test]
-async fn who_waits_for_an_import_that_ends_in_time_has_its_result() {
+async fn import_that_finishes_in_time_is_answered() {
     let mut stack = Options::default().workers(0).api_env("ROLLCALL_SHUTDOWN_SECONDS", 30).start().await;
     let mut waiting = RawConnection::open(&stack).await;
     send_upload(&mut waiting).await;

@@ -40,7 +40,7 @@ fn location(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn an_import_is_answered_200_with_or_without_failed_rows() {
+async fn import_is_200_with_or_without_failed_rows() {
     let stack = Stack::new().await;
     let imported = stack.post_users(JANE).await;
     imported.is(
@@ -60,7 +60,7 @@ async fn an_import_is_answered_200_with_or_without_failed_rows() {
 }
 
 #[tokio::test]
-async fn a_request_is_named_by_its_sender_or_by_the_service() {
+async fn request_and_trace_ids_are_echoed_or_generated() {
     let stack = Stack::new().await;
     let trace = "0af7651916cd43dd8448eb211c80319c";
     let upload = stack
@@ -77,7 +77,7 @@ async fn a_request_is_named_by_its_sender_or_by_the_service() {
 }
 
 #[tokio::test]
-async fn a_file_without_rows_is_no_failure() {
+async fn file_without_rows_succeeds() {
     let stack = Stack::new().await;
     for file in ["", "\n \r\n\t\r\n", "\u{FEFF}", "\u{FEFF}\r\n"] {
         stack.post_users(file).await.is(200, NOTHING);
@@ -92,7 +92,7 @@ async fn a_file_without_rows_is_no_failure() {
 }
 
 #[tokio::test]
-async fn who_may_not_import_is_told_nothing_but_that() {
+async fn unauthorised_requests_learn_nothing() {
     let stack = Options::default()
         .api_env("ROLLCALL_FAILED_LOGINS_PER_ADDRESS", 10_000)
         .api_env("ROLLCALL_FAILED_LOGINS_PER_ACCOUNT", 10_000)
@@ -170,7 +170,7 @@ async fn set_password(stack: &Stack, tenant: &Tenant, password: &str) {
 }
 
 #[tokio::test]
-async fn the_tenant_is_named_or_told_by_the_host_or_the_only_one() {
+async fn tenant_comes_from_query_or_host_or_is_the_only_one() {
     let stack = Stack::new().await;
     assert_eq!(stack.get(JOBS).await.status, 200, "there is only one");
     let north = stack.add_tenant("north").await;
@@ -202,7 +202,7 @@ async fn the_tenant_is_named_or_told_by_the_host_or_the_only_one() {
 }
 
 #[tokio::test]
-async fn too_many_failed_logins_are_answered_429_and_nobody_else_suffers() {
+async fn too_many_failed_logins_are_429_for_that_account_only() {
     let stack = Options::default().api_env("ROLLCALL_FAILED_LOGINS_PER_ACCOUNT", 3).start().await;
     stack
         .post_users("username,password,enabled,staffmember\njane,swordfish,y,y\n")
@@ -227,7 +227,7 @@ async fn too_many_failed_logins_are_answered_429_and_nobody_else_suffers() {
 }
 
 #[tokio::test]
-async fn a_login_may_be_tried_again_when_the_time_is_over() {
+async fn throttled_login_works_after_the_window() {
     let stack = Options::default()
         .api_env("ROLLCALL_FAILED_LOGINS_PER_ACCOUNT", 1)
         .api_env("ROLLCALL_FAILED_LOGINS_SECONDS", 1)
@@ -249,7 +249,7 @@ fn says(summary: &str, texts: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_request_that_is_no_form_with_a_file_is_answered_400() {
+async fn form_without_a_file_is_400() {
     let stack = Stack::new().await;
     let form = |parts: &str| format!("{parts}--XX--\r\n").into_bytes();
     let in_form = Some("multipart/form-data; boundary=XX");
@@ -283,7 +283,7 @@ async fn a_request_that_is_no_form_with_a_file_is_answered_400() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_imported_is_answered_400_and_the_job_tells_the_same() {
+async fn refused_file_is_400_and_polls_the_same_body() {
     let stack = Stack::new().await;
     let cases: [(&str, &str, &[u8], &[&str]); 13] = [
         (USERS, "", b"name,enabled\njane,y\n", &["no username column", "name, enabled", "Add a column"]),
@@ -321,7 +321,7 @@ async fn a_file_that_cannot_be_imported_is_answered_400_and_the_job_tells_the_sa
 }
 
 #[tokio::test]
-async fn a_finished_job_is_always_200_with_the_bytes_of_the_post() {
+async fn finished_job_is_200_with_the_posts_bytes() {
     let stack = Stack::new().await;
     let answers = [
         stack.post_users(JANE).await,
@@ -345,7 +345,7 @@ async fn a_finished_job_is_always_200_with_the_bytes_of_the_post() {
 }
 
 #[tokio::test]
-async fn other_paths_and_methods_are_answered_404_and_405() {
+async fn unknown_paths_are_404_and_methods_405() {
     let stack = Stack::new().await;
     let posted = stack.post_users(JANE).await;
     let job = location(&posted);
@@ -405,7 +405,7 @@ async fn other_paths_and_methods_are_answered_404_and_405() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_stored_is_answered_503_and_nothing_is_half_accepted() {
+async fn storage_failure_is_503_and_accepts_nothing() {
     let stack = Stack::new().await;
     let elsewhere = stack.add_tenant("elsewhere").await;
     let path = format!("{USERS}?tenantId=school");
@@ -450,7 +450,7 @@ fn roster_of(bytes: usize) -> String {
 }
 
 #[tokio::test]
-async fn what_is_larger_than_the_tenants_limit_is_answered_413() {
+async fn upload_over_the_tenants_limit_is_413() {
     const LIMIT: usize = 100 * 1024;
     let stack = Options::default().api_env("ROLLCALL_DRAIN_BYTES", 1024 * 1024).start().await;
     {
@@ -496,7 +496,7 @@ async fn what_is_larger_than_the_tenants_limit_is_answered_413() {
 }
 
 #[tokio::test]
-async fn credentials_are_judged_before_the_body_is_read() {
+async fn credentials_are_checked_before_the_body() {
     let stack = Stack::new().await;
     stack
         .post_users("username,password,enabled,staffmember\njane,swordfish,y,y\n")
@@ -542,7 +542,7 @@ async fn credentials_are_judged_before_the_body_is_read() {
 }
 
 #[tokio::test]
-async fn a_good_login_is_not_hashed_again_for_each_request() {
+async fn verified_login_is_cached() {
     let stack = Stack::new().await;
     let file = "username,password,enabled,staffmember\njane,swordfish,y,y\n";
     stack.post_users(file).await.is(200, &result(&[Row::Created]));
@@ -572,7 +572,7 @@ async fn a_good_login_is_not_hashed_again_for_each_request() {
 }
 
 #[tokio::test]
-async fn an_upload_may_come_in_chunks_of_any_size() {
+async fn upload_in_chunks_of_any_size_is_accepted() {
     let stack = Stack::new().await;
     let (content_type, body) = multipart("", JANE.as_bytes());
     let mut connection = RawConnection::open(&stack).await;

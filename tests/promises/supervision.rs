@@ -34,7 +34,7 @@ async fn says(log: &Path, sentence: &str) {
 }
 
 #[tokio::test]
-async fn api_and_worker_are_started_again_and_imports_go_on() {
+async fn killed_processes_are_restarted() {
     let folder = TempDir::new().unwrap();
     let (home, log) = (folder.path().join("home"), folder.path().join("up.log"));
     let database = TestDatabase::create().await;

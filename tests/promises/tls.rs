@@ -31,7 +31,7 @@ async fn ask(stack: &Stack, certificate: &Path) -> CurlOutput {
 }
 
 #[tokio::test]
-async fn a_school_imports_over_tls_and_a_renewed_certificate_needs_no_restart() {
+async fn renewed_certificate_needs_no_restart() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = certify(folder.path(), "the first");
     let first = folder.path().join("first.pem");
@@ -71,7 +71,7 @@ async fn a_school_imports_over_tls_and_a_renewed_certificate_needs_no_restart() 
 }
 
 #[tokio::test]
-async fn plain_http_is_not_spoken_where_tls_is() {
+async fn plain_http_is_not_served() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = certify(folder.path(), "plain");
     let stack = Options::default().tls(&certificate, &key).start().await;

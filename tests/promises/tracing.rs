@@ -26,7 +26,7 @@ fn ancestry<'a>(spans: &'a HashMap<String, ReceivedSpan>, span: &'a ReceivedSpan
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn from_the_caller_through_the_queue_to_every_chunk() {
+async fn one_trace_runs_from_caller_to_chunks() {
     let mut collector = OtlpCollector::start().await;
     let stack = Options::default()
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
@@ -99,7 +99,7 @@ async fn from_the_caller_through_the_queue_to_every_chunk() {
 
 /// A collector that takes connections and never answers must not cost a request its time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_request_waits_for_a_collector() {
+async fn unresponsive_collector_delays_no_request() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stack = Options::default()
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", silent.local_addr().unwrap()))

@@ -87,7 +87,7 @@ async fn every_column_is_stored_under_each_of_its_names() {
 }
 
 #[tokio::test]
-async fn a_blank_clears_or_keeps_and_an_absent_column_keeps() {
+async fn blank_clears_or_keeps_and_absent_column_keeps() {
     let stack = Stack::new().await;
     let full = "jane,Jane,Doe,Mary,Jan,jane@school.org,2016,123456,S-9,F,change,12A,Y,no,Blue";
     stack.post_users(file(&[full])).await.is(200, &result(&[Row::Created]));
@@ -125,7 +125,7 @@ fn row_with(username: &str, column: &str, cell: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_bad_value_is_named_in_the_contracts_words() {
+async fn problems_use_the_contracts_words() {
     let stack = Stack::new().await;
     let long = "é".repeat(256);
     let long_email = format!("{}@b.cd", "a".repeat(65));
@@ -196,7 +196,7 @@ async fn a_bad_value_is_named_in_the_contracts_words() {
 }
 
 #[tokio::test]
-async fn a_good_value_is_taken_whatever_it_looks_like() {
+async fn unusual_valid_values_are_accepted() {
     let stack = Stack::new().await;
     let long = "é".repeat(255);
     let long_email = format!("{}@{}.org", "a".repeat(64), "b".repeat(63));
@@ -279,7 +279,7 @@ async fn a_good_value_is_taken_whatever_it_looks_like() {
 }
 
 #[tokio::test]
-async fn a_create_needs_what_the_table_says() {
+async fn create_requires_the_contracts_fields() {
     const ENABLED: &str = "Field (enabled) is required to create a user. ";
     const STAFF: &str = "Field (staffMember) is required to create a user. ";
     const YEAR: &str = "Field (graduationYear) is required to create a student. ";
@@ -320,7 +320,7 @@ async fn a_create_needs_what_the_table_says() {
 }
 
 #[tokio::test]
-async fn all_problems_of_a_row_are_listed_in_the_order_of_the_table() {
+async fn all_problems_are_listed_in_the_contracts_order() {
     let stack = Stack::new().await;
     stack
         .post_users("username,barcode,enabled,staffmember\nowner,B-1,y,y\n")
@@ -353,7 +353,7 @@ async fn all_problems_of_a_row_are_listed_in_the_order_of_the_table() {
 const TAKEN: &str = "Field (libraryBarcode) is already used by another user. ";
 
 #[tokio::test]
-async fn a_barcode_belongs_to_one_user_and_a_failing_row_claims_none() {
+async fn barcode_belongs_to_one_user_and_failed_rows_claim_none() {
     let stack = Stack::new().await;
     let cases: [(&str, Row<'_>); 16] = [
         ("a,y,y,B-1,", Row::Created),
@@ -414,7 +414,7 @@ async fn a_barcode_belongs_to_one_user_and_a_failing_row_claims_none() {
 }
 
 #[tokio::test]
-async fn a_username_is_one_in_any_case_and_stays_as_it_was_created() {
+async fn username_ignores_case_and_keeps_its_first_spelling() {
     let stack = Stack::new().await;
     let file = "username,enabled,staffmember,surname\nJDoe,y,y,One\njdoe,,,Two\nJDOE,,,\nÉmile Ö,y,y,One\néMILE ö,,,Two\n";
     stack.post_users(file).await.is(
@@ -447,7 +447,7 @@ async fn a_username_is_one_in_any_case_and_stays_as_it_was_created() {
 }
 
 #[tokio::test]
-async fn a_file_of_four_columns_updates_those_who_are_there() {
+async fn file_of_four_columns_updates_existing_users() {
     let stack = Stack::new().await;
     stack.post_users("username,enabled,staffmember\njane,y,y\n").await.is(200, &result(&[Row::Created]));
     let file = "username,password,emailaddress,formclass\njane,swordfish,jane@gmail.com,10A\njohn,password1,john@gmail.com,10B\n";
@@ -460,7 +460,7 @@ async fn a_file_of_four_columns_updates_those_who_are_there() {
 }
 
 #[tokio::test]
-async fn a_presentation_group_is_made_when_a_row_names_a_new_one() {
+async fn new_presentation_group_is_created() {
     let stack = Stack::new().await;
     let labels = async || stack.rows("select label from presentation_groups order by label").await;
     let file = "username,enabled,staffmember,presentationgroup,email\n\
@@ -524,7 +524,7 @@ async fn change_password(stack: &Stack, tenant: &Tenant, username: &str, passwor
 }
 
 #[tokio::test]
-async fn a_default_password_is_applied_as_the_tenants_policy_says() {
+async fn policy_decides_when_a_password_is_applied() {
     let stack = Stack::new().await;
     let always = stack.add_tenant("always").await;
     set_policy(&stack, &always, PasswordPolicy::Always).await;
@@ -612,7 +612,7 @@ async fn nobody_tells_the_secret(stack: &Stack) {
 }
 
 #[tokio::test]
-async fn a_password_is_sealed_then_hashed_and_never_in_clear() {
+async fn password_is_never_stored_in_clear() {
     let file =
         format!("username,enabled,staffmember,password,email\njane,y,y,{SECRET},\njohn,y,y,{SECRET},bad\n");
     let failed = Row::Failed("Field (emailAddress) is not a well-formed email address. ");

@@ -54,7 +54,7 @@ async fn poll_until_finished(stack: &Stack, path: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn every_way_of_waiting_ends_in_the_same_bytes() {
+async fn every_way_of_waiting_returns_the_same_bytes() {
     // No worker yet: nothing finishes before it is to.
     let mut stack = Options::default().workers(0).start().await;
     let names = ["school", "async", "short", "zero", "both", "hung-up"];
@@ -136,7 +136,7 @@ async fn every_way_of_waiting_ends_in_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn a_refused_file_is_told_the_same_whichever_way() {
+async fn refusal_is_the_same_for_post_and_poll() {
     let mut stack = Options::default().workers(0).start().await;
     let accepted = stack.send(stack.upload(USERS, "name\nx\n").header("prefer", "respond-async")).await;
     is_pending(&accepted, &["id", "state", "summary"]);
@@ -150,7 +150,7 @@ async fn a_refused_file_is_told_the_same_whichever_way() {
 }
 
 #[tokio::test]
-async fn while_it_takes_long_spaces_keep_the_connection() {
+async fn spaces_keep_a_slow_response_alive() {
     let mut stack = Options::default()
         .workers(0)
         .api_env("ROLLCALL_HEARTBEAT_AFTER_SECONDS", 0.2)
@@ -192,7 +192,7 @@ async fn while_it_takes_long_spaces_keep_the_connection() {
 }
 
 #[tokio::test]
-async fn imports_of_a_tenant_run_in_the_order_of_their_submission() {
+async fn queued_imports_run_in_order_of_submission() {
     let mut stack = Options::default().workers(0).start().await;
     let file = |n: usize| format!("username,enabled,staffmember,surname\njane,y,y,{n}\nuser{n},y,y,\n");
     let mut jobs = Vec::new();
@@ -212,7 +212,7 @@ async fn imports_of_a_tenant_run_in_the_order_of_their_submission() {
 }
 
 #[tokio::test]
-async fn a_poll_tells_how_far_the_import_is() {
+async fn poll_reports_progress() {
     // A transaction per row takes a while.
     let stack = Options::default().worker_env("ROLLCALL_CHUNK_ROWS", 1).start().await;
     let rows: String = (0..20_000).map(|n| format!("user{n},y,y\n")).collect();
@@ -233,7 +233,7 @@ async fn a_poll_tells_how_far_the_import_is() {
 }
 
 #[tokio::test]
-async fn jobs_are_listed_newest_first_page_by_page() {
+async fn jobs_are_listed_newest_first_in_pages() {
     let stack = Stack::new().await;
     let elsewhere = stack.add_tenant("elsewhere").await;
     let mut posted = Vec::new();
@@ -289,7 +289,7 @@ async fn jobs_are_listed_newest_first_page_by_page() {
 
 /// A client that named its tenant in the address follows `Location` as it was given.
 #[tokio::test]
-async fn a_location_needs_no_tenant_named() {
+async fn location_needs_no_tenant_parameter() {
     let stack = Stack::new().await;
     stack.add_tenant("other").await;
     let request = stack

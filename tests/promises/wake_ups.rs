@@ -10,7 +10,7 @@ use rollcall_tests::tables::assert_matches_oracle;
 const IMPORTS: usize = 3;
 
 #[tokio::test]
-async fn twice_in_the_wrong_order_and_long_afterwards() {
+async fn duplicate_misordered_and_late_wake_ups_change_nothing() {
     let mut stack = Options::fast_recovery().workers(0).start().await;
     let mut tenants = vec![stack.school().clone()];
     for name in ["second", "third"] {
