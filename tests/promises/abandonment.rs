@@ -1,6 +1,10 @@
 //! Every accepted import ends in a result, also one that no attempt can finish, and the tenant's next one runs.
 
-use rollcall_tests::harness::Options;
+use std::time::Duration;
+
+use rollcall_tests::harness::{Options, Row, eventually, result};
+
+const FILE: &str = "username,enabled,staffmember\njane,y,y\n";
 
 #[tokio::test]
 async fn missing_upload_abandons_the_import_and_the_next_one_runs() {
@@ -45,4 +49,36 @@ async fn damaged_upload_abandons_the_import_at_once() {
         summary.starts_with("The import was given up after 1 attempt: the stored upload is damaged"),
         "{summary}"
     );
+}
+
+#[tokio::test]
+async fn abandoned_import_is_dead_lettered_and_can_be_retried() {
+    let mut stack = Options::default()
+        .workers(0)
+        .worker_env("ROLLCALL_MAX_ATTEMPTS", 2)
+        .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
+        .start()
+        .await;
+    let job = stack.submit(stack.school(), FILE).await;
+    let (there, away) = (stack.uploads(), stack.uploads().with_extension("away"));
+    std::fs::rename(&there, &away).unwrap();
+    stack.start_worker();
+    let waited = stack.wait_for_result(&job).await;
+    assert!(waited.is_failure(200).starts_with("The import was given up after 2 attempts"));
+
+    let id = job.rsplit('/').next().unwrap();
+    let channel = stack.broker().channel().await.expect("RabbitMQ is there");
+    let dead = eventually("its wake-up is a dead letter", async || {
+        let options = lapin::options::BasicGetOptions { no_ack: true };
+        channel.basic_get(stack.dead_letters().into(), options).await.expect("the queue is there")
+    })
+    .await;
+    let message: serde_json::Value = serde_json::from_slice(&dead.delivery.data).unwrap();
+    assert_eq!(message["import"], id);
+
+    let _ = std::fs::remove_dir_all(&there);
+    std::fs::rename(&away, &there).unwrap();
+    stack.rollcall(&["jobs", "retry", id, "--tenant", "school"]).await.expect("it can run again");
+    stack.wait_for_result(&job).await.is(200, &result(&[Row::Created]));
+    tokio::time::timeout(Duration::from_secs(5), channel.close(200, "done".into())).await.unwrap().unwrap();
 }

@@ -1,8 +1,6 @@
 //! An import can be cancelled: it stops within a chunk, keeps what was merged and says how far that is, and the
 //! tenant's next one begins. What was cancelled or given up can run again, from where it stopped.
 
-use std::time::Duration;
-
 use diesel_async::SimpleAsyncConnection as _;
 use reqwest::Method;
 use rollcall_tests::harness::{Answer, Options, Row, Stack, eventually, result};
@@ -172,36 +170,4 @@ async fn only_the_tenants_administrator_may_cancel() {
     let answer = stack.send(stack.request(Method::OPTIONS, job)).await;
     assert!(answer.header("allow").unwrap().contains("DELETE"));
     cancel(&stack, &format!("{job}?tenantId=school")).await.is_failure(200);
-}
-
-#[tokio::test]
-async fn abandoned_import_is_dead_lettered_and_can_be_retried() {
-    let mut stack = Options::default()
-        .workers(0)
-        .worker_env("ROLLCALL_MAX_ATTEMPTS", 2)
-        .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
-        .start()
-        .await;
-    let job = stack.submit(stack.school(), FILE).await;
-    let (there, away) = (stack.uploads(), stack.uploads().with_extension("away"));
-    std::fs::rename(&there, &away).unwrap();
-    stack.start_worker();
-    let waited = stack.wait_for_result(&job).await;
-    assert!(waited.is_failure(200).starts_with("The import was given up after 2 attempts"));
-
-    let id = job.rsplit('/').next().unwrap();
-    let channel = stack.broker().channel().await.expect("RabbitMQ is there");
-    let dead = eventually("its wake-up is a dead letter", async || {
-        let options = lapin::options::BasicGetOptions { no_ack: true };
-        channel.basic_get(stack.dead_letters().into(), options).await.expect("the queue is there")
-    })
-    .await;
-    let message: serde_json::Value = serde_json::from_slice(&dead.delivery.data).unwrap();
-    assert_eq!(message["import"], id);
-
-    let _ = std::fs::remove_dir_all(&there);
-    std::fs::rename(&away, &there).unwrap();
-    stack.rollcall(&["jobs", "retry", id, "--tenant", "school"]).await.expect("it can run again");
-    stack.wait_for_result(&job).await.is(200, &result(&[Row::Created]));
-    tokio::time::timeout(Duration::from_secs(5), channel.close(200, "done".into())).await.unwrap().unwrap();
 }
