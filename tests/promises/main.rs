@@ -17,6 +17,7 @@ mod lease_expiry;
 mod network_faults;
 mod oracle;
 mod ordering;
+mod parallel_chunks;
 mod password_hashing;
 mod reimport;
 mod retention;
