@@ -1,8 +1,9 @@
 //! Imports of one tenant run one after another, in the order in which they were accepted, whoever works on them.
 
-use rollcall_tests::harness::{Answer, Options};
+use rollcall_tests::harness::{Answer, Options, Row, eventually, result};
 use rollcall_tests::rosters::mixed::mixed;
 use rollcall_tests::tables::assert_matches_oracle;
+use serde_json::json;
 
 const IMPORTS: usize = 50;
 
@@ -40,4 +41,29 @@ async fn concurrent_uploads_run_one_after_another() {
     let holders = stack.rows("select distinct lease_holder from imports").await.len();
     println!("{IMPORTS} imports were worked on by {holders} workers");
     stack.assert_nothing_left_over().await;
+}
+
+#[tokio::test]
+async fn queued_imports_run_in_order_of_submission() {
+    let mut stack = Options::default().workers(0).start().await;
+    let file = |n: usize| format!("username,enabled,staffmember,surname\njane,y,y,{n}\nuser{n},y,y,\n");
+    let mut jobs = Vec::new();
+    for n in 0..8 {
+        let upload = stack.upload("/api/import/users", file(n)).header("prefer", "respond-async");
+        let accepted = stack.send(upload).await;
+        assert_eq!(accepted.status, 202);
+        jobs.push(accepted.header("location").unwrap().to_owned());
+    }
+    stack.start_worker();
+    stack.start_worker();
+    for (n, job) in jobs.iter().enumerate() {
+        let jane = if n == 0 { Row::Created } else { Row::Updated };
+        let answer = eventually("the import is finished", async || {
+            let answer = stack.get(job).await;
+            (answer.status == 200).then_some(answer)
+        })
+        .await;
+        answer.is(200, &result(&[jane, Row::Created]));
+    }
+    assert_eq!(stack.row("select surname from users where username = 'jane'").await, json!({"surname": "7"}));
 }

@@ -192,26 +192,6 @@ async fn spaces_keep_a_slow_response_alive() {
 }
 
 #[tokio::test]
-async fn queued_imports_run_in_order_of_submission() {
-    let mut stack = Options::default().workers(0).start().await;
-    let file = |n: usize| format!("username,enabled,staffmember,surname\njane,y,y,{n}\nuser{n},y,y,\n");
-    let mut jobs = Vec::new();
-    for n in 0..8 {
-        let upload = stack.upload(USERS, file(n)).header("prefer", "respond-async");
-        let accepted = stack.send(upload).await;
-        assert_eq!(accepted.status, 202);
-        jobs.push(accepted.header("location").unwrap().to_owned());
-    }
-    stack.start_worker();
-    stack.start_worker();
-    for (n, job) in jobs.iter().enumerate() {
-        let jane = if n == 0 { Row::Created } else { Row::Updated };
-        poll_until_finished(&stack, job).await.is(200, &result(&[jane, Row::Created]));
-    }
-    assert_eq!(stack.row("select surname from users where username = 'jane'").await, json!({"surname": "7"}));
-}
-
-#[tokio::test]
 async fn poll_reports_progress() {
     // A transaction per row takes a while.
     let stack = Options::default().worker_env("ROLLCALL_CHUNK_ROWS", 1).start().await;
