@@ -20,6 +20,7 @@ mod oracle;
 mod ordering;
 mod parallel_chunks;
 mod password_hashing;
+mod passwords;
 mod reimport;
 mod retention;
 mod seeds;
