@@ -13,6 +13,7 @@ mod database_outage;
 mod first_import;
 mod group_columns;
 mod idempotency;
+mod identity;
 mod job_list;
 mod lease_expiry;
 mod network_faults;
