@@ -21,24 +21,6 @@ const NOTHING: &str =
     r#"{"success":true,"summary":"0 users processed. 0 users created. 0 users updated. 0 users failed."}"#;
 const JANE: &str = "username,enabled,staffmember\njane,y,y\n";
 
-/// Asserts what every answer carries.
-#[track_caller]
-fn has_the_usual_headers(answer: &Answer) {
-    let trace = answer.header("trace-id").expect("every answer names its trace");
-    assert!(trace.len() == 32 && trace.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')), "{trace}");
-    assert!(answer.header("x-request-id").is_some_and(|id| !id.is_empty()));
-    if !answer.body.is_empty() {
-        assert_eq!(answer.header("content-type"), Some("application/json"));
-    }
-}
-
-#[track_caller]
-fn location(answer: &Answer) -> String {
-    let location = answer.header("location").expect("an accepted upload is told where its job is");
-    assert!(location.starts_with("/api/import/jobs/"), "{location}");
-    location.to_owned()
-}
-
 #[tokio::test]
 async fn import_is_200_with_or_without_failed_rows() {
     let stack = Stack::new().await;
@@ -47,16 +29,16 @@ async fn import_is_200_with_or_without_failed_rows() {
         200,
         r#"{"success":true,"summary":"1 user processed. 1 user created. 0 users updated. 0 users failed."}"#,
     );
-    has_the_usual_headers(&imported);
-    location(&imported);
+    imported.has_standard_headers();
+    imported.location();
 
     let failed = stack.post_users("username,enabled,staffmember\njane,y,y\njohn,maybe,y\njoe,n,y").await;
     failed.is(
         200,
         r#"{"success":false,"summary":"3 users processed. 1 user created. 1 user updated. 1 user failed.","details":{"1":"User Updated","2":"Field (enabled) is not a valid boolean. User failed to import: Field (enabled) is not a valid boolean. ","3":"User Created"}}"#,
     );
-    has_the_usual_headers(&failed);
-    location(&failed);
+    failed.has_standard_headers();
+    failed.location();
 }
 
 #[tokio::test]
@@ -71,7 +53,7 @@ async fn request_and_trace_ids_are_echoed_or_generated() {
     assert_eq!(answer.status, 200);
     assert_eq!((answer.header("trace-id"), answer.header("x-request-id")), (Some(trace), Some("nightly-42")));
     let (one, other) = (stack.get(JOBS).await, stack.get(JOBS).await);
-    has_the_usual_headers(&one);
+    one.has_standard_headers();
     assert_ne!(one.header("trace-id"), other.header("trace-id"));
     assert_ne!(one.header("x-request-id"), other.header("x-request-id"));
 }
@@ -101,7 +83,7 @@ async fn unauthorised_requests_learn_nothing() {
     let file = "username,password,enabled,staffmember\njane,swordfish,y,y\ngone,swordfish,n,y\nnobody,,y,y\n";
     let answer = stack.post_users(file).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let job = location(&answer);
+    let job = answer.location();
     let places = [(Method::POST, USERS), (Method::POST, GROUPS), (Method::GET, JOBS), (Method::GET, &job)];
 
     let right = basic(ADMINISTRATOR, PASSWORD);
@@ -133,7 +115,7 @@ async fn unauthorised_requests_learn_nothing() {
             assert_eq!((answer.status, answer.text()), (401, UNAUTHORISED), "{path} {authorization:?}");
             let challenge = answer.header("www-authenticate").expect("a 401 challenges");
             assert!(challenge.starts_with("Basic realm="), "{challenge}");
-            has_the_usual_headers(&answer);
+            answer.has_standard_headers();
         }
         for tenant in ["nowhere", "019ab000-0000-7000-8000-000000000000", "%00", "school%27--"] {
             let answer =
@@ -147,7 +129,7 @@ async fn unauthorised_requests_learn_nothing() {
         let answer = stack.send(ordinary).await;
         assert_eq!((answer.status, answer.text()), (403, UNAUTHORISED), "{path}");
         assert_eq!(answer.header("www-authenticate"), None);
-        has_the_usual_headers(&answer);
+        answer.has_standard_headers();
     }
 
     // Administration is a group's grant: jane gets it, and it ends with her account.
@@ -219,7 +201,7 @@ async fn too_many_failed_logins_are_429_for_that_account_only() {
         assert!(summary.contains("Too many failed logins") && summary.contains("try again in"), "{summary}");
         let seconds: u64 = answer.header("retry-after").expect("it says when").parse().unwrap();
         assert!((1..=300).contains(&seconds), "{seconds}");
-        has_the_usual_headers(&answer);
+        answer.has_standard_headers();
     }
     assert_eq!(stack.get(JOBS).await.status, 200, "another account, from the same address");
     let unknown = || stack.anonymous(Method::GET, JOBS).basic_auth("nobody", Some("x"));
@@ -275,7 +257,7 @@ async fn form_without_a_file_is_400() {
             let answer = stack.send(request).await;
             says(&answer.is_failure(400), &[problem, "curl -F \"file=@users.csv\""]);
             assert_eq!(answer.header("location"), None, "it was not accepted");
-            has_the_usual_headers(&answer);
+            answer.has_standard_headers();
         }
     }
     assert!(stack.rows("select id from imports").await.is_empty());
@@ -311,10 +293,10 @@ async fn refused_file_is_400_and_polls_the_same_body() {
             .send(stack.request(Method::POST, path).header("content-type", content_type).body(body))
             .await;
         says(&refused.is_failure(400), texts);
-        has_the_usual_headers(&refused);
-        let polled = stack.get(&location(&refused)).await;
+        refused.has_standard_headers();
+        let polled = stack.get(&refused.location()).await;
         polled.is(200, refused.text());
-        has_the_usual_headers(&polled);
+        polled.has_standard_headers();
     }
     let users = stack.rows("select username from users").await;
     assert_eq!(users, [json!({"username": ADMINISTRATOR})], "nothing of them was imported");
@@ -332,13 +314,13 @@ async fn finished_job_is_200_with_the_posts_bytes() {
     assert_eq!(answers.each_ref().map(|answer| answer.status), [200, 200, 200, 400]);
     let elsewhere = stack.add_tenant("elsewhere").await;
     for posted in &answers {
-        let job = location(posted);
+        let job = posted.location();
         for _ in 0..2 {
             stack.get(&format!("{job}?tenantId=school")).await.is(200, posted.text());
         }
         let others = stack.get(&format!("{job}?tenantId={}", elsewhere.name)).await;
         says(&others.is_failure(404), &["no such import", "Check"]);
-        has_the_usual_headers(&others);
+        others.has_standard_headers();
     }
     let listed = stack.get(&format!("{JOBS}?tenantId=elsewhere")).await;
     assert_eq!(listed.json()["jobs"], json!([]));
@@ -348,7 +330,7 @@ async fn finished_job_is_200_with_the_posts_bytes() {
 async fn unknown_paths_are_404_and_methods_405() {
     let stack = Stack::new().await;
     let posted = stack.post_users(JANE).await;
-    let job = location(&posted);
+    let job = posted.location();
 
     for path in [
         "/",
@@ -363,7 +345,7 @@ async fn unknown_paths_are_404_and_methods_405() {
             for request in [stack.request(method.clone(), path), stack.anonymous(method.clone(), path)] {
                 let answer = stack.send(request.body("x")).await;
                 says(&answer.is_failure(404), &["nothing here", USERS, GROUPS, JOBS]);
-                has_the_usual_headers(&answer);
+                answer.has_standard_headers();
             }
         }
     }
@@ -386,7 +368,7 @@ async fn unknown_paths_are_404_and_methods_405() {
             let answer = stack.send(stack.request(method.parse().unwrap(), path)).await;
             says(&answer.is_failure(405), known);
             allows(&answer);
-            has_the_usual_headers(&answer);
+            answer.has_standard_headers();
         }
         let answer = stack.send(stack.anonymous(Method::OPTIONS, path)).await;
         answer.is(204, "");
@@ -416,7 +398,7 @@ async fn storage_failure_is_503_and_accepts_nothing() {
         let seconds: u64 = answer.header("retry-after").expect("it says when").parse().unwrap();
         assert!((1..=600).contains(&seconds), "{seconds}");
         assert_eq!(answer.header("location"), None);
-        has_the_usual_headers(answer);
+        answer.has_standard_headers();
     };
 
     // The disk: where the tenant's uploads would be stands a file.
@@ -464,7 +446,7 @@ async fn upload_over_the_tenants_limit_is_413() {
     let too_large = |answer: &Answer| {
         says(&answer.is_failure(413), &["larger than 100 KiB", "Send it in parts"]);
         assert_eq!(answer.header("location"), None);
-        has_the_usual_headers(answer);
+        answer.has_standard_headers();
     };
     too_large(&stack.post_users(roster_of(LIMIT + 1)).await);
     too_large(&stack.post_groups(roster_of(LIMIT + 1)).await);

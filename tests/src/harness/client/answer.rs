@@ -37,6 +37,28 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().expect("headers are text"))
     }
 
+    /// Asserts the headers that every answer carries.
+    #[track_caller]
+    pub fn has_standard_headers(&self) {
+        let trace = self.header("trace-id").expect("every answer names its trace");
+        assert!(
+            trace.len() == 32 && trace.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')),
+            "{trace}"
+        );
+        assert!(self.header("x-request-id").is_some_and(|id| !id.is_empty()));
+        if !self.body.is_empty() {
+            assert_eq!(self.header("content-type"), Some("application/json"));
+        }
+    }
+
+    /// Where the import is that an upload became.
+    #[track_caller]
+    pub fn location(&self) -> String {
+        let location = self.header("location").expect("an accepted upload is told where its job is");
+        assert!(location.starts_with("/api/import/jobs/"), "{location}");
+        location.to_owned()
+    }
+
     /// Asserts status and exact body.
     #[track_caller]
     pub fn is(&self, status: u16, body: &str) {
