@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
 mod abandonment;
+mod authentication;
 mod bad_input;
 mod broker_outage;
 mod campaign;
