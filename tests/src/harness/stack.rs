@@ -1,4 +1,4 @@
-//! A running service and what belongs to it: the data that every other file of the harness works on.
+//! A running service: the data that the rooms above it work on.
 
 use std::path::PathBuf;
 
@@ -9,36 +9,32 @@ use tempfile::TempDir;
 
 use super::servers::database::TestDatabase;
 
-/// The administrator that every tenant of a stack has.
+/// The administrator of every tenant of a stack.
 pub const ADMINISTRATOR: &str = "autoimport";
 
-/// The administrator's password.
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// The service's key in tests.
 pub const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
-/// Lines of each log that a failing test shows.
+/// How many lines of each log a failing test prints.
 const LOG_LINES: usize = 30;
 
-/// A running service.
+/// A running service: an API and its workers as they are shipped, on a database and queues of their own.
 pub struct Stack {
     /// Where the API listens: `http://127.0.0.1:PORT`, or `https://localhost:PORT` with TLS.
     pub url: String,
-    /// A pool on the service's database.
     pub database: Database,
-    /// The tenant `school`, unless the stack was made without.
+    /// The tenant `school`, unless the stack was started without.
     pub tenant: Option<Tenant>,
-    /// The service's database; gone with the stack.
+    /// The service's database. It is dropped with the stack.
     pub test_database: TestDatabase,
     pub(super) client: reqwest::Client,
-    /// Whether the API speaks TLS.
     pub(super) speaks_tls: bool,
-    /// Variables of every process.
+    /// Environment variables of every process.
     pub(super) environment: Vec<(String, String)>,
-    /// Variables of the API only.
+    /// Environment variables of the API alone.
     pub(super) api_env: Vec<(String, String)>,
-    /// Variables of the workers only.
+    /// Environment variables of the workers alone.
     pub(super) worker_env: Vec<(String, String)>,
     pub(super) queue_prefix: String,
     pub(super) amqp_url: String,
@@ -48,22 +44,20 @@ pub struct Stack {
     pub(super) folder: TempDir,
 }
 
-/// A tenant of a stack, with an administrator.
+/// A tenant of a stack. It has an administrator.
 #[derive(Debug, Clone)]
 pub struct Tenant {
-    /// Its id.
     pub id: TenantId,
-    /// Its name.
     pub name: String,
 }
 
 impl Stack {
     /// The tenant `school`.
     pub fn school(&self) -> &Tenant {
-        self.tenant.as_ref().expect("the stack was made with its tenant")
+        self.tenant.as_ref().expect("the stack was started with its tenant")
     }
 
-    /// What the processes logged last.
+    /// The last lines that the processes logged.
     pub fn logs(&self) -> String {
         ["rollcall-api", "rollcall-worker"]
             .map(|binary| {
@@ -75,12 +69,12 @@ impl Stack {
             .concat()
     }
 
-    /// Where the uploads are kept.
+    /// The folder where uploads are stored.
     pub fn uploads(&self) -> PathBuf {
         self.folder.path().join("uploads")
     }
 
-    /// Every file beneath the folder where the uploads are kept.
+    /// Every file in the folder of the uploads, at any depth.
     pub fn stored_files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         let mut folders = vec![self.uploads()];
@@ -93,7 +87,6 @@ impl Stack {
         files
     }
 
-    /// The port that the API listens on.
     pub fn port(&self) -> u16 {
         self.port
     }

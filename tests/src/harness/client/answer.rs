@@ -1,38 +1,31 @@
-//! What the service answered, and what is sent to it.
+//! An answer of the service, and the form that an upload is sent in.
 
 use reqwest::header::HeaderMap;
 
-/// An HTTP answer, read to its end.
+/// An HTTP answer, read in full.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// The status code.
     pub status: u16,
-    /// The headers.
     pub headers: HeaderMap,
-    /// The body's bytes.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// Reads an answer to its end.
     pub async fn read(response: reqwest::Response) -> Self {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = response.bytes().await.expect("the answer arrives whole").to_vec();
+        let body = response.bytes().await.expect("the answer arrives in full").to_vec();
         Self { status, headers, body }
     }
 
-    /// The body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("answers are UTF-8")
     }
 
-    /// The body as JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// A header, as text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("headers are text"))
     }
@@ -40,7 +33,7 @@ impl Answer {
     /// Asserts the headers that every answer carries.
     #[track_caller]
     pub fn has_standard_headers(&self) {
-        let trace = self.header("trace-id").expect("every answer names its trace");
+        let trace = self.header("trace-id").expect("every answer has a trace-id");
         assert!(
             trace.len() == 32 && trace.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')),
             "{trace}"
@@ -51,21 +44,21 @@ impl Answer {
         }
     }
 
-    /// Where the import is that an upload became.
+    /// The location of the import that an upload became. Panics if there is none.
     #[track_caller]
     pub fn location(&self) -> String {
-        let location = self.header("location").expect("an accepted upload is told where its job is");
+        let location = self.header("location").expect("an accepted upload has a location");
         assert!(location.starts_with("/api/import/jobs/"), "{location}");
         location.to_owned()
     }
 
-    /// Asserts status and exact body.
+    /// Asserts the status and the exact body.
     #[track_caller]
     pub fn is(&self, status: u16, body: &str) {
         assert_eq!((self.status, self.text()), (status, body));
     }
 
-    /// Asserts the status and a failure's shape, and returns its summary.
+    /// Asserts the status and that the body is a failure's, and returns its summary.
     #[track_caller]
     pub fn is_failure(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", self.text());
@@ -77,7 +70,7 @@ impl Answer {
     }
 }
 
-/// A multipart body with one file, as curl writes it: its content type, and its bytes.
+/// The content type and body of a form with one file, as curl writes it.
 pub fn multipart(part_headers: &str, file: &[u8]) -> (String, Vec<u8>) {
     let boundary = "------------------------d74496d66958873e";
     let mut body = format!(

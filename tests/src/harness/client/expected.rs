@@ -1,17 +1,17 @@
-//! The results that the contract prescribes, to the byte.
+//! The result JSON that the contract prescribes, to the byte.
 
-/// What a row is to come to.
+/// The expected outcome of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Row<'a> {
     /// `User Created`
     Created,
     /// `User Updated`
     Updated,
-    /// A failed row: each problem's text, followed by one blank each.
+    /// A failed row, with the text of each problem followed by a space.
     Failed(&'a str),
 }
 
-/// The result of an import whose rows came to this.
+/// The result JSON of an import whose rows have these outcomes.
 pub fn result(rows: &[Row<'_>]) -> String {
     let users = |count: usize| if count == 1 { "1 user".to_owned() } else { format!("{count} users") };
     let count = |wanted: fn(&Row<'_>) -> bool| rows.iter().filter(|row| wanted(row)).count();

@@ -1,4 +1,4 @@
-//! What a school's script does: sends requests over HTTP and reads the answers.
+//! What a school's script does: it sends requests over HTTP and reads the answers.
 
 pub mod answer;
 pub mod curl;

@@ -1,4 +1,4 @@
-//! A connection on which a test writes bytes as it likes: what no decent client would send.
+//! A TCP connection to the API on which a test writes arbitrary bytes, as no well-behaved client would.
 
 use std::io;
 use std::time::Duration;
@@ -12,65 +12,69 @@ use tokio::time::timeout;
 use super::answer::Answer;
 use crate::harness::stack::{ADMINISTRATOR, PASSWORD, Stack};
 
-/// How long an answer, or the connection's end, is waited for.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long to wait for an answer or for the end of the connection.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A TCP connection to the API.
 #[derive(Debug)]
 pub struct RawConnection {
     stream: BufReader<TcpStream>,
 }
 
 impl RawConnection {
-    /// Connects to a stack's API.
     pub async fn open(stack: &Stack) -> Self {
         let stream =
-            TcpStream::connect(("127.0.0.1", stack.port())).await.expect("the API takes connections");
-        stream.set_nodelay(true).expect("a TCP connection can be told so");
+            TcpStream::connect(("127.0.0.1", stack.port())).await.expect("the API accepts connections");
+        stream.set_nodelay(true).expect("the option can be set on a TCP connection");
         Self { stream: BufReader::new(stream) }
     }
 
     /// Sends bytes as they are.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.try_send(bytes).await.expect("the API takes what is sent");
+        self.try_send(bytes).await.expect("the API reads what is sent");
     }
 
-    /// Sends bytes as they are, unless the API has closed the connection.
+    /// Sends bytes as they are. Fails if the API has closed the connection.
     pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        timeout(PATIENCE, self.stream.get_mut().write_all(bytes.as_ref())).await.expect("the API reads")
+        timeout(TIMEOUT, self.stream.get_mut().write_all(bytes.as_ref())).await.expect("the API reads")
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending direction.
     pub async fn half_close(&mut self) -> io::Result<()> {
         self.stream.get_mut().shutdown().await
     }
 
-    /// Reads one answer to its end. One with a status from 100 to 199 has no body, and another follows.
+    /// Reads one answer in full. An answer with a status from 100 to 199 has no body and is followed by another.
     pub async fn answer(&mut self) -> Answer {
-        timeout(PATIENCE, self.read_answer()).await.expect("an answer comes").expect("an answer is whole")
+        timeout(TIMEOUT, self.read_answer())
+            .await
+            .expect("an answer arrives")
+            .expect("an answer arrives in full")
     }
 
-    /// Reads the answer, if the API does not close the connection without one.
+    /// Reads an answer, or returns `None` if the API closes the connection first.
     pub async fn answer_or_end(&mut self) -> Option<Answer> {
-        timeout(PATIENCE, self.read_answer()).await.expect("an answer or the end comes").ok()
+        timeout(TIMEOUT, self.read_answer())
+            .await
+            .expect("an answer or the end of the connection arrives")
+            .ok()
     }
 
-    /// Reads whatever comes until the API closes the connection.
+    /// Reads until the API closes the connection.
     pub async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
-        // A connection that is reset has ended too.
-        let _ = timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await.expect("the API closes it");
+        // A reset ends the connection as well.
+        let _ = timeout(TIMEOUT, self.stream.read_to_end(&mut rest)).await.expect("the API closes it");
         rest
     }
 
-    /// Reads a chunk of a chunked body; an empty one is the last.
+    /// Reads a chunk of a chunked body. The last one is empty.
     pub async fn chunk(&mut self) -> Vec<u8> {
-        timeout(PATIENCE, self.read_chunk()).await.expect("a chunk comes").expect("a chunk is whole")
+        timeout(TIMEOUT, self.read_chunk()).await.expect("a chunk arrives").expect("a chunk arrives in full")
     }
 
-    /// Reads an answer's status line and headers.
+    /// Reads the status line and the headers of an answer.
     pub async fn head(&mut self) -> (u16, HeaderMap) {
-        timeout(PATIENCE, self.read_head()).await.expect("an answer comes").expect("an answer has a head")
+        timeout(TIMEOUT, self.read_head()).await.expect("an answer arrives").expect("an answer has a head")
     }
 
     async fn read_answer(&mut self) -> io::Result<Answer> {
@@ -137,7 +141,7 @@ pub fn basic(username: &str, password: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{password}")))
 }
 
-/// The head of an upload to `path` by the administrator, but for the headers of its body's length and the empty line.
+/// The head of the administrator's upload to `path`, without the header that gives the body's length and the empty line.
 pub fn upload_head(path: &str, content_type: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: rollcall.test\r\nAuthorization: {}\r\nContent-Type: {content_type}\r\n",

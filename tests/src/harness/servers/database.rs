@@ -1,4 +1,4 @@
-//! A database of its own per test, copied from a template that was migrated once.
+//! A database for each test, copied from a template that is migrated once.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,17 +8,16 @@ use tokio::sync::OnceCell;
 
 use super::shared::servers;
 
-/// A migrated database that is dropped with this value.
+/// A migrated database. It is dropped with this value.
 #[derive(Debug)]
 pub struct TestDatabase {
-    /// Its URL.
     pub url: String,
-    /// Nothing, where it goes with its server.
+    /// `None` if it goes with its server.
     name: Option<String>,
 }
 
 impl TestDatabase {
-    /// A new one.
+    /// Creates a database on the run's server.
     pub async fn create() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let template = template().await;
@@ -27,14 +26,13 @@ impl TestDatabase {
         Self { url: url_of(&name), name: Some(name) }
     }
 
-    /// The one database of a test's own server.
+    /// Migrates the database of a test's dedicated server.
     pub async fn create_on(server: &str) -> Self {
         let database = Self { url: server.to_owned(), name: None };
         database.pool().migrate().await.expect("an empty database can be migrated");
         database
     }
 
-    /// A pool on it.
     pub fn pool(&self) -> Database {
         Database::new(DatabaseAddress::parse(&self.url).expect("the servers' URL is good"), 4)
     }
@@ -43,12 +41,12 @@ impl TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let Some(name) = self.name.take() else { return };
-        // A runtime of its own: this one may be shutting down.
+        // On its own runtime: the test's may be shutting down.
         let dropping = std::thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
-                .expect("a runtime can be made")
+                .expect("a runtime can be built")
                 .block_on(run(&format!("drop database if exists {name} with (force)")));
         });
         let _ = dropping.join();
@@ -71,13 +69,14 @@ async fn template() -> &'static str {
 
 fn url_of(name: &str) -> String {
     let url = &servers().database_url;
-    let (server, rest) = url.rsplit_once('/').expect("a database URL names its database behind a slash");
+    let (server, rest) =
+        url.rsplit_once('/').expect("a database URL ends in a slash and the name of its database");
     let parameters = rest.split_once('?').map_or(String::new(), |(_, parameters)| format!("?{parameters}"));
     format!("{server}/{name}{parameters}")
 }
 
 async fn run(statement: &str) {
     let url = tokio::task::spawn_blocking(|| servers().database_url.clone()).await.expect("servers start");
-    let mut conn = AsyncPgConnection::establish(&url).await.expect("the database server takes connections");
+    let mut conn = AsyncPgConnection::establish(&url).await.expect("the database server accepts connections");
     conn.batch_execute(statement).await.expect("databases can be created and dropped");
 }

@@ -1,4 +1,4 @@
-//! Servers of a test's own, which it may stop, kill, freeze and start again without harm to the others.
+//! A server for one test, which may stop, kill, freeze and restart it without disturbing the others.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use rollcall_servers::{Error, FolderLock, Postgres, RabbitMq, Server};
 
 use super::shared::server_folder;
 
-/// A Postgres or a RabbitMQ that nobody else uses. Gone with the last of its clones.
+/// A Postgres or a RabbitMQ that no other test uses. It stops when its last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct DedicatedServer {
     url: String,
@@ -15,7 +15,7 @@ pub struct DedicatedServer {
     owned: Arc<Owned>,
 }
 
-/// The server, and its folder, which goes with it.
+/// The server and its folder, which is deleted with it.
 #[derive(Debug)]
 struct Owned {
     server: Mutex<Server>,
@@ -25,14 +25,14 @@ struct Owned {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // What could not be stopped or removed the next run removes.
+        // The next run deletes whatever this fails to.
         let _ = self.server.get_mut().unwrap_or_else(PoisonError::into_inner).stop();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
 impl DedicatedServer {
-    /// Starts a Postgres that keeps what it committed when it is killed.
+    /// Starts a Postgres that keeps its commits when it is killed.
     pub async fn postgres() -> Self {
         Self::start(|folder| {
             let postgres = Postgres::at(folder).throwaway().setting("shared_buffers", "64MB");
@@ -41,13 +41,12 @@ impl DedicatedServer {
         .await
     }
 
-    /// Starts a RabbitMQ.
     pub async fn rabbitmq() -> Self {
         Self::start(|folder| RabbitMq::at(folder).start()).await
     }
 
-    /// Starts a RabbitMQ that takes back, with its channel, what was not acknowledged within so many seconds: half an hour
-    /// unless told, and looked for once a minute.
+    /// Starts a RabbitMQ with this consumer timeout: it closes a channel that leaves a delivery unacknowledged for longer.
+    /// By default that is half an hour, checked once a minute.
     pub async fn rabbitmq_with_consumer_timeout(seconds: u32) -> Self {
         Self::start(move |folder| {
             RabbitMq::at(folder)
@@ -72,12 +71,11 @@ impl DedicatedServer {
         }
     }
 
-    /// Where it is.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The port on 127.0.0.1.
+    /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -87,22 +85,22 @@ impl DedicatedServer {
         self.act(Server::stop).await;
     }
 
-    /// Kills every process of it with SIGKILL.
+    /// Kills all its processes with SIGKILL.
     pub async fn kill(&self) {
         self.act(Server::kill).await;
     }
 
-    /// Starts it, after shutting it down if it still runs, and waits until it is ready.
+    /// Starts it, after shutting it down if it is running, and waits until it is ready.
     pub async fn restart(&self) {
         self.act(Server::restart).await;
     }
 
-    /// Freezes it: connections stay open and nothing answers.
+    /// Freezes it: connections stay open and get no answer.
     pub async fn pause(&self) {
         self.act(Server::pause).await;
     }
 
-    /// Lets it go on.
+    /// Lets a frozen server continue.
     pub async fn resume(&self) {
         self.act(Server::resume).await;
     }
@@ -115,6 +113,6 @@ impl DedicatedServer {
         acted
             .await
             .expect("acting on a server does not panic")
-            .expect("a private server does what it is told");
+            .expect("a private server can be stopped, killed, frozen and restarted");
     }
 }

@@ -1,4 +1,4 @@
-//! Postgres and RabbitMQ, and the databases on them.
+//! The Postgres and RabbitMQ servers that the tests run on, and the databases on them.
 
 pub mod database;
 pub mod dedicated;
