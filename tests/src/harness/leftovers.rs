@@ -1,4 +1,4 @@
-//! What must not be left over once every import has ended.
+//! What must not remain once every import has ended.
 
 use std::fs::File;
 use std::time::{Duration, SystemTime};
@@ -7,10 +7,10 @@ use super::condition::eventually;
 use super::stack::Stack;
 
 impl Stack {
-    /// Waits until nothing is left over of what the imports needed on their way: no import that has no result, no lease,
-    /// no transaction, no password under seal, no message, no half upload and none without an import.
+    /// Waits until nothing remains of what the imports needed on the way: no import without a result, no lease, no open
+    /// transaction, no sealed password, no message, no incomplete or orphaned upload.
     ///
-    /// The workers' janitors must have been told to look often: see `ROLLCALL_CLEANING_SECONDS`.
+    /// Set a short interval for the workers' janitor, as `Options::fast_recovery` does.
     pub async fn assert_nothing_left_over(&self) {
         for query in [
             "select id, state, attempt, failures, lease_holder, lease_until, woken_at from imports where state <> 'finished'",
@@ -27,21 +27,21 @@ impl Stack {
         self.wait_until_uploads_match_imports().await;
     }
 
-    /// Waits until a query yields nothing.
+    /// Waits until a query returns no rows.
     pub async fn wait_until_none(&self, query: &str) {
-        eventually(&format!("there is none left of: {query}"), async || {
+        eventually(&format!("no rows are left of: {query}"), async || {
             self.rows(query).await.is_empty().then_some(())
         })
         .await;
     }
 
-    /// Lets every stored file be two hours old: one that nobody needs is then taken for left behind.
+    /// Makes every stored file two hours old, so that the janitor treats an orphaned one as a leftover.
     pub fn age_stored_files(&self) {
         let then = SystemTime::now() - Duration::from_hours(2);
         for file in self.stored_files() {
-            // The janitor may have been faster.
+            // The janitor may have deleted it already.
             if let Ok(file) = File::options().write(true).open(file) {
-                file.set_modified(then).expect("our own file's time can be set");
+                file.set_modified(then).expect("the time of an own file can be set");
             }
         }
     }

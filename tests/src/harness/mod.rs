@@ -1,4 +1,21 @@
-//! Servers, databases, the service's processes, and a client: everything a test needs to act as a school would.
+//! Everything a test needs to act as a school would: real servers, the service's processes, and a client.
+//!
+//! The map, from the ground up. No file imports one that imports it:
+//!
+//! | room | holds |
+//! |---|---|
+//! | `condition`, `trials` | waiting for a condition; many small trials at a time |
+//! | `servers` | the Postgres and RabbitMQ that the run's tests share, dedicated ones for a single test, and databases on them |
+//! | `stack` | the data of a running service: [`Stack`] |
+//! | `client` | requests and answers: over reqwest, with curl, as raw bytes; the result JSON to expect |
+//! | `db`, `queues` | the service's tables and queues |
+//! | `processes` | starting, stopping and killing the API, the workers and the operator's command |
+//! | `faults` | crash points, a lock that blocks a chunk, a proxy that breaks the network |
+//! | `leftovers` | what must not remain once every import has ended |
+//! | `otlp` | a collector of traces |
+//! | `options` | which stack to start: [`Options`] |
+//!
+//! Each of `client`, `db`, `queues`, `processes`, `faults` and `leftovers` adds its methods to [`Stack`].
 
 mod condition;
 mod trials;

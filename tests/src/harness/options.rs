@@ -1,4 +1,4 @@
-//! How a stack is to be, and its start.
+//! How to start a stack: which processes, with which settings, on which servers.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +12,7 @@ use super::servers::dedicated::DedicatedServer;
 use super::servers::shared::servers;
 use super::stack::{KEY, Stack};
 
-/// How a stack is to be.
+/// How to start a stack. By default it has an API, one worker and the tenant `school`, on the servers of the run.
 #[derive(Debug, Clone)]
 pub struct Options {
     workers: usize,
@@ -44,9 +44,10 @@ impl Default for Options {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "numbers and texts are given alike")]
+#[expect(clippy::needless_pass_by_value, reason = "so that numbers and texts are passed alike")]
 impl Options {
-    /// One that loses little time over a death, keeps nothing that nobody needs, and whose rosters have several chunks.
+    /// Short intervals and small chunks: a fault costs little time, what is no longer needed is deleted at once, and even a
+    /// small roster has several chunks.
     pub fn fast_recovery() -> Self {
         Self::default()
             .worker_env("ROLLCALL_CHUNK_ROWS", 8)
@@ -60,85 +61,85 @@ impl Options {
             .worker_env("ROLLCALL_CLEANING_SECONDS", 0.3)
     }
 
-    /// How many workers; one unless told.
+    /// Starts this many workers.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
         self
     }
 
-    /// Without an API until one is started.
+    /// Starts no API: see [`Stack::start_api_with`].
     #[must_use]
     pub fn without_api(mut self) -> Self {
         self.api = false;
         self
     }
 
-    /// On this Postgres instead of the run's.
+    /// Uses this Postgres instead of the run's.
     #[must_use]
     pub fn postgres(mut self, server: &DedicatedServer) -> Self {
         self.postgres = Some(server.url().to_owned());
         self
     }
 
-    /// On this RabbitMQ instead of the run's.
+    /// Uses this RabbitMQ instead of the run's.
     #[must_use]
     pub fn rabbitmq(mut self, server: &DedicatedServer) -> Self {
         self.rabbitmq = Some(server.url().to_owned());
         self
     }
 
-    /// Its processes reach Postgres through this proxy. The test itself goes past it.
+    /// Connects the processes to Postgres through this proxy. The test itself connects directly.
     #[must_use]
     pub fn postgres_through(mut self, proxy: &Proxy) -> Self {
         self.postgres_port = Some(proxy.port());
         self
     }
 
-    /// Its processes reach RabbitMQ through this proxy. The test itself goes past it.
+    /// Connects the processes to RabbitMQ through this proxy. The test itself connects directly.
     #[must_use]
     pub fn rabbitmq_through(mut self, proxy: &Proxy) -> Self {
         self.rabbitmq_port = Some(proxy.port());
         self
     }
 
-    /// Sets a variable for the API.
+    /// Sets an environment variable of the API.
     #[must_use]
     pub fn api_env(mut self, name: &str, value: impl ToString) -> Self {
         self.api_env.push((name.to_owned(), value.to_string()));
         self
     }
 
-    /// Sets a variable for the workers.
+    /// Sets an environment variable of the workers.
     #[must_use]
     pub fn worker_env(mut self, name: &str, value: impl ToString) -> Self {
         self.worker_env.push((name.to_owned(), value.to_string()));
         self
     }
 
-    /// Sets a variable for both.
+    /// Sets an environment variable of the API and the workers.
     #[must_use]
     pub fn env(self, name: &str, value: impl ToString) -> Self {
         let value = value.to_string();
         self.api_env(name, &value).worker_env(name, &value)
     }
 
-    /// Without the tenant `school`, which a stack has unless told.
+    /// Creates no tenant `school`.
     #[must_use]
     pub fn without_tenant(mut self) -> Self {
         self.tenant = false;
         self
     }
 
-    /// Speaks TLS with the certificate and the key in these PEM files. Its client is curl: the stack's own
-    /// speaks no TLS.
+    /// Serves TLS with the certificate and the key in these PEM files. Use [`curl`](super::curl) as the client: the stack's
+    /// own does not support TLS.
     #[must_use]
     pub fn tls(mut self, certificate: &Path, key: &Path) -> Self {
         self.tls = Some((certificate.to_owned(), key.to_owned()));
         self
     }
 
-    /// Starts it.
+    /// Starts the stack and waits until its API is ready.
     pub async fn start(self) -> Stack {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let test_database = match &self.postgres {
@@ -146,7 +147,7 @@ impl Options {
             Some(server) => TestDatabase::create_on(server).await,
         };
         let amqp_url = self.rabbitmq.clone().unwrap_or_else(|| servers().amqp_url.clone());
-        let folder = TempDir::new().expect("a temporary folder can be made");
+        let folder = TempDir::new().expect("a temporary folder can be created");
         let port = free_port();
         let prefix = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let environment = [
@@ -171,7 +172,7 @@ impl Options {
             database: test_database.pool(),
             tenant: None,
             test_database,
-            client: reqwest::Client::builder().no_proxy().build().expect("a client without TLS can be made"),
+            client: reqwest::Client::builder().no_proxy().build().expect("a client without TLS can be built"),
             speaks_tls: self.tls.is_some(),
             environment,
             api_env: self.api_env,
@@ -197,21 +198,21 @@ impl Options {
 }
 
 impl Stack {
-    /// A stack with a tenant `school` and one worker.
+    /// Starts a stack with the default options.
     pub async fn new() -> Self {
         Options::default().start().await
     }
 }
 
-/// A URL with another port.
+/// The URL with `port` on 127.0.0.1, if one is given.
 fn at_port(url: &str, port: Option<u16>) -> String {
     let Some(port) = port else { return url.to_owned() };
-    let (before, behind) = url.rsplit_once('@').expect("the servers' URLs name a user");
-    let (_, path) = behind.split_once('/').expect("the servers' URLs have a path");
-    format!("{before}@127.0.0.1:{port}/{path}")
+    let (credentials, server) = url.rsplit_once('@').expect("the servers' URLs name a user");
+    let (_, path) = server.split_once('/').expect("the servers' URLs have a path");
+    format!("{credentials}@127.0.0.1:{port}/{path}")
 }
 
-/// What the API is told of TLS.
+/// The API's settings for TLS.
 fn tls(files: Option<&(PathBuf, PathBuf)>) -> Vec<(&'static str, String)> {
     match files {
         None => vec![("ROLLCALL_TLS", "off".to_owned())],

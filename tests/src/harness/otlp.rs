@@ -1,4 +1,4 @@
-//! An OTLP collector: takes traces over gRPC on a port of its own and keeps them.
+//! An OTLP collector that receives traces over gRPC and keeps them.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,18 +13,16 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
 
-/// A span and the name of the service that it came from.
+/// A span, and the name of the service that exported it.
 #[derive(Debug, Clone)]
 pub struct ReceivedSpan {
-    /// `service.name` of its resource.
+    /// The resource's `service.name`.
     pub service: String,
-    /// The span.
     pub span: Span,
 }
 
-/// A running collector.
 pub struct OtlpCollector {
-    /// What `OTEL_EXPORTER_OTLP_ENDPOINT` is to be.
+    /// The value for `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub endpoint: String,
     kept: Kept,
     changed: watch::Receiver<()>,
@@ -62,10 +60,9 @@ impl TraceService for Service {
 }
 
 impl OtlpCollector {
-    /// Starts one.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port can be had");
-        let endpoint = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let endpoint = format!("http://{}", listener.local_addr().expect("the listener is bound"));
         let kept = Kept::default();
         let (sender, changed) = watch::channel(());
         let service = TraceServiceServer::new(Service { kept: Arc::clone(&kept), changed: sender });
@@ -77,12 +74,12 @@ impl OtlpCollector {
         Self { endpoint, kept, changed, server }
     }
 
-    /// Every span so far.
+    /// All spans received so far.
     pub fn spans(&self) -> Vec<ReceivedSpan> {
         self.kept.lock().expect("no test panics while it holds the spans").clone()
     }
 
-    /// Waits until the spans received fulfil a condition, and returns them.
+    /// Waits until the received spans meet a condition, and returns them.
     pub async fn wait_for(&mut self, condition: impl Fn(&[ReceivedSpan]) -> bool) -> Vec<ReceivedSpan> {
         let waited = tokio::time::timeout(std::time::Duration::from_mins(1), async {
             loop {
@@ -95,7 +92,7 @@ impl OtlpCollector {
             }
         });
         let waited = waited.await;
-        waited.unwrap_or_else(|_| panic!("the spans awaited never came; these did: {:#?}", self.spans()))
+        waited.unwrap_or_else(|_| panic!("timed out waiting for spans; received {:#?}", self.spans()))
     }
 }
 

@@ -9,25 +9,25 @@ use super::condition::eventually;
 use super::stack::Stack;
 
 impl Stack {
-    /// The way to the stack's queues.
+    /// A client of RabbitMQ with the stack's queues.
     pub fn broker(&self) -> Broker {
         let address = BrokerAddress::parse(&self.amqp_url, Topology::new(&self.queue_prefix))
             .expect("the servers' URL is good");
         Broker::new(address, "test")
     }
 
-    /// The name of the queue of the dead letters.
+    /// The name of the dead-letter queue.
     pub fn dead_letters(&self) -> String {
         Topology::new(&self.queue_prefix).dead_letters()
     }
 
-    /// How many dead letters there are.
+    /// The number of messages in the dead-letter queue.
     pub async fn dead_letter_count(&self) -> u32 {
         let channel = self.broker().channel().await.expect("RabbitMQ answers");
         let queue = self.dead_letters();
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let declared = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await;
-        declared.expect("the queue is there").message_count()
+        declared.expect("the queue exists").message_count()
     }
 
     /// Waits until no queue holds a message.

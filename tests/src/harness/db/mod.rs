@@ -1,4 +1,4 @@
-//! What a test reads from and writes to the service's database.
+//! The service's database, as a test reads and writes it.
 
 mod imports;
 mod queries;

@@ -1,4 +1,4 @@
-//! Statements on the service's database.
+//! SQL on the service's database.
 
 use diesel::QueryableByName;
 use diesel_async::RunQueryDsl as _;
@@ -6,7 +6,7 @@ use diesel_async::RunQueryDsl as _;
 use crate::harness::stack::Stack;
 
 impl Stack {
-    /// What a query yields, each row as an object of its columns. Bytes come as text that begins with `\\x`.
+    /// The rows of a query, each as an object of its columns. A `bytea` is text that begins with `\\x`.
     pub async fn rows(&self, query: &str) -> Vec<serde_json::Value> {
         #[derive(QueryableByName)]
         struct Row {
@@ -23,14 +23,13 @@ impl Stack {
         rows.iter().map(parse).collect()
     }
 
-    /// The only row that a query yields.
+    /// The row of a query that returns exactly one.
     pub async fn row(&self, query: &str) -> serde_json::Value {
         let mut rows = self.rows(query).await;
         assert_eq!(rows.len(), 1, "{query}: {rows:?}");
         rows.remove(0)
     }
 
-    /// Runs a statement on the database.
     pub async fn execute(&self, statement: &str) {
         let mut conn = self.database.connection().await.expect("the database answers");
         diesel::sql_query(statement)

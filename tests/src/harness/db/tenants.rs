@@ -21,7 +21,7 @@ impl Stack {
         Tenant { id, name: name.to_owned() }
     }
 
-    /// Defines groups for a tenant.
+    /// Defines a tenant's library groups and system groups.
     pub async fn define_groups(&self, tenant: &Tenant, library: &[&str], system: &[&str]) {
         let mut conn = self.database.connection().await.expect("the database answers");
         for name in library {
@@ -33,15 +33,15 @@ impl Stack {
     }
 }
 
-/// A hash of [`PASSWORD`]; see [`cheap_hash_of`].
+/// A cheap hash of [`PASSWORD`].
 pub fn cheap_hash() -> &'static str {
     static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     HASH.get_or_init(|| cheap_hash_of(PASSWORD))
 }
 
-/// A hash that costs next to nothing to check: a hash carries its parameters.
+/// A hash that takes almost no time to check: a hash carries its own parameters.
 pub fn cheap_hash_of(password: &str) -> String {
-    let params = Params::new(8, 1, 1, None).expect("the least parameters that Argon2 takes");
+    let params = Params::new(8, 1, 1, None).expect("the smallest parameters that Argon2 accepts");
     let hash: PasswordHash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password(password.as_bytes())
         .expect("a password can be hashed");

@@ -1,4 +1,4 @@
-//! Ways to break what surrounds the service.
+//! Faults: processes that crash or freeze, chunks that block, networks that break.
 
 pub mod crash_points;
 pub mod lock;

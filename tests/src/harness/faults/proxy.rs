@@ -1,4 +1,4 @@
-//! The network between the service and a server, for breaking.
+//! A TCP proxy that stands for the network between the service and a server, and can delay, partition and reset it.
 
 use std::io;
 use std::time::Duration;
@@ -9,16 +9,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How the network is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Network {
-    /// Everything arrives, this long after it was sent.
+    /// Data arrives after this delay.
     Up(Duration),
-    /// Nothing arrives, and nobody is told. What was sent arrives once the network is up again.
+    /// No data arrives and no connection fails. What was sent arrives once the network is up again.
     Partitioned,
 }
 
-/// A TCP proxy in front of a server on 127.0.0.1. Gone with the runtime that it was started on.
+/// A TCP proxy in front of a server on 127.0.0.1. It stops with the runtime that it was started on.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -28,10 +27,10 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Begins to forward to this port.
+    /// Starts forwarding to this port.
     pub async fn start(server: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port can be had");
-        let port = listener.local_addr().expect("it is bound").port();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+        let port = listener.local_addr().expect("the listener is bound").port();
         let network = watch::channel(Network::Up(Duration::ZERO)).0;
         let resets = watch::channel(()).0;
         let (seen_network, seen_resets) = (network.clone(), resets.clone());
@@ -39,7 +38,7 @@ impl Proxy {
         accepting.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                // What has ended is forgotten.
+                // Drop the connections that have ended.
                 while connections.try_join_next().is_some() {}
                 connections.spawn(forward(client, server, seen_network.subscribe(), seen_resets.subscribe()));
             }
@@ -47,33 +46,32 @@ impl Proxy {
         Self { port, network, resets, _accepting: accepting }
     }
 
-    /// The port to connect to.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// From now on nothing arrives, in either direction, and no connection ends.
+    /// Stops data in both directions without ending any connection.
     pub fn partition(&self) {
         self.network.send_replace(Network::Partitioned);
     }
 
-    /// From now on everything takes this long.
+    /// Delays all data by this much.
     pub fn delay(&self, each: Duration) {
         self.network.send_replace(Network::Up(each));
     }
 
-    /// The network is as it should be, and what was held up arrives.
+    /// Repairs the network: data that was held up arrives, and nothing is delayed.
     pub fn heal(&self) {
         self.delay(Duration::ZERO);
     }
 
-    /// Resets every connection that there is, in both directions.
+    /// Resets every open connection, on both sides.
     pub fn reset(&self) {
         self.resets.send_replace(());
     }
 }
 
-/// Forwards a connection until either side ends it, or it is reset.
+/// Forwards a connection until either side closes it or it is reset.
 async fn forward(
     mut client: TcpStream,
     server: u16,
@@ -92,7 +90,7 @@ async fn forward(
         }
     };
     if was_reset {
-        // Closed with nothing to linger for, a connection is reset.
+        // With zero linger, closing the socket sends a reset.
         let _ = (client.set_zero_linger(), server.set_zero_linger());
     }
 }

@@ -1,4 +1,4 @@
-//! The service's processes: starting, stopping and killing them.
+//! The service's processes: start them, stop them, kill them, and run the operator's command.
 
 pub mod binary;
 
@@ -16,22 +16,22 @@ impl Stack {
         self.start_api_with(&[]).await;
     }
 
-    /// Starts the API, with these variables besides those that it always has, and waits until it is ready.
+    /// Starts the API with these additional environment variables and waits until it is ready.
     pub async fn start_api_with(&mut self, environment: &[(&str, &str)]) {
         self.launch_api_with(environment);
-        let given_up = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if self.is_ready().await {
                 return;
             }
             let ended = self.api.as_mut().and_then(Process::ended);
-            assert!(ended.is_none(), "the API ended: {}", self.logs());
-            assert!(Instant::now() < given_up, "the API is not ready: {}", self.logs());
+            assert!(ended.is_none(), "the API exited: {}", self.logs());
+            assert!(Instant::now() < deadline, "the API is not ready: {}", self.logs());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// Starts the API, or starts it again, and does not wait until it is ready.
+    /// Starts or restarts the API without waiting until it is ready.
     pub fn launch_api(&mut self) {
         self.launch_api_with(&[]);
     }
@@ -39,8 +39,7 @@ impl Stack {
     fn launch_api_with(&mut self, environment: &[(&str, &str)]) {
         let environment = with(&self.api_env, environment);
         let launch = self.launch("rollcall-api", &environment);
-        self.api =
-            Some(Process::start(&launch).expect("the API's binary is there: cargo build --workspace --bins"));
+        self.api = Some(Process::start(&launch).expect("the API is built (cargo build --workspace --bins)"));
     }
 
     /// Starts one more worker.
@@ -48,12 +47,11 @@ impl Stack {
         self.start_worker_with(&[]);
     }
 
-    /// Starts one more worker, with these variables besides those that all have.
+    /// Starts one more worker with these additional environment variables.
     pub fn start_worker_with(&mut self, environment: &[(&str, &str)]) {
         let environment = with(&self.worker_env, environment);
         let launch = self.launch("rollcall-worker", &environment);
-        let worker =
-            Process::start(&launch).expect("the worker's binary is there: cargo build --workspace --bins");
+        let worker = Process::start(&launch).expect("the worker is built (cargo build --workspace --bins)");
         self.workers.push(worker);
     }
 
@@ -65,58 +63,55 @@ impl Stack {
         launch
     }
 
-    /// Runs the operator's command on the service; its standard output, if it succeeds, else its standard error.
+    /// Runs the operator's command. Returns its standard output if it succeeds, or else its standard error.
     pub async fn rollcall(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = tokio::process::Command::new(binary_path("rollcall"));
         command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
-        let output = command.output().await.expect("the command's binary is there");
+        let output = command.output().await.expect("the command is built");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the command writes UTF-8");
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
-    /// The API as a process.
     pub fn api(&mut self) -> &mut Process {
         self.api.as_mut().expect("the API runs")
     }
 
-    /// A worker as a process, counted from 0 in the order of their starts.
+    /// A worker by its number, counted from 0 in the order in which they were started.
     pub fn worker(&mut self, number: usize) -> &mut Process {
         &mut self.workers[number]
     }
 
-    /// The API's process id.
     pub fn api_id(&self) -> u32 {
         self.api.as_ref().expect("the API runs").id()
     }
 
-    /// The workers' process ids.
     pub fn worker_ids(&self) -> Vec<u32> {
         self.workers.iter().map(Process::id).collect()
     }
 
-    /// Asks the API to stop and waits until it has.
+    /// Stops the API with SIGTERM and waits until it has exited.
     pub async fn stop_api(&mut self) {
         let api = self.api.as_mut().expect("the API runs");
         api.ask_to_stop();
-        eventually("the API stops when asked", async || api.ended()).await;
+        eventually("the API exits after SIGTERM", async || api.ended()).await;
     }
 
-    /// Asks a worker to stop and waits until it has.
+    /// Stops a worker with SIGTERM and waits until it has exited.
     pub async fn stop_worker(&mut self, number: usize) {
         self.workers[number].ask_to_stop();
         let worker = &mut self.workers[number];
-        eventually("a worker stops when asked", async || worker.ended()).await;
+        eventually("the worker exits after SIGTERM", async || worker.ended()).await;
         self.workers.remove(number);
     }
 
-    /// Asks every worker to stop and waits until they have.
+    /// Stops every worker with SIGTERM and waits until they have exited.
     pub fn stop_workers(&mut self) {
         for mut worker in self.workers.drain(..) {
-            assert!(worker.stop(Duration::from_secs(20)), "the worker stops when asked");
+            assert!(worker.stop(Duration::from_secs(20)), "the worker exits after SIGTERM");
         }
     }
 
-    /// Kills a worker with SIGKILL, counted from 0 in the order of their starts.
+    /// Kills a worker with SIGKILL.
     pub fn kill_worker(&mut self, number: usize) {
         self.workers.remove(number).kill();
     }
@@ -128,7 +123,7 @@ impl Stack {
         }
     }
 
-    /// Starts a worker for each that has died, with these variables; returns how many those were.
+    /// Starts a worker with these additional environment variables for each that has died, and returns how many had.
     pub fn replace_dead_workers(&mut self, environment: &[(&str, &str)]) -> usize {
         let before = self.workers.len();
         self.workers.retain_mut(|worker| worker.ended().is_none());
@@ -139,10 +134,10 @@ impl Stack {
         dead
     }
 
-    /// Asserts that no process has ended that was not told to.
+    /// Asserts that no process has exited on its own.
     pub fn assert_no_process_exited(&mut self) {
         let ended = self.workers.iter_mut().chain(&mut self.api).find_map(Process::ended);
-        assert!(ended.is_none(), "a process ended by itself: {ended:?}");
+        assert!(ended.is_none(), "a process exited on its own: {ended:?}");
     }
 }
 
