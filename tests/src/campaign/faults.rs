@@ -47,40 +47,45 @@ pub struct Faults {
     dice: Dice,
     postgres: ServerFaults,
     rabbitmq: ServerFaults,
-    struck: Vec<ProcessFault>,
+    injected: Vec<ProcessFault>,
 }
 
 struct ServerFaults {
     server: DedicatedServer,
     dice: Dice,
-    struck: Vec<ServerFault>,
+    injected: Vec<ServerFault>,
 }
 
 impl Faults {
     /// Nothing is broken yet.
     pub fn new(seed: u64, postgres: DedicatedServer, rabbitmq: DedicatedServer) -> Self {
-        let of = |server, place| ServerFaults { server, dice: dice(seed, place), struck: Vec::new() };
-        Self { dice: dice(seed, 0), postgres: of(postgres, 1), rabbitmq: of(rabbitmq, 2), struck: Vec::new() }
+        let of = |server, stream| ServerFaults { server, dice: dice(seed, stream), injected: Vec::new() };
+        Self {
+            dice: dice(seed, 0),
+            postgres: of(postgres, 1),
+            rabbitmq: of(rabbitmq, 2),
+            injected: Vec::new(),
+        }
     }
 
     /// Breaks a process after another, and each of the servers now and then, for ever. May be left off at any point:
-    /// [`Faults::end`] mends everything.
-    pub async fn strike(&mut self, stack: &mut Stack) {
+    /// [`Faults::repair`] mends everything.
+    pub async fn inject(&mut self, stack: &mut Stack) {
         let processes = async {
             loop {
                 let fault = self.dice.pick(ProcessFault::ALL);
-                self.struck.push(fault);
+                self.injected.push(fault);
                 let (worker, pause) = (self.dice.below(WORKERS), up_to(&mut self.dice, 3000));
-                strike_process(fault, stack, worker, pause).await;
+                inject_process_fault(fault, stack, worker, pause).await;
                 tokio::time::sleep(up_to(&mut self.dice, 500)).await;
                 stack.assert_no_process_exited();
             }
         };
-        tokio::join!(processes, self.postgres.strike(), self.rabbitmq.strike());
+        tokio::join!(processes, self.postgres.inject(), self.rabbitmq.inject());
     }
 
     /// Mends everything: servers and processes run.
-    pub async fn end(&mut self, stack: &mut Stack) {
+    pub async fn repair(&mut self, stack: &mut Stack) {
         tokio::join!(self.postgres.server.restart(), self.rabbitmq.server.restart());
         stack.kill_workers();
         for _ in 0..WORKERS {
@@ -91,22 +96,22 @@ impl Faults {
     }
 
     /// How often what was broken.
-    pub fn told(&self) -> String {
+    pub fn summary(&self) -> String {
         format!(
             "processes: {}\nPostgres: {}\nRabbitMQ: {}",
-            counted(&self.struck),
-            counted(&self.postgres.struck),
-            counted(&self.rabbitmq.struck)
+            count_by_kind(&self.injected),
+            count_by_kind(&self.postgres.injected),
+            count_by_kind(&self.rabbitmq.injected)
         )
     }
 }
 
 impl ServerFaults {
-    async fn strike(&mut self) {
+    async fn inject(&mut self) {
         loop {
             tokio::time::sleep(up_to(&mut self.dice, 6000)).await;
             let fault = self.dice.pick(&[ServerFault::Killed, ServerFault::Frozen, ServerFault::Restarted]);
-            self.struck.push(fault);
+            self.injected.push(fault);
             match fault {
                 ServerFault::Killed => {
                     self.server.kill().await;
@@ -124,7 +129,7 @@ impl ServerFaults {
     }
 }
 
-async fn strike_process(fault: ProcessFault, stack: &mut Stack, worker: usize, pause: Duration) {
+async fn inject_process_fault(fault: ProcessFault, stack: &mut Stack, worker: usize, pause: Duration) {
     match fault {
         ProcessFault::WorkerKilled => {
             stack.kill_worker(worker);
@@ -157,23 +162,23 @@ async fn strike_process(fault: ProcessFault, stack: &mut Stack, worker: usize, p
     }
 }
 
-fn dice(seed: u64, place: u64) -> Dice {
-    Dice::new(seed.wrapping_mul(3).wrapping_add(place))
+fn dice(seed: u64, stream: u64) -> Dice {
+    Dice::new(seed.wrapping_mul(3).wrapping_add(stream))
 }
 
 fn up_to(dice: &mut Dice, milliseconds: usize) -> Duration {
     Duration::from_millis(u64::try_from(dice.below(milliseconds)).unwrap_or(0))
 }
 
-/// Each kind of fault and how often it struck.
-fn counted<F: Copy + PartialEq + std::fmt::Debug>(struck: &[F]) -> String {
+/// Each kind of fault and how often it injected.
+fn count_by_kind<F: Copy + PartialEq + std::fmt::Debug>(injected: &[F]) -> String {
     let mut kinds: Vec<(F, usize)> = Vec::new();
-    for &fault in struck {
+    for &fault in injected {
         match kinds.iter_mut().find(|(kind, _)| *kind == fault) {
             Some((_, times)) => *times += 1,
             None => kinds.push((fault, 1)),
         }
     }
     let kinds: Vec<String> = kinds.iter().map(|(kind, times)| format!("{kind:?} {times}")).collect();
-    format!("{} faults ({})", struck.len(), kinds.join(", "))
+    format!("{} faults ({})", injected.len(), kinds.join(", "))
 }

@@ -19,7 +19,7 @@ use faults::Faults;
 use school::{School, Sent};
 
 /// How long the imports may take to end once nothing breaks any more: attempts that failed are tried again ever later.
-const SETTLING: Duration = Duration::from_mins(5);
+const SETTLE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// How large a round is.
 #[derive(Debug, Clone, Copy)]
@@ -35,9 +35,9 @@ pub struct Plan {
 }
 
 /// Says how to repeat a round that fails.
-struct Repeat(Plan);
+struct ReproductionHint(Plan);
 
-impl Drop for Repeat {
+impl Drop for ReproductionHint {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let Plan { seed, tenants, files, .. } = self.0;
@@ -50,8 +50,8 @@ impl Drop for Repeat {
 
 /// One round, on servers of its own. Panics where a promise is broken.
 pub async fn round(plan: Plan) {
-    let _repeat = Repeat(plan);
-    let begun = Instant::now();
+    let _hint = ReproductionHint(plan);
+    let started = Instant::now();
     println!("seed {}: {} imports of {} tenants", plan.seed, plan.tenants * plan.files, plan.tenants);
     let (postgres, rabbitmq) = tokio::join!(DedicatedServer::postgres(), DedicatedServer::rabbitmq());
     let mut stack = Options::fast_recovery()
@@ -74,23 +74,23 @@ pub async fn round(plan: Plan) {
     let sending = join_all(schools.iter_mut().map(|school| school.send(plan.files, plan.pause)));
     let sent: Vec<Vec<Sent>> = tokio::select! {
         sent = sending => sent,
-        () = faults.strike(&mut stack) => unreachable!("faults strike until the schools are done"),
+        () = faults.inject(&mut stack) => unreachable!("faults inject until the schools are done"),
     };
-    faults.end(&mut stack).await;
-    println!("{}\nafter {:.0} s nothing breaks any more", faults.told(), begun.elapsed().as_secs_f64());
+    faults.repair(&mut stack).await;
+    println!("{}\nafter {:.0} s nothing breaks any more", faults.summary(), started.elapsed().as_secs_f64());
 
-    settle(&stack).await;
+    wait_until_finished(&stack).await;
     let mut imports = 0;
     for (school, sent) in schools.iter().zip(&sent) {
-        imports += judge(&stack, school.tenant(), sent).await;
+        imports += verify(&stack, school.tenant(), sent).await;
     }
     stack.assert_nothing_left_over().await;
-    println!("{imports} imports ended as they should, {:.0} s in all", begun.elapsed().as_secs_f64());
+    println!("{imports} imports ended as they should, {:.0} s in all", started.elapsed().as_secs_f64());
 }
 
 /// Waits until every import has its result.
-async fn settle(stack: &Stack) {
-    let given_up = Instant::now() + SETTLING;
+async fn wait_until_finished(stack: &Stack) {
+    let deadline = Instant::now() + SETTLE_TIMEOUT;
     loop {
         let left = stack
             .rows(
@@ -101,23 +101,23 @@ async fn settle(stack: &Stack) {
         if left.is_empty() {
             return;
         }
-        assert!(Instant::now() < given_up, "imports that never end: {left:#?}{}", stack.logs());
+        assert!(Instant::now() < deadline, "imports that never end: {left:#?}{}", stack.logs());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
 /// Holds what a tenant sent against what became of it; returns how many imports there were.
-async fn judge(stack: &Stack, tenant: &Tenant, sent: &[Sent]) -> usize {
+async fn verify(stack: &Stack, tenant: &Tenant, sent: &[Sent]) -> usize {
     let by_digest: HashMap<String, &Sent> =
         sent.iter().map(|sent| (hex(&Sha256::digest(sent.file.as_bytes())), sent)).collect();
     let query = format!(
         "select id, encode(upload_sha256, 'hex') as digest from imports where tenant_id = '{}' order by place",
         tenant.id
     );
-    let line = stack.rows(&query).await;
+    let imports = stack.rows(&query).await;
     let mut files = Vec::new();
     let mut accepted: HashMap<&str, &str> = HashMap::new();
-    for import in &line {
+    for import in &imports {
         let (id, digest) =
             (import["id"].as_str().expect("an id"), import["digest"].as_str().expect("a digest"));
         let sent = by_digest.get(digest).expect("an import is of a file that was sent");

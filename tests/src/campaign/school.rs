@@ -9,9 +9,9 @@ use crate::rosters::dice::Dice;
 use crate::rosters::mixed::mixed;
 
 /// How long the script waits before it sends a file again.
-const AGAIN: Duration = Duration::from_millis(300);
+const RETRY_DELAY: Duration = Duration::from_millis(300);
 /// How long it waits for an answer that is promised at once, or within seconds.
-const ANSWER: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A school.
 pub struct School {
@@ -25,7 +25,7 @@ pub struct School {
 pub struct Sent {
     /// What is in it: no other file is the same.
     pub file: String,
-    /// The import that it was told its file is; nothing, if it never got an answer and could not ask again.
+    /// The import that it was summary its file is; nothing, if it never got an answer and could not ask again.
     pub accepted: Option<String>,
 }
 
@@ -66,7 +66,7 @@ impl School {
                 .basic_auth(ADMINISTRATOR, Some(PASSWORD))
                 .header("content-type", &content_type)
                 .header("prefer", prefer)
-                .timeout(ANSWER)
+                .timeout(ANSWER_TIMEOUT)
                 .body(body.clone());
             if let Some(key) = key {
                 request = request.header("idempotency-key", key);
@@ -79,7 +79,7 @@ impl School {
                 Err(_) if key.is_none() => return None,
                 Err(_) => {}
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
     }
 }
