@@ -1,14 +1,13 @@
-//! What breaks: the service's processes and its servers, one after another and sometimes at once.
+//! The faults: the service's processes and its servers are killed, frozen and restarted, sometimes several at once.
 
 use std::time::Duration;
 
 use crate::harness::{DedicatedServer, Stack};
 use crate::rosters::dice::Dice;
 
-/// Workers that there are, but for those that are dead just now.
+/// The number of workers, including any that are dead at the moment.
 pub const WORKERS: usize = 3;
 
-/// What happens to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ProcessFault {
     WorkerKilled,
@@ -20,7 +19,7 @@ enum ProcessFault {
 }
 
 impl ProcessFault {
-    /// Workers more often than the API: there are more of them.
+    /// To pick from. Workers fail more often than the API: there are more of them.
     const ALL: &[Self] = &[
         Self::WorkerKilled,
         Self::WorkerKilled,
@@ -34,7 +33,6 @@ impl ProcessFault {
     ];
 }
 
-/// What happens to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ServerFault {
     Killed,
@@ -42,7 +40,7 @@ enum ServerFault {
     Restarted,
 }
 
-/// Breaks things as the dice say.
+/// Injects faults as the dice decide.
 pub struct Faults {
     dice: Dice,
     postgres: ServerFaults,
@@ -57,7 +55,7 @@ struct ServerFaults {
 }
 
 impl Faults {
-    /// Nothing is broken yet.
+    /// Injects nothing yet.
     pub fn new(seed: u64, postgres: DedicatedServer, rabbitmq: DedicatedServer) -> Self {
         let of = |server, stream| ServerFaults { server, dice: dice(seed, stream), injected: Vec::new() };
         Self {
@@ -68,8 +66,8 @@ impl Faults {
         }
     }
 
-    /// Breaks a process after another, and each of the servers now and then, for ever. May be left off at any point:
-    /// [`Faults::repair`] mends everything.
+    /// Injects faults into one process after another and into each server from time to time, and never returns. It may be
+    /// cancelled at any point: [`Faults::repair`] restores everything.
     pub async fn inject(&mut self, stack: &mut Stack) {
         let processes = async {
             loop {
@@ -84,7 +82,7 @@ impl Faults {
         tokio::join!(processes, self.postgres.inject(), self.rabbitmq.inject());
     }
 
-    /// Mends everything: servers and processes run.
+    /// Restarts the servers and the processes.
     pub async fn repair(&mut self, stack: &mut Stack) {
         tokio::join!(self.postgres.server.restart(), self.rabbitmq.server.restart());
         stack.kill_workers();
@@ -95,7 +93,7 @@ impl Faults {
         stack.start_api().await;
     }
 
-    /// How often what was broken.
+    /// How many faults of each kind were injected.
     pub fn summary(&self) -> String {
         format!(
             "processes: {}\nPostgres: {}\nRabbitMQ: {}",
@@ -170,7 +168,7 @@ fn up_to(dice: &mut Dice, milliseconds: usize) -> Duration {
     Duration::from_millis(u64::try_from(dice.below(milliseconds)).unwrap_or(0))
 }
 
-/// Each kind of fault and how often it injected.
+/// The number of faults, in all and of each kind.
 fn count_by_kind<F: Copy + PartialEq + std::fmt::Debug>(injected: &[F]) -> String {
     let mut kinds: Vec<(F, usize)> = Vec::new();
     for &fault in injected {
