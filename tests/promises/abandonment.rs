@@ -1,4 +1,5 @@
-//! Every accepted import ends in a result, also one that no attempt can finish, and the tenant's next one runs.
+//! Every accepted import ends in exactly one result (invariant 6). One that no attempt can finish is abandoned with the
+//! reason, goes to the dead-letter queue, and can be retried by the operator; the tenant's next import runs.
 
 use std::time::Duration;
 
@@ -60,25 +61,25 @@ async fn abandoned_import_is_dead_lettered_and_can_be_retried() {
         .start()
         .await;
     let job = stack.submit(stack.school(), FILE).await;
-    let (there, away) = (stack.uploads(), stack.uploads().with_extension("away"));
-    std::fs::rename(&there, &away).unwrap();
+    let (uploads, moved) = (stack.uploads(), stack.uploads().with_extension("moved"));
+    std::fs::rename(&uploads, &moved).unwrap();
     stack.start_worker();
-    let waited = stack.wait_for_result(&job).await;
-    assert!(waited.is_failure(200).starts_with("The import was given up after 2 attempts"));
+    let abandoned = stack.wait_for_result(&job).await;
+    assert!(abandoned.is_failure(200).starts_with("The import was given up after 2 attempts"));
 
     let id = job.rsplit('/').next().unwrap();
-    let channel = stack.broker().channel().await.expect("RabbitMQ is there");
-    let dead = eventually("its wake-up is a dead letter", async || {
+    let channel = stack.broker().channel().await.expect("RabbitMQ answers");
+    let dead = eventually("its wake-up is in the dead-letter queue", async || {
         let options = lapin::options::BasicGetOptions { no_ack: true };
-        channel.basic_get(stack.dead_letters().into(), options).await.expect("the queue is there")
+        channel.basic_get(stack.dead_letters().into(), options).await.expect("the queue exists")
     })
     .await;
     let message: serde_json::Value = serde_json::from_slice(&dead.delivery.data).unwrap();
     assert_eq!(message["import"], id);
 
-    let _ = std::fs::remove_dir_all(&there);
-    std::fs::rename(&away, &there).unwrap();
-    stack.rollcall(&["jobs", "retry", id, "--tenant", "school"]).await.expect("it can run again");
+    let _ = std::fs::remove_dir_all(&uploads);
+    std::fs::rename(&moved, &uploads).unwrap();
+    stack.rollcall(&["jobs", "retry", id, "--tenant", "school"]).await.expect("it can be retried");
     stack.wait_for_result(&job).await.is(200, &result(&[Row::Created]));
     tokio::time::timeout(Duration::from_secs(5), channel.close(200, "done".into())).await.unwrap().unwrap();
 }

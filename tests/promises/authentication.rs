@@ -1,4 +1,5 @@
-//! Who may import, and in which tenant.
+//! Only an administrator of the tenant may import; any other request learns nothing but that it is unauthorised
+//! (invariant 9). Failed logins are throttled per account, and verified logins are cached.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ async fn unauthorised_requests_learn_nothing() {
     let answer = stack.post_users(file).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let job = answer.location();
-    let places = [(Method::POST, USERS), (Method::POST, GROUPS), (Method::GET, JOBS), (Method::GET, &job)];
+    let endpoints = [(Method::POST, USERS), (Method::POST, GROUPS), (Method::GET, JOBS), (Method::GET, &job)];
 
     let right = basic(ADMINISTRATOR, PASSWORD);
     let authorizations = [
@@ -46,7 +47,7 @@ async fn unauthorised_requests_learn_nothing() {
         Some("Basic %%%".to_owned()),
         Some("Basic bm9jb2xvbg==".to_owned()),
     ];
-    for (method, path) in &places {
+    for (method, path) in &endpoints {
         for authorization in &authorizations {
             let (content_type, body) = multipart("", b"username\n");
             let mut request =
@@ -75,7 +76,7 @@ async fn unauthorised_requests_learn_nothing() {
         answer.has_standard_headers();
     }
 
-    // Administration is a group's grant: jane gets it, and it ends with her account.
+    // A group grants administration. jane becomes a member, and loses the right with her account.
     stack
         .post_groups("username,library-group,system-group\njane,,Administrators\n")
         .await
@@ -86,7 +87,7 @@ async fn unauthorised_requests_learn_nothing() {
     stack.send(as_jane()).await.is(401, UNAUTHORISED);
 }
 
-/// Gives a tenant's administrator a password of its own.
+/// Gives a tenant's administrator another password.
 async fn set_password(stack: &Stack, tenant: &Tenant, password: &str) {
     let hash = cheap_hash_of(password);
     stack
@@ -97,7 +98,7 @@ async fn set_password(stack: &Stack, tenant: &Tenant, password: &str) {
 #[tokio::test]
 async fn tenant_comes_from_query_or_host_or_is_the_only_one() {
     let stack = Stack::new().await;
-    assert_eq!(stack.get(JOBS).await.status, 200, "there is only one");
+    assert_eq!(stack.get(JOBS).await.status, 200, "it is the only tenant");
     let north = stack.add_tenant("north").await;
     set_password(&stack, &north, "of the north").await;
     {
@@ -137,16 +138,16 @@ async fn too_many_failed_logins_are_429_for_that_account_only() {
     for _ in 0..3 {
         stack.send(as_jane("guess")).await.is(401, UNAUTHORISED);
     }
-    // Even the right password, so that no guess tells anything.
+    // Even the right password is refused, so that a guess reveals nothing.
     for password in ["guess", "swordfish"] {
         let answer = stack.send(as_jane(password)).await;
         let summary = answer.is_failure(429);
         assert!(summary.contains("Too many failed logins") && summary.contains("try again in"), "{summary}");
-        let seconds: u64 = answer.header("retry-after").expect("it says when").parse().unwrap();
+        let seconds: u64 = answer.header("retry-after").expect("it says when to retry").parse().unwrap();
         assert!((1..=300).contains(&seconds), "{seconds}");
         answer.has_standard_headers();
     }
-    assert_eq!(stack.get(JOBS).await.status, 200, "another account, from the same address");
+    assert_eq!(stack.get(JOBS).await.status, 200, "another account from the same address");
     let unknown = || stack.anonymous(Method::GET, JOBS).basic_auth("nobody", Some("x"));
     stack.send(unknown()).await.is(401, UNAUTHORISED);
 }
@@ -161,7 +162,7 @@ async fn throttled_login_works_after_the_window() {
     let wrong = || stack.anonymous(Method::GET, JOBS).basic_auth(ADMINISTRATOR, Some("wrong"));
     assert_eq!(stack.send(wrong()).await.status, 401);
     assert_eq!(stack.get(JOBS).await.status, 429);
-    eventually("the login is heard again", async || (stack.get(JOBS).await.status == 200).then_some(()))
+    eventually("the login is accepted again", async || (stack.get(JOBS).await.status == 200).then_some(()))
         .await;
 }
 
@@ -184,13 +185,13 @@ async fn credentials_are_checked_before_the_body() {
     let cases = [("", 401), (&*ordinary, 403)];
     let mut waiting = Vec::new();
     for (authorization, status) in cases {
-        // Not a byte of the body comes.
+        // No byte of the body is sent.
         let mut connection = RawConnection::open(&stack).await;
         connection.send(head(authorization, "")).await;
         waiting.push((connection, status));
     }
     for (authorization, status) in cases {
-        // It asks before it sends, and must not be told to go on.
+        // The client asks before it sends the body, and must not get a 100 Continue.
         let mut asking = RawConnection::open(&stack).await;
         asking.send(head(authorization, "Expect: 100-continue\r\n")).await;
         asking.answer().await.is(status, UNAUTHORISED);
@@ -205,7 +206,7 @@ async fn credentials_are_checked_before_the_body() {
     assert_eq!(asking.answer().await.status, 100);
     asking.send(&body).await;
     asking.answer().await.is(200, &result(&[Row::Updated]));
-    // The connection is good for more.
+    // The connection can be reused.
     asking.send(head(&administrator, "")).await;
     asking.send(&body).await;
     asking.answer().await.is(200, &result(&[Row::Updated]));
@@ -216,7 +217,7 @@ async fn verified_login_is_cached() {
     let stack = Stack::new().await;
     let file = "username,password,enabled,staffmember\njane,swordfish,y,y\n";
     stack.post_users(file).await.is(200, &result(&[Row::Created]));
-    // A hash as the service makes them, which takes its time to check.
+    // Wait for a hash with the service's own parameters, which takes time to verify.
     eventually("the password is hashed", async || {
         let jane = stack.row("select password_hash from users where username = 'jane'").await;
         (!jane["password_hash"].is_null()).then_some(())
@@ -234,7 +235,7 @@ async fn verified_login_is_cached() {
         fastest = fastest.min(ask().await);
     }
     assert!(fastest < first / 2, "{fastest:?} is much less than {first:?}");
-    // A changed password is another: what was remembered of the old one counts no more.
+    // After a change of the password the cached login no longer counts.
     let changed = "username,password\njane,trout\n";
     stack.post_users(changed).await.is(200, &result(&[Row::Updated]));
     let old = stack.anonymous(Method::GET, JOBS).basic_auth("jane", Some("swordfish"));

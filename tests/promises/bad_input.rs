@@ -1,4 +1,5 @@
-//! Whatever is sent, it ends in a clear error that names the mend, within bounded memory, and the next good import works.
+//! Any input, however malformed, gets a clear error that says how to fix it, in bounded memory (invariant 7), and the next
+//! good import works.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -15,8 +16,8 @@ const GOOD: &str = "username,enabled,staffmember\njane,y,y\n";
 const FORM: &str = "multipart/form-data; boundary=XX";
 const PART: &str = "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"users.csv\"\r\n\r\n";
 
-/// Asserts that the service goes on, within its memory.
-async fn goes_on(stack: &Stack) {
+/// Asserts that the service still works, within its memory limits.
+async fn still_works(stack: &Stack) {
     let answer = stack.post_users(GOOD).await;
     assert_eq!((answer.status, &answer.json()["success"]), (200, &json!(true)), "{}", answer.text());
     let (_, api) = rss_kib(stack.api_id());
@@ -29,7 +30,7 @@ async fn goes_on(stack: &Stack) {
     assert!(unfinished.is_empty(), "{unfinished:?}");
 }
 
-async fn imports(stack: &Stack) -> usize {
+async fn import_count(stack: &Stack) -> usize {
     stack.rows("select id from imports").await.len()
 }
 
@@ -45,13 +46,13 @@ fn says(answer: &Answer, status: u16, texts: &[&str]) {
 #[tokio::test]
 async fn truncated_and_endless_forms_are_refused() {
     let stack = Stack::new().await;
-    goes_on(&stack).await;
-    let (imports_before, stored) = (imports(&stack).await, stack.stored_files().len());
+    still_works(&stack).await;
+    let (imports_before, stored) = (import_count(&stack).await, stack.stored_files().len());
     let send = async |body: Vec<u8>| {
         stack.send(stack.request(Method::POST, USERS).header("content-type", FORM).body(body)).await
     };
     let whole = format!("{PART}{GOOD}\r\n--XX--\r\n").into_bytes();
-    // Up to the boundary's last character there is no telling whether the file is whole.
+    // Until the last character of the boundary, the file may be incomplete.
     for end in [0, 1, 4, 30, PART.len() - 1, PART.len(), PART.len() + 20, whole.len() - 8, whole.len() - 5] {
         says(
             &send(whole[..end].to_vec()).await,
@@ -59,24 +60,24 @@ async fn truncated_and_endless_forms_are_refused() {
             &["multipart form", "Send the CSV as a file, as `curl -F"],
         );
     }
-    // A boundary that never comes: none at all, none behind a field, none behind the file.
+    // No boundary at all, none after a field, none after the file.
     let filler = vec![b'x'; 8 * 1024 * 1024];
-    let mend = "Send the CSV as a file, as `curl -F";
-    says(&send(filler.clone()).await, 400, &["first MiB", mend]);
+    let advice = "Send the CSV as a file, as `curl -F";
+    says(&send(filler.clone()).await, 400, &["first MiB", advice]);
     let field = b"--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
-    says(&send([&field[..], &filler].concat()).await, 400, &["first MiB", mend]);
-    says(&send([b"--XX\r\nX-Long: ", &filler[..]].concat()).await, 400, &["multipart form", mend]);
-    says(&send([PART.as_bytes(), &filler].concat()).await, 400, &["closing boundary is missing", mend]);
-    // Nothing of the kind.
-    says(&send(b"\0\xFF--XX\r\n\0\r\n\r\n--XX--".to_vec()).await, 400, &["multipart form", mend]);
+    says(&send([&field[..], &filler].concat()).await, 400, &["first MiB", advice]);
+    says(&send([b"--XX\r\nX-Long: ", &filler[..]].concat()).await, 400, &["multipart form", advice]);
+    says(&send([PART.as_bytes(), &filler].concat()).await, 400, &["closing boundary is missing", advice]);
+    // Not a form.
+    says(&send(b"\0\xFF--XX\r\n\0\r\n\r\n--XX--".to_vec()).await, 400, &["multipart form", advice]);
     let many = "--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n".repeat(50_000);
-    says(&send(many.into_bytes()).await, 400, &["first MiB", mend]);
-    assert_eq!(imports(&stack).await, imports_before);
+    says(&send(many.into_bytes()).await, 400, &["first MiB", advice]);
+    assert_eq!(import_count(&stack).await, imports_before);
     assert_eq!(stack.stored_files().len(), stored);
-    goes_on(&stack).await;
+    still_works(&stack).await;
 }
 
-/// A file that looks like a sheet to nobody, and what is said of it.
+/// Files that are no roster, and what the error must contain.
 fn strange_files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
     let million = (0..1_000_000).map(|n| format!("c{n},")).collect::<String>();
     let utf_32: Vec<u8> = GOOD.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
@@ -88,7 +89,7 @@ fn strange_files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
         ),
         ("NUL bytes", vec![0; 1_000_000], &["header line", "Save the file as UTF-8"]),
         (
-            "UTF-16 without a mark",
+            "UTF-16 without a byte-order mark",
             GOOD.bytes().flat_map(|b| [b, 0]).collect(),
             &["UTF-16", "Save the file as UTF-8"],
         ),
@@ -137,7 +138,7 @@ async fn files_that_are_no_roster_are_refused_with_advice() {
         assert_eq!(answer.status, 400, "{what}: {}", answer.text());
         says(&answer, 400, texts);
         drop(file);
-        goes_on(&stack).await;
+        still_works(&stack).await;
     }
 }
 
@@ -150,18 +151,18 @@ async fn malformed_row_fails_alone() {
 
     let megabytes = format!("{header}a,y,y,{}\nb,y,y,\n", "x".repeat(100_000_000));
     stack.post_users(megabytes).await.is(200, &result(&[long, Row::Created]));
-    goes_on(&stack).await;
+    still_works(&stack).await;
 
-    // Surplus blank cells are no matter, but even they are not without number.
+    // Surplus blank cells are allowed, up to a limit.
     for (cells, outcome) in [(100_000, Row::Created), (2_000_000, long)] {
         let file = format!("{header}cells,y,y,x{}\nb,y,y,\n", ",".repeat(cells));
         stack.post_users(file).await.is(200, &result(&[outcome, Row::Updated]));
-        goes_on(&stack).await;
+        still_works(&stack).await;
     }
 
     let quote = format!("{header}c,y,y,\nd,y,y,\"open\n{}", "x,y,y,\n".repeat(1000));
     stack.post_users(quote).await.is(200, &result(&[Row::Created, open]));
-    // However much of the file it swallows, it is the quote that is to be mended.
+    // The error names the quote, however much of the file it swallows.
     let quote = format!("{header}e,y,y,\nf,y,y,\"open\n{}", "x,y,y,\n".repeat(1_000_000));
     stack.post_users(quote).await.is(200, &result(&[Row::Created, open]));
 
@@ -172,7 +173,7 @@ async fn malformed_row_fails_alone() {
     let stored =
         stack.rows("select username from users where username in ('g', 'h', 'i', 'f', 'd', 'x')").await;
     assert_eq!(stored, [json!({"username": "i"})]);
-    goes_on(&stack).await;
+    still_works(&stack).await;
 }
 
 #[tokio::test]
@@ -185,10 +186,10 @@ async fn stalled_upload_times_out() {
         connection.send(upload_head(USERS, FORM) + "Content-Length: 100000000\r\n\r\n").await;
         connection.send(&sent).await;
         says(&connection.answer().await, 408, &["stalled", "1 second", "Send it again"]);
-        // Nobody waits for the rest.
+        // The API does not wait for the rest.
         assert!(connection.answer_or_end().await.is_none());
     }
-    // Slow is not stalled.
+    // A slow upload is not stalled.
     let mut slow = RawConnection::open(&stack).await;
     let body = format!("{PART}{GOOD}\r\n--XX--\r\n");
     slow.send(upload_head(USERS, FORM) + &format!("Content-Length: {}\r\n\r\n", body.len())).await;
@@ -198,9 +199,9 @@ async fn stalled_upload_times_out() {
         slow.send(piece).await;
     }
     slow.answer().await.is(200, &result(&[Row::Created]));
-    assert_eq!(imports(&stack).await, 1);
+    assert_eq!(import_count(&stack).await, 1);
     assert_eq!(stack.stored_files().len(), 1);
-    goes_on(&stack).await;
+    still_works(&stack).await;
 }
 
 #[tokio::test]
@@ -229,7 +230,7 @@ async fn invalid_http_is_rejected() {
         ),
     ] {
         let mut connection = RawConnection::open(&stack).await;
-        // The other side may have had enough before all is sent.
+        // The API may close the connection before everything is sent.
         let _ = connection.try_send(garbage).await;
         let _ = connection.half_close().await;
         if let Some(answer) = connection.answer_or_end().await {
@@ -237,8 +238,8 @@ async fn invalid_http_is_rejected() {
             assert!((400..500).contains(&answer.status), "{name:?}: {}", answer.status);
         }
     }
-    assert_eq!(imports(&stack).await, 0);
-    goes_on(&stack).await;
+    assert_eq!(import_count(&stack).await, 0);
+    still_works(&stack).await;
 }
 
 #[tokio::test]
@@ -247,13 +248,13 @@ async fn wrong_content_length_does_no_harm() {
     let (content_type, body) = multipart("", GOOD.as_bytes());
     let head = upload_head(USERS, &content_type);
 
-    // Less than there is: the form breaks off, and the rest is no request.
+    // Too short: the form is truncated, and the rest is not read as a request.
     let mut connection = RawConnection::open(&stack).await;
     connection.send(format!("{head}Content-Length: {}\r\n\r\n", body.len() - 20)).await;
     connection.send(&body).await;
     says(&connection.answer().await, 400, &["cut short", "Send the CSV as a file"]);
 
-    // More than there is, by a client that hangs up: nobody knows whether its file was whole.
+    // Too long, from a client that hangs up: its file may be incomplete.
     let mut connection = RawConnection::open(&stack).await;
     connection.send(format!("{head}Content-Length: {}\r\n\r\n", body.len() + 1000)).await;
     connection.send(&body[..body.len() - 20]).await;
@@ -262,7 +263,7 @@ async fn wrong_content_length_does_no_harm() {
         says(&answer, 400, &["Send it again"]);
     }
 
-    // More than anybody could have.
+    // Impossibly long.
     for length in [u64::MAX, u64::MAX / 2, 1 << 60] {
         let mut connection = RawConnection::open(&stack).await;
         connection.send(format!("{head}Content-Length: {length}\r\n\r\n")).await;
@@ -270,29 +271,29 @@ async fn wrong_content_length_does_no_harm() {
             assert!((400..500).contains(&answer.status), "{length}: {} {}", answer.status, answer.text());
         }
     }
-    assert_eq!(imports(&stack).await, 0);
-    goes_on(&stack).await;
+    assert_eq!(import_count(&stack).await, 0);
+    still_works(&stack).await;
 }
 
 #[tokio::test]
 async fn aborted_upload_leaves_nothing_behind() {
     let stack = Stack::new().await;
-    goes_on(&stack).await;
+    still_works(&stack).await;
     let stored = stack.stored_files().len();
     for (length, sent) in [(1_000_000, 1000), (100_000_000, 5_000_000)] {
         let mut connection = RawConnection::open(&stack).await;
         connection.send(format!("{}Content-Length: {length}\r\n\r\n{PART}", upload_head(USERS, FORM))).await;
         connection.send(format!("{GOOD}{}", "john,y,y\n".repeat(sent / 9))).await;
         if sent > 1_000_000 {
-            eventually("some of it is stored", async || (stack.stored_files().len() > stored).then_some(()))
+            eventually("part of it is stored", async || (stack.stored_files().len() > stored).then_some(()))
                 .await;
         }
         drop(connection);
     }
-    eventually("nothing of them is left", async || (stack.stored_files().len() == stored).then_some(()))
+    eventually("nothing of them is stored", async || (stack.stored_files().len() == stored).then_some(()))
         .await;
-    assert_eq!(imports(&stack).await, 1);
-    goes_on(&stack).await;
+    assert_eq!(import_count(&stack).await, 1);
+    still_works(&stack).await;
     assert_eq!(stack.rows("select id from users where username = 'john'").await.len(), 0);
 }
 
@@ -309,5 +310,5 @@ async fn many_failed_rows_are_listed_in_bounded_memory() {
          Field (staffMember) is not a valid boolean. ",
     );
     stack.post_users(file).await.is(200, &result(&vec![bad; rows]));
-    goes_on(&stack).await;
+    still_works(&stack).await;
 }

@@ -1,5 +1,5 @@
-//! RabbitMQ may be away, restart, be killed, lose its queues and take back what is not acknowledged in time: imports are
-//! accepted and run all the same, each once.
+//! Imports are accepted and run exactly once while RabbitMQ is down, restarts, is killed, loses its queues or times out a
+//! consumer (invariants 1, 2 and 4).
 
 use futures_util::StreamExt as _;
 use lapin::BasicProperties;
@@ -18,7 +18,7 @@ async fn uploads_are_accepted_during_an_outage() {
     let school = stack.school().clone();
     rabbitmq.stop().await;
     let waiting = tokio::spawn(stack.upload("/api/import/users", &files[0]).send());
-    eventually("it is in line", async || (stack.imports_in_order(&school).await.len() == 1).then_some(()))
+    eventually("it is queued", async || (stack.imports_in_order(&school).await.len() == 1).then_some(()))
         .await;
     let location = stack.submit(&school, &files[1]).await;
     assert_eq!(stack.get(&location).await.status, 202);
@@ -28,8 +28,8 @@ async fn uploads_are_accepted_during_an_outage() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     stack.submit(&school, &files[2]).await;
     assert_matches_oracle(&stack, &school, &files).await;
-    for place in 1..=3 {
-        assert_eq!(stack.attempts(&school, place).await, 1);
+    for position in 1..=3 {
+        assert_eq!(stack.attempts(&school, position).await, 1);
     }
     stack.assert_nothing_left_over().await;
 }
@@ -40,26 +40,26 @@ async fn running_import_finishes_without_rabbitmq() {
     let stack = Options::fast_recovery().rabbitmq(&rabbitmq).start().await;
     let school = stack.school().clone();
     let mut files = Vec::new();
-    for dies in [false, true] {
+    for killed in [false, true] {
         let lock = stack.lock_users().await;
-        files.push(mixed(24, &format!("amid, dies: {dies}"), 0));
+        files.push(mixed(24, &format!("running, killed: {killed}"), 0));
         let location = stack.submit(&school, files.last().unwrap()).await;
         stack.wait_for_blocked_chunk().await;
-        if dies {
+        if killed {
             rabbitmq.kill().await;
         } else {
             rabbitmq.stop().await;
         }
-        // It needs no broker to be finished, and the next none to be accepted.
+        // Neither finishing an import nor accepting the next one needs RabbitMQ.
         drop(lock);
         assert_eq!(stack.wait_for_result(&location).await.status, 200);
-        files.push(mixed(24, &format!("away, dies: {dies}"), 0));
+        files.push(mixed(24, &format!("down, killed: {killed}"), 0));
         stack.submit(&school, files.last().unwrap()).await;
         rabbitmq.restart().await;
         assert_matches_oracle(&stack, &school, &files).await;
     }
-    for place in 1..=files.len() {
-        assert_eq!(stack.attempts(&school, place).await, 1);
+    for position in 1..=files.len() {
+        assert_eq!(stack.attempts(&school, position).await, 1);
     }
     stack.assert_nothing_left_over().await;
 }
@@ -87,7 +87,7 @@ async fn delete_queues(stack: &Stack) {
     }
 }
 
-/// An import that takes several times as long as a delivery may go unacknowledged is executed once.
+/// An import that takes several times as long as the consumer timeout runs once.
 #[tokio::test]
 async fn import_outlives_the_consumer_timeout() {
     let rabbitmq = DedicatedServer::rabbitmq_with_consumer_timeout(1).await;
@@ -106,7 +106,7 @@ async fn import_outlives_the_consumer_timeout() {
     stack.assert_nothing_left_over().await;
 }
 
-/// Takes a message, does not acknowledge it, and waits until the broker loses patience.
+/// Consumes a message without acknowledging it and waits until RabbitMQ closes the channel.
 async fn wait_for_consumer_timeout(stack: &Stack) {
     let channel = stack.broker().channel().await.unwrap();
     let exclusive = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
@@ -116,8 +116,8 @@ async fn wait_for_consumer_timeout(stack: &Stack) {
     channel.basic_publish("".into(), name.into(), options, b"", properties).await.unwrap().await.unwrap();
     let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
     let mut consumer = channel.basic_consume(name.into(), "slow".into(), options, arguments).await.unwrap();
-    consumer.next().await.unwrap().expect("the message comes");
-    let taken_back = tokio::time::timeout(std::time::Duration::from_mins(1), consumer.next());
-    let next = taken_back.await.expect("the broker loses patience");
+    consumer.next().await.unwrap().expect("the message arrives");
+    let closing = tokio::time::timeout(std::time::Duration::from_mins(1), consumer.next());
+    let next = closing.await.expect("the consumer timeout expires");
     assert!(next.is_none_or(|delivery| delivery.is_err()), "the channel is closed");
 }

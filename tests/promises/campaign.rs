@@ -1,5 +1,5 @@
-//! With everything around it killed, frozen and restarted at random, every accepted import ends in exactly one result, as
-//! if nothing had happened: a short form of `./tests/campaign`.
+//! Processes and servers are killed, frozen and restarted at random, and every accepted import still ends in exactly one
+//! result, as if nothing had happened (invariants 3 and 6). A short form of `./tests/campaign`.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! An import can be cancelled: it stops within a chunk, keeps what was merged and says how far that is, and the
-//! tenant's next one begins. What was cancelled or given up can run again, from where it stopped.
+//! An import can be cancelled: it stops within a chunk, keeps what was merged and reports how far that is, and the tenant's
+//! next import starts (invariants 3 and 5). A cancelled import can be retried and resumes where it stopped.
 
 use diesel_async::SimpleAsyncConnection as _;
 use reqwest::Method;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 const USERS: &str = "/api/import/users";
 const FILE: &str = "username,enabled,staffmember\njane,y,y\n";
-/// Rows of an import that is cancelled while it runs.
+/// Rows of an import that is cancelled while it is running.
 const ROWS: u64 = 20_000;
 
 async fn cancel(stack: &Stack, job: &str) -> Answer {
@@ -24,13 +24,13 @@ fn large() -> String {
 async fn is_merging(stack: &Stack, job: &str) {
     eventually("rows are merged", async || {
         let answer = stack.get(job).await;
-        assert_eq!(answer.status, 202, "it runs: {}", answer.text());
+        assert_eq!(answer.status, 202, "it is running: {}", answer.text());
         (answer.json()["rows"]["processed"].as_u64() > Some(0)).then_some(())
     })
     .await;
 }
 
-/// Rows with an outcome, by three ways of counting them, which agree.
+/// The number of processed rows, counted in three ways that must agree.
 async fn rows_done(stack: &Stack, job: &str) -> u64 {
     let id = job.rsplit('/').next().unwrap();
     let counted = stack
@@ -52,7 +52,7 @@ async fn queued_import_never_starts() {
     let mut stack = Options::default().workers(0).start().await;
     let waiting = stack.upload(USERS, FILE);
     let (answer, job) = tokio::join!(stack.send(waiting), async {
-        let job = eventually("it is in its line", async || {
+        let job = eventually("it is queued", async || {
             let jobs = stack.get("/api/import/jobs").await.json();
             jobs["jobs"][0]["id"].as_str().map(|id| format!("/api/import/jobs/{id}"))
         })
@@ -62,7 +62,7 @@ async fn queued_import_never_starts() {
         assert_eq!(summary, "The import was cancelled by autoimport before any row was processed.");
         job
     });
-    // Who waits hears of it at once, with a status that is no success.
+    // The waiting POST is answered at once, with a status that is no success.
     answer.is_failure(409);
     // A cancelled job polls like any finished one, and cancelling it again changes nothing.
     stack.get(&job).await.is(200, answer.text());
@@ -102,24 +102,24 @@ async fn running_import_stops_within_a_chunk_and_resumes_when_retried() {
         )),
         "{summary}"
     );
-    // The tenant's next import finds the line free, and the worker's only slot.
+    // The tenant's next import starts: its line and the worker's only consumer are free.
     stack.post_users(FILE).await.is(200, &result(&[Row::Created]));
-    assert_eq!(rows_done(&stack, &job).await, done, "nothing more is written");
+    assert_eq!(rows_done(&stack, &job).await, done, "no more rows are written");
     stack.get(&job).await.is(200, cancelled.text());
 
-    // It goes on where it stopped, and its result is that of a whole import.
+    // A retry resumes where it stopped, and the result is that of the whole import.
     let id = job.rsplit('/').next().unwrap();
-    let said = stack.rollcall(&["jobs", "retry", id]).await.expect("it can run again");
+    let said = stack.rollcall(&["jobs", "retry", id]).await.expect("it can be retried");
     assert!(said.contains(&format!("{done} processed rows")), "{said}");
     let whole = vec![Row::Created; usize::try_from(ROWS).unwrap()];
     stack.wait_for_result(&job).await.is(200, &result(&whole));
-    let said = stack.rollcall(&["jobs", "retry", id]).await.expect_err("it is imported");
+    let said = stack.rollcall(&["jobs", "retry", id]).await.expect_err("it has finished");
     assert!(said.contains("only one that was abandoned or cancelled can run again"), "{said}");
 }
 
 #[tokio::test]
 async fn chunk_in_progress_is_not_committed() {
-    // A lease so long that no heartbeat comes in time: what tells the worker is its fence.
+    // With a lease so long that no heartbeat comes in time, only the fencing token stops the worker.
     let mut stack = Options::default()
         .worker_env("ROLLCALL_SMALL_LANE", 1)
         .worker_env("ROLLCALL_LEASE_SECONDS", 3600)
@@ -128,24 +128,24 @@ async fn chunk_in_progress_is_not_committed() {
     stack.post_users(FILE).await.is(200, &result(&[Row::Created]));
     let before = stack.row("select count(*) as users, count(surname) as named from users").await;
 
-    // The chunk is held up amid its merge, by somebody who has locked one of its users.
+    // Another transaction has locked one of the chunk's users, so that it blocks in the middle of its merge.
     let mut conn = stack.database.connection().await.unwrap();
     conn.batch_execute("begin; select from users where username = 'jane' for update").await.unwrap();
     let job = stack
         .submit(stack.school(), "username,surname,enabled,staffmember\njane,Doe,y,y\njoe,Doe,y,y\n")
         .await;
-    eventually("the chunk waits for the user", async || {
+    eventually("the chunk is blocked", async || {
         let waiting =
             "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
         (!stack.rows(waiting).await.is_empty()).then_some(())
     })
     .await;
     let id = job.rsplit('/').next().unwrap();
-    let said = stack.rollcall(&["jobs", "cancel", id]).await.expect("it waits for no chunk");
+    let said = stack.rollcall(&["jobs", "cancel", id]).await.expect("cancelling does not wait for the chunk");
     assert_eq!(said.trim_end(), "The import was cancelled by the operator before any row was processed.");
     conn.batch_execute("commit").await.unwrap();
 
-    // The worker's only slot takes the next one, long before the lease would have ended.
+    // The worker's only consumer takes the next import, long before the lease would have expired.
     stack.post_users(FILE).await.is(200, &result(&[Row::Updated]));
     assert_eq!(stack.row("select count(*) as users, count(surname) as named from users").await, before);
     assert!(stack.rows(&format!("select from chunk_outcomes where import_id = '{id}'")).await.is_empty());

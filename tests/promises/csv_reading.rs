@@ -1,4 +1,5 @@
-//! How a file is read (§3), and which file of a form it is (§1): encodings, delimiters, line ends, headers, cells, parts.
+//! Files as schools' programs write them are read as they are meant: encodings, delimiters, line endings, headers, cells
+//! (contract §3), and which part of a form is the file (§1).
 
 use reqwest::Method;
 use rollcall_tests::harness::{Answer, Row, Stack, multipart, result};
@@ -11,7 +12,7 @@ async fn post(stack: &Stack, part_headers: &str, file: &[u8]) -> Answer {
     stack.send(stack.request(Method::POST, USERS).header("content-type", content_type).body(body)).await
 }
 
-/// The newest job of the listing.
+/// The newest job in the list.
 async fn job(stack: &Stack) -> Value {
     stack.get("/api/import/jobs?limit=1").await.json()["jobs"][0].clone()
 }
@@ -36,13 +37,13 @@ async fn encoding_is_declared_marked_or_detected() {
     let big = |name: &str| utf_16(&text(name), u16::to_be_bytes);
     let csv = |charset: &str| format!("Content-Type: text/csv; {charset}\r\n");
     let cases: Vec<(String, Vec<u8>, &str)> = vec![
-        // Nothing says it.
+        // Not declared: marked or detected.
         ("Content-Type: text/csv\r\n".to_owned(), text("u0").into(), "UTF-8"),
         (String::new(), latin("u1"), "windows-1252"),
         (String::new(), marked("u2"), "UTF-8"),
         (String::new(), [vec![0xFF, 0xFE], little("u3")].concat(), "UTF-16LE"),
         (String::new(), [vec![0xFE, 0xFF], big("u4")].concat(), "UTF-16BE"),
-        // The parameter does, in any spelling.
+        // Declared by the parameter, in any spelling.
         (csv("charset=utf-8"), text("u5").into(), "UTF-8"),
         (csv("charset=\"utf-8\""), marked("u6"), "UTF-8"),
         (csv("CHARSET=UTF8"), text("u7").into(), "UTF-8"),
@@ -55,7 +56,7 @@ async fn encoding_is_declared_marked_or_detected() {
         (csv("charset=utf-16"), [vec![0xFF, 0xFE], little("u14")].concat(), "UTF-16LE"),
         (csv("charset="), latin("u15"), "windows-1252"),
         ("Content-Type: application/pdf; charset=utf-8\r\n".to_owned(), text("u16").into(), "UTF-8"),
-        // It goes before what the bytes look like.
+        // The declaration wins over what the bytes look like.
         (
             csv("charset=macintosh"),
             latin("u17").iter().map(|b| if *b == 0xE9 { 0x8E } else { *b }).collect(),
@@ -67,12 +68,12 @@ async fn encoding_is_declared_marked_or_detected() {
         assert_eq!(given_name(&stack, &format!("u{index}")).await, "Zoé", "{part_headers:?}");
         assert_eq!(job(&stack).await["encoding"], *encoding, "{part_headers:?}");
     }
-    // What the parameter says is done, even where the bytes would pass for another.
+    // The declaration wins even where the bytes are valid in another encoding.
     post(&stack, &csv("charset=windows-1252"), text("declared").as_bytes())
         .await
         .is(200, &result(&[Row::Created]));
     assert_eq!(given_name(&stack, "declared").await, "ZoÃ©");
-    // One byte of Windows-1252, far behind the header, makes the whole file that.
+    // One byte of Windows-1252, long after the header, makes the whole file Windows-1252.
     let mut late = text("late").into_bytes();
     late.extend((0..20_000).flat_map(|n| format!("late,Zoé{n},y,y\n").into_bytes()));
     late.extend(b"last,\x80uro \x93x\x94,y,y\n");
@@ -100,7 +101,7 @@ async fn delimiter_is_the_most_frequent_in_the_header() {
     for (index, (file, delimiter, name)) in cases.iter().enumerate() {
         let answer = stack.post_users(file).await;
         if index == 6 {
-            // A header of blanks names nothing.
+            // A blank header names no column.
             assert!(answer.is_failure(400).contains("username"));
             continue;
         }
@@ -121,7 +122,7 @@ async fn every_line_ending_is_accepted() {
     let header = "username,givenname,enabled,staffmember";
     stack.post_users(format!("{header}\na,,y,y\nb,,y,y\n")).await.is(200, &result(&[Row::Created; 2]));
     for (index, end) in ["\n", "\r\n", "\r", "\n\n\r\n \t\r\n", "\r\r", "\n\u{A0}\n"].iter().enumerate() {
-        // With and without one behind the last row.
+        // With and without one after the last row.
         for last in [*end, ""] {
             let lines =
                 [header, &format!("a,A{index},y,y"), " ,nobody,y,y", &format!("b,B{index},y,y")].join(end);
@@ -130,7 +131,7 @@ async fn every_line_ending_is_accepted() {
             assert_eq!(given_name(&stack, "b").await, format!("B{index}"));
         }
     }
-    // A line of delimiters is a row, and so is one of an empty quoted cell.
+    // A line of delimiters is a row, and so is an empty quoted cell.
     let nobody = Row::Failed("Field (username) may not be empty. ");
     let file = format!("{header}\n,,,\n\n\"\"\na,,,\n");
     stack.post_users(file).await.is(200, &result(&[nobody, nobody, Row::Updated]));
@@ -191,7 +192,7 @@ async fn cells_are_trimmed_unquoted_and_counted() {
             user("h", Some("Doe Jr"), Some("x")),
         ]
     );
-    // One bad row costs one row: the file goes on behind it.
+    // A bad row fails alone: the rows after it are imported.
     let answer = stack.post_users("username,enabled,staffmember\n,y,y\ni,y,y\n").await;
     answer.is(200, &result(&[Row::Failed("Field (username) may not be empty. "), Row::Created]));
 }
@@ -210,7 +211,7 @@ async fn first_part_with_a_file_name_is_the_file() {
     let wrong =
         "--XX\r\nContent-Disposition: form-data; name=\"b\"; filename=\"b.csv\"\r\n\r\nno header\nx\n\r\n";
     let mut forms = Vec::new();
-    // Whatever the file's and the field's name and type.
+    // Whatever the name and type of the file and the field.
     for disposition in [
         "form-data; name=\"file\"; filename=\"users.csv\"",
         "form-data; name=file; filename=users.csv",
@@ -233,7 +234,7 @@ async fn first_part_with_a_file_name_is_the_file() {
         )));
     }
     let file = "Content-Disposition: form-data; name=\"x\"; filename=\"x\"";
-    // Whatever stands before and behind.
+    // Whatever comes before and after it.
     forms.push(format!("{other}{another}{}", part(file)));
     forms.push(format!("{}{wrong}{other}", part(file)));
     forms.push(format!("{other}{}{wrong}{wrong}", part(file)));
@@ -249,7 +250,7 @@ async fn first_part_with_a_file_name_is_the_file() {
     }
     assert_eq!(stack.rows("select id from users where username <> 'autoimport'").await.len(), count);
 
-    // A boundary in quotes, another kind of form, and lines within the file that look nearly like its end.
+    // A quoted boundary, another kind of form, and lines in the file that almost look like its end.
     for (content_type, boundary) in [
         ("multipart/form-data; boundary=\"X Y:'()+_,-./=?\"", "X Y:'()+_,-./=?"),
         ("Multipart/Mixed; charset=utf-8; Boundary=abc", "abc"),

@@ -1,4 +1,4 @@
-//! The main path: a roster is posted, and the answer is the result.
+//! The main path: a school posts a roster, and the answer is the result (contract §1).
 
 use rollcall_tests::harness::Stack;
 

@@ -1,5 +1,5 @@
-//! An upload that is sent again under its `Idempotency-Key` is the import that it was: a script whose connection broke
-//! may send its file again without knowing what became of it.
+//! An upload that is sent again with its `Idempotency-Key` is the same import: a script whose connection broke may retry
+//! without knowing the outcome.
 
 use futures_util::future::join_all;
 use rollcall_tests::harness::{Answer, Options, Row, Stack, eventually, multipart, result};
@@ -28,9 +28,9 @@ async fn concurrent_uploads_with_one_key_are_one_import() {
     }
     assert_eq!(imports(&stack).await, 1);
     assert_eq!(stack.row("select last_place from tenants").await, json!({"last_place": 1}));
-    assert_eq!(stack.stored_files().len(), 1, "nothing is kept of those that came again");
+    assert_eq!(stack.stored_files().len(), 1, "the retries leave no upload");
 
-    // Also when it is over, in quotes, and without waiting.
+    // Also after it has finished, with the key in quotes, and without waiting.
     send(&stack, USERS, FILE, "\"night-of-the-24th\"").await.is(200, &expected);
     let upload = stack.upload(USERS, FILE).header("idempotency-key", "night-of-the-24th");
     let again = stack.send(upload.header("prefer", "respond-async")).await;
@@ -46,9 +46,9 @@ async fn different_upload_with_the_same_key_is_refused() {
     let other_file = send(&stack, USERS, "username\njane\n", "k").await;
     let summary = other_file.is_failure(422);
     assert!(summary.contains("Idempotency-Key"), "{summary}");
-    // The same file is another import at another address.
+    // The same file at another endpoint is another import.
     send(&stack, "/api/import/userGroups", FILE, "k").await.is_failure(422);
-    // To be read in another way, it is another file.
+    // With another charset, it is another file.
     let (content_type, body) = multipart("Content-Type: text/csv; charset=utf-16\r\n", FILE.as_bytes());
     let other_charset = stack
         .request(reqwest::Method::POST, USERS)
@@ -57,7 +57,7 @@ async fn different_upload_with_the_same_key_is_refused() {
         .body(body);
     stack.send(other_charset).await.is_failure(422);
     assert_eq!(imports(&stack).await, 1);
-    assert_eq!(stack.stored_files().len(), 1, "nothing is kept of what was refused");
+    assert_eq!(stack.stored_files().len(), 1, "a refused upload leaves nothing");
 }
 
 #[tokio::test]
@@ -79,9 +79,9 @@ async fn key_belongs_to_its_tenant_and_expires_after_a_day() {
         answer.is(200, &updated);
     }
     assert_eq!(imports(&stack).await, 3);
-    // Keys that stand for nothing any more are forgotten.
+    // Expired keys are deleted.
     stack.execute("update idempotency_keys set created_at = created_at - interval '25 hours'").await;
-    eventually("no key is kept", async || {
+    eventually("no key is left", async || {
         stack.rows("select key from idempotency_keys").await.is_empty().then_some(())
     })
     .await;

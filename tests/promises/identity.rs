@@ -1,4 +1,5 @@
-//! Which user a row means.
+//! Which user a row means, and what it may claim: a username is one user in any case, a barcode belongs to one user, and
+//! both are the tenant's own (contract §4, invariant 9).
 
 use rollcall_tests::harness::{Row, Stack, result};
 use serde_json::{Value, json};
@@ -14,13 +15,13 @@ async fn barcode_belongs_to_one_user_and_failed_rows_claim_none() {
         ("a,y,y,B-1,", Row::Updated),
         ("a,y,y,,", Row::Updated),
         ("b,y,y,B-1,", Row::Failed(TAKEN)),
-        // Freed by the row before.
+        // Released by the previous row.
         ("a,y,y,B-2,", Row::Updated),
         ("b,y,y,B-1,", Row::Created),
-        // It would be B-3's owner, but for its address.
+        // It would own B-3 if its email address were valid.
         ("c,y,y,B-3,bad", Row::Failed("Field (emailAddress) is not a well-formed email address. ")),
         ("d,y,y,B-3,", Row::Created),
-        // It stays B-2's owner, so that nobody gets it.
+        // It keeps B-2, so that no other user can get it.
         ("a,y,y,B-4,bad", Row::Failed("Field (emailAddress) is not a well-formed email address. ")),
         ("e,y,y,B-2,", Row::Failed(TAKEN)),
         (
@@ -30,9 +31,9 @@ async fn barcode_belongs_to_one_user_and_failed_rows_claim_none() {
             ),
         ),
         ("e,y,y,B-4,", Row::Created),
-        // A barcode is what it is: another case is another barcode.
+        // Barcodes are case-sensitive.
         ("f,y,y,b-4,", Row::Created),
-        // What has no username is nobody's.
+        // A row without a username claims nothing.
         (",y,y,B-1,", Row::Failed("Field (username) may not be empty. ")),
         ("b,y,y,B-2,", Row::Failed(TAKEN)),
     ];
@@ -52,7 +53,7 @@ async fn barcode_belongs_to_one_user_and_failed_rows_claim_none() {
     };
     barcodes(&[("a", "B-2"), ("b", "B-1"), ("d", "B-3"), ("e", "B-4"), ("f", "b-4")]).await;
 
-    // In a file of its own: two swap theirs by way of a third one.
+    // In another file, two users swap barcodes through a third one.
     let swap = "username,barcode\na,B-1\na,B-9\nb,B-2\na,B-1\nb,B-2\n";
     stack
         .post_users(swap)
@@ -86,13 +87,13 @@ async fn username_ignores_case_and_keeps_its_first_spelling() {
     let emile = "select username, surname from users where username like '%mile%'";
     assert_eq!(stack.row(emile).await, json!({"username": "Émile Ö", "surname": "Two"}));
 
-    // The same name elsewhere is another user.
+    // The same name in another tenant is another user.
     let elsewhere = stack.add_tenant("elsewhere").await;
     let answer = stack.post_users_of(&elsewhere, "username,enabled,staffmember\njdoe,y,y\n").await;
     answer.is(200, &result(&[Row::Created]));
     assert_eq!(stack.rows("select id from users where username_key = 'jdoe'").await.len(), 2);
 
-    // Twice in a file: a first row that fails creates nothing, so the second one does.
+    // Twice in a file: the first row fails and creates nothing, so the second one creates the user.
     let twice = "username,enabled,staffmember,email\nkim,y,y,bad\nkim,y,y,\nkim,y,y,bad\n";
     let bad = Row::Failed("Field (emailAddress) is not a well-formed email address. ");
     let answer = stack.post_users_of(&elsewhere, twice).await;

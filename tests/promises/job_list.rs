@@ -1,4 +1,4 @@
-//! The list of a tenant's imports: newest first, in pages.
+//! A tenant's imports are listed newest first, in pages that stay stable while new ones arrive (contract §1).
 
 use rollcall_tests::harness::Stack;
 use serde_json::Value;
@@ -48,7 +48,7 @@ async fn jobs_are_listed_newest_first_in_pages() {
                 next => next.as_str().unwrap().clone_into(&mut cursor),
             }
             if seen.len() == 3 {
-                // What comes meanwhile moves no page.
+                // A new import shifts no page.
                 stack.send(stack.upload(&format!("{USERS}?tenantId=school"), "")).await;
             }
         }

@@ -132,7 +132,7 @@ async fn verify(stack: &Stack, tenant: &Tenant, sent: &[Sent]) -> usize {
             assert_eq!(
                 known,
                 Some(&id.as_str()),
-                "an accepted upload is the import that {} was told",
+                "the id that {} received is that of its import",
                 tenant.name
             );
         }

@@ -61,7 +61,7 @@ impl TraceService for Service {
 
 impl OtlpCollector {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port can be had");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let endpoint = format!("http://{}", listener.local_addr().expect("the listener is bound"));
         let kept = Kept::default();
         let (sender, changed) = watch::channel(());
