@@ -1,5 +1,5 @@
-//! A worker that dies, freezes or is killed by its file costs its import a lease's length at most, and nobody else
-//! anything.
+//! A worker that dies or freezes costs its import at most the length of a lease, and other imports nothing (invariants 3, 4
+//! and 6). An import that kills its workers is abandoned.
 
 use std::time::{Duration, Instant};
 
@@ -8,18 +8,18 @@ use rollcall_tests::harness::{Options, Row, eventually, result, run_trials};
 use rollcall_tests::rosters::mixed::mixed;
 use rollcall_tests::tables::assert_matches_oracle;
 
-/// Frozen past its lease, it finds its import finished by another when it goes on, and changes nothing more.
+/// A worker that is frozen past its lease finds its import finished by another when it resumes, and writes nothing more.
 #[test]
 fn frozen_worker_writes_nothing_after_its_lease() {
-    // Amid a transaction it holds locks, which the server takes from it after half a minute.
-    let edges =
+    // Before a commit it holds locks, which the server releases after half a minute.
+    let points =
         [Edge::BeforeChunkCommit, Edge::AfterChunkCommit, Edge::AfterClaimCommit, Edge::AfterWakeUpAck];
-    let failed = run_trials(edges.len(), &edges, |&edge| async move {
+    let failed = run_trials(points.len(), &points, |&point| async move {
         let mut stack = Options::fast_recovery().workers(0).start().await;
         let files = [mixed(24, "first", 0), mixed(24, "second", 0)];
         let school = stack.school().clone();
         stack.submit(&school, &files[0]).await;
-        stack.start_worker_with(&[("ROLLCALL_EDGE", &format!("{}:stop:1", edge.name()))]);
+        stack.start_worker_with(&[("ROLLCALL_EDGE", &format!("{}:stop:1", point.name()))]);
         stack.wait_until_worker_frozen(0).await;
         stack.start_worker();
         assert_matches_oracle(&stack, &school, &files[..1]).await;
@@ -27,7 +27,7 @@ fn frozen_worker_writes_nothing_after_its_lease() {
 
         stack.worker(1).kill();
         stack.worker(0).resume();
-        // What it does next it can only do when it is through with what it was frozen at.
+        // It can run the next import only after it has finished what it was frozen at.
         stack.submit(&school, &files[1]).await;
         assert_matches_oracle(&stack, &school, &files).await;
         assert_eq!(stack.attempts(&school, 1).await, 2);
@@ -36,12 +36,12 @@ fn frozen_worker_writes_nothing_after_its_lease() {
     assert!(failed.is_empty(), "{failed:?}");
 }
 
-/// Within the lease's length and one look of the relay; the time is printed.
+/// It resumes within the length of the lease and one sweep of the relay. The time is printed.
 #[tokio::test]
 async fn dead_workers_import_resumes_within_the_lease() {
     const LEASE: Duration = Duration::from_secs(2);
     const SWEEP: Duration = Duration::from_millis(500);
-    /// For the processes and a busy machine; far less than anything else that would bring the import back takes.
+    /// For starting processes on a busy machine. Anything else that would resume the import takes far longer.
     const SLACK: Duration = Duration::from_secs(15);
     let mut stack = Options::fast_recovery()
         .workers(0)
@@ -56,11 +56,13 @@ async fn dead_workers_import_resumes_within_the_lease() {
     stack.wait_until_worker_killed().await;
     let died = Instant::now();
     stack.start_worker();
-    eventually("another worker goes on", async || (stack.attempts(&school, 1).await == 2).then_some(()))
-        .await;
+    eventually("another worker resumes the import", async || {
+        (stack.attempts(&school, 1).await == 2).then_some(())
+    })
+    .await;
     let resumed = died.elapsed();
     println!(
-        "a killed worker's import went on after {:.2} s, with a lease of {:.1} s and a look every {:.1} s",
+        "a killed worker's import resumed after {:.2} s, with a lease of {:.1} s and a sweep every {:.1} s",
         resumed.as_secs_f64(),
         LEASE.as_secs_f64(),
         SWEEP.as_secs_f64()
@@ -70,8 +72,7 @@ async fn dead_workers_import_resumes_within_the_lease() {
     stack.assert_nothing_left_over().await;
 }
 
-/// It is given up after the configured number of attempts, with a result that says why, and the imports of others are
-/// done meanwhile.
+/// It is abandoned after the configured number of attempts, with a result that says why, while other tenants' imports run.
 #[tokio::test]
 async fn import_that_kills_its_workers_is_abandoned() {
     const ATTEMPTS: usize = 3;
@@ -92,7 +93,7 @@ async fn import_that_kills_its_workers_is_abandoned() {
     let mut deaths = 0;
     let mut others = Vec::new();
     let mut last: Option<String> = None;
-    let given_up = eventually("it is given up", async || {
+    let abandoned = eventually("it is abandoned", async || {
         deaths += stack.replace_dead_workers(&deadly);
         let done = match &last {
             Some(location) => stack.get(location).await.status == 200,
@@ -107,15 +108,17 @@ async fn import_that_kills_its_workers_is_abandoned() {
         (answer.status == 200).then_some(answer)
     })
     .await;
-    let summary = given_up.is_failure(200);
+    let summary = abandoned.is_failure(200);
     assert!(summary.starts_with("The import was given up after 3 attempts"), "{summary}");
     assert!(summary.contains("its worker died"), "{summary}");
     assert_eq!(deaths + stack.replace_dead_workers(&[]), ATTEMPTS);
-    // Each was submitted when the one before it was done.
-    assert!(others.len() > 1, "others were done meanwhile");
+    // Each was submitted after the previous one had finished.
+    assert!(others.len() > 1, "other imports finished in the meantime");
     assert_matches_oracle(&stack, &other, &others).await;
-    eventually("it is among the dead letters", async || (stack.dead_letter_count().await == 1).then_some(()))
-        .await;
+    eventually("it is in the dead-letter queue", async || {
+        (stack.dead_letter_count().await == 1).then_some(())
+    })
+    .await;
 
     stack.kill_workers();
     stack.start_worker();

@@ -1,5 +1,5 @@
-//! The network between the service and its servers may be slow, reset every connection, and fall silent: an import ends
-//! as if nothing had happened.
+//! The network between the service and its servers may be slow, reset every connection or partition: an import ends as if
+//! nothing had happened (invariants 1, 2 and 3).
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use rollcall_tests::harness::{Options, Proxy, Stack, eventually, servers};
 use rollcall_tests::rosters::mixed::mixed;
 use rollcall_tests::tables::assert_matches_oracle;
 
-/// Proxies in front of the run's Postgres and RabbitMQ.
+/// Proxies in front of the shared Postgres and RabbitMQ.
 async fn proxies() -> [Proxy; 2] {
     let servers = tokio::task::spawn_blocking(servers).await.unwrap();
     [Proxy::start(port(&servers.database_url)).await, Proxy::start(port(&servers.amqp_url)).await]
@@ -34,9 +34,9 @@ async fn connection_resets_lose_nothing() {
         .await;
     let file = mixed(40, "reset", 0);
     let location = stack.submit(stack.school(), &file).await;
-    // Each time that it has got on it loses everything.
+    // Whenever it has made progress it loses every connection.
     let mut seen = 0;
-    eventually("it gets on all the same", async || {
+    eventually("it finishes all the same", async || {
         let done = rows_done(&stack).await;
         if done >= seen + 8 {
             seen = done;
@@ -46,7 +46,7 @@ async fn connection_resets_lose_nothing() {
         (stack.row("select state from imports").await["state"] == "finished").then_some(())
     })
     .await;
-    assert!(seen >= 16, "it was reset again and again");
+    assert!(seen >= 16, "it was reset repeatedly");
     assert_eq!(stack.wait_for_result(&location).await.status, 200);
     assert_matches_oracle(&stack, stack.school(), &[file]).await;
     stack.assert_nothing_left_over().await;
@@ -69,13 +69,13 @@ async fn latency_costs_no_attempt() {
         stack.submit(stack.school(), file).await;
     }
     assert_matches_oracle(&stack, stack.school(), &files).await;
-    for place in 1..=2 {
-        assert_eq!(stack.attempts(stack.school(), place).await, 1);
+    for position in 1..=2 {
+        assert_eq!(stack.attempts(stack.school(), position).await, 1);
     }
     stack.assert_nothing_left_over().await;
 }
 
-/// A worker that was cut off has lost its import to another; what it had sent arrives when nobody wants it any more.
+/// A partitioned worker loses its import to another. What it had sent arrives late and changes nothing.
 #[tokio::test]
 async fn partitioned_worker_loses_its_import() {
     let [postgres, rabbitmq] = proxies().await;
@@ -85,7 +85,7 @@ async fn partitioned_worker_loses_its_import() {
         .rabbitmq_through(&rabbitmq)
         .start()
         .await;
-    let files = [mixed(24, "cut off", 0), mixed(24, "afterwards", 0)];
+    let files = [mixed(24, "partitioned", 0), mixed(24, "afterwards", 0)];
     let school = stack.school().clone();
     let lock = stack.lock_users().await;
     stack.start_worker();
@@ -93,28 +93,29 @@ async fn partitioned_worker_loses_its_import() {
     stack.wait_for_blocked_chunk().await;
     postgres.partition();
     rabbitmq.partition();
-    // Whose way does not lead through the proxies.
+    // This worker does not connect through the proxies.
     let (database, broker) = (stack.test_database.url.clone(), servers().amqp_url.clone());
     stack.start_worker_with(&[("DATABASE_URL", &database), ("AMQP_URL", &broker)]);
-    eventually("another takes over", async || (stack.attempts(&school, 1).await == 2).then_some(())).await;
+    eventually("another worker takes over", async || (stack.attempts(&school, 1).await == 2).then_some(()))
+        .await;
     drop(lock);
     postgres.heal();
     rabbitmq.heal();
     assert_matches_oracle(&stack, &school, &files[..1]).await;
 
-    // The one that was cut off finds its way back.
+    // The partitioned worker reconnects.
     stack.worker(1).kill();
     stack.submit(&school, &files[1]).await;
     assert_matches_oracle(&stack, &school, &files).await;
     stack.assert_nothing_left_over().await;
 }
 
-/// With RabbitMQ silent an upload is accepted at once, and runs when it is heard again.
+/// While RabbitMQ is unreachable an upload is accepted at once. It runs when RabbitMQ is reachable again.
 #[tokio::test]
 async fn uploads_are_accepted_while_rabbitmq_is_unreachable() {
     let [_, rabbitmq] = proxies().await;
     let stack = Options::fast_recovery().rabbitmq_through(&rabbitmq).start().await;
-    let file = mixed(24, "cut off", 0);
+    let file = mixed(24, "partitioned", 0);
     rabbitmq.partition();
     let location = stack.submit(stack.school(), &file).await;
     assert_eq!(stack.get(&location).await.status, 202);

@@ -1,7 +1,7 @@
-//! Rows take effect as if applied one after another in file order: thousands of small hostile files, imported by the
-//! service and by the oracle, end in the same answers and the same tables.
+//! Rows take effect as if applied one after another in file order (contract §2): thousands of small hostile files, imported
+//! by the service and by the oracle, give the same answers and the same tables.
 //!
-//! `ROLLCALL_SEED` and `ROLLCALL_CASES` try others: the seed of the first case, and how many.
+//! `ROLLCALL_SEED` sets the seed of the first case and `ROLLCALL_CASES` the number of cases.
 
 use diesel::sql_types::{Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
@@ -13,9 +13,9 @@ use rollcall_tests::oracle::{PasswordPolicy, username_key};
 use rollcall_tests::rosters::hostile::{Case, Step, Upload};
 use rollcall_tests::tables;
 
-/// Cases in an ordinary run; each imports some files into a tenant of its own.
+/// Cases in an ordinary run. Each imports a few files into its own tenant.
 const CASES: u64 = 600;
-/// Cases under way at once.
+/// Cases that run at a time.
 const AT_ONCE: usize = 6;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -23,23 +23,23 @@ async fn single_chunk_files_match_the_oracle() {
     try_cases(Options::default(), number("ROLLCALL_SEED", 1)).await;
 }
 
-/// The same with chunks of a few rows, several at once: what a row does in one chunk must hold in the next.
+/// The same with parallel chunks of a few rows: the effect of a row in one chunk must hold in the next.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn multi_chunk_files_match_the_oracle() {
     let options = Options::default().worker_env("ROLLCALL_CHUNK_ROWS", 3).worker_env("ROLLCALL_LANES", 4);
     try_cases(options, number("ROLLCALL_SEED", 1_000_001)).await;
 }
 
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).map_or(otherwise, |text| text.parse().expect("a whole number"))
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a whole number"))
 }
 
 async fn try_cases(options: Options, first: u64) {
-    // Passwords stay sealed, so that what they are can be read.
+    // Passwords stay sealed, so that they can be opened and compared.
     let stack = options.worker_env("ROLLCALL_WORKER_HASHING_THREADS", 0).without_tenant().start().await;
     let end = first + number("ROLLCALL_CASES", CASES);
     let next = std::sync::atomic::AtomicU64::new(first);
-    let work = || async {
+    let worker = || async {
         loop {
             let seed = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             if seed >= end {
@@ -52,16 +52,16 @@ async fn try_cases(options: Options, first: u64) {
             }
         }
     };
-    let mut under_way: Vec<_> = (0..AT_ONCE).map(|_| Box::pin(work())).collect();
-    // Joined by hand: the first failure ends the test, with the others dropped.
+    let mut workers: Vec<_> = (0..AT_ONCE).map(|_| Box::pin(worker())).collect();
+    // Polled here rather than joined: the first failure ends the test and drops the others.
     std::future::poll_fn(|context| {
-        under_way.retain_mut(|one| one.as_mut().poll(context).is_pending());
-        if under_way.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        workers.retain_mut(|one| one.as_mut().poll(context).is_pending());
+        if workers.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     })
     .await;
 }
 
-/// Leaves out of a failing case what it does not need to fail.
+/// Reduces a failing case to what it needs to fail.
 async fn shrink(stack: &Stack, mut case: Case, mut why: String) -> (Case, String) {
     let mut round = 0;
     'smaller: loop {
@@ -79,26 +79,26 @@ async fn shrink(stack: &Stack, mut case: Case, mut why: String) -> (Case, String
     }
 }
 
-/// Takes a case through the service and the oracle, each step in turn.
+/// Runs each step of a case on the service and the oracle.
 async fn try_case(stack: &Stack, case: &Case, suffix: &str) -> Result<(), String> {
-    let ours = stack.add_tenant(&format!("case-{}{suffix}", case.seed)).await;
-    stack.define_groups(&ours, &case.library_groups, &case.system_groups).await;
+    let tenant = stack.add_tenant(&format!("case-{}{suffix}", case.seed)).await;
+    stack.define_groups(&tenant, &case.library_groups, &case.system_groups).await;
     let mut conn = stack.database.connection().await.unwrap();
     let policy = match case.password_policy {
         PasswordPolicy::WhenChanged => tenant::PasswordPolicy::WhenChanged,
         PasswordPolicy::Always => tenant::PasswordPolicy::Always,
         PasswordPolicy::OnCreate => tenant::PasswordPolicy::OnCreate,
     };
-    tenant::set_password_policy(&mut conn, ours.id, policy).await.unwrap();
+    tenant::set_password_policy(&mut conn, tenant.id, policy).await.unwrap();
 
-    let mut theirs = case.tenant();
-    tables::add_administrator(&mut theirs);
+    let mut oracle_tenant = case.tenant();
+    tables::add_administrator(&mut oracle_tenant);
 
     for (at, step) in case.steps.iter().enumerate() {
         match step {
             Step::Import(upload) => {
-                let answer = post(stack, &ours.name, upload).await;
-                let expected = theirs.apply(upload.endpoint, &upload.bytes(), upload.charset);
+                let answer = post(stack, &tenant.name, upload).await;
+                let expected = oracle_tenant.apply(upload.endpoint, &upload.bytes(), upload.charset);
                 if !expected.agrees_with(answer.status, &answer.body) {
                     return Err(format!(
                         "step {}: the service answered {} {}\nthe oracle {} {}",
@@ -111,11 +111,11 @@ async fn try_case(stack: &Stack, case: &Case, suffix: &str) -> Result<(), String
                 }
             }
             Step::OwnerChangesPassword { username, password } => {
-                theirs.owner_changes_password(username, password);
-                change_password(&mut conn, ours.id, username, password).await;
+                oracle_tenant.owner_changes_password(username, password);
+                change_password(&mut conn, tenant.id, username, password).await;
             }
         }
-        let differences = tables::differences(&mut conn, ours.id, &theirs).await;
+        let differences = tables::differences(&mut conn, tenant.id, &oracle_tenant).await;
         if !differences.is_empty() {
             return Err(format!("after step {}, service / oracle:\n{}", at + 1, differences.join("\n")));
         }

@@ -1,4 +1,4 @@
-//! Imports of one tenant run one after another, in the order in which they were accepted, whoever works on them.
+//! Imports of one tenant run one at a time in order of submission, whichever worker runs them (invariant 5).
 
 use rollcall_tests::harness::{Answer, Options, Row, eventually, result};
 use rollcall_tests::rosters::mixed::mixed;
@@ -11,7 +11,7 @@ const IMPORTS: usize = 50;
 async fn concurrent_uploads_run_one_after_another() {
     let stack = Options::fast_recovery()
         .workers(2)
-        // Long enough for a busy machine: a lease that ran out would be another thing.
+        // Long enough for a busy machine: an expired lease is another topic.
         .worker_env("ROLLCALL_LEASE_SECONDS", 15)
         .start()
         .await;
@@ -39,7 +39,7 @@ async fn concurrent_uploads_run_one_after_another() {
                         where other.started_at < one.finished_at or other.attempt <> 1";
     assert_eq!(stack.rows(overlapping).await, Vec::<serde_json::Value>::new());
     let holders = stack.rows("select distinct lease_holder from imports").await.len();
-    println!("{IMPORTS} imports were worked on by {holders} workers");
+    println!("{holders} workers ran {IMPORTS} imports");
     stack.assert_nothing_left_over().await;
 }
 

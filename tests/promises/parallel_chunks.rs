@@ -1,11 +1,11 @@
-//! Chunks that are merged concurrently come to the result of one after another.
+//! Chunks of one import that are merged concurrently give the result of merging them one after another (contract §2).
 
 use std::fmt::Write as _;
 
 use rollcall_tests::harness::{Options, Row, result};
 
-/// Barcodes that go from hand to hand, a username in every chunk, a group that each chunk would make: with chunks of two
-/// rows on four connections nothing of it may be judged before what stands above it in the file.
+/// Barcodes that pass from user to user, a username in every chunk, a group that several chunks would create: with chunks of
+/// two rows on four connections, no row may be judged before the rows above it.
 #[tokio::test]
 async fn parallel_chunks_match_sequential_ones() {
     const USERS: usize = 60;
@@ -19,7 +19,7 @@ async fn parallel_chunks_match_sequential_ones() {
 
     let mut second = "username,librarybarcode,surname,presentationgroup\n".to_owned();
     let mut expected = Vec::new();
-    // The last user lets go of a barcode, and everybody takes the one that the user before has just given up.
+    // The last user releases a barcode, and each user takes the one that the row above has just released.
     writeln!(second, "u{},new,,", USERS - 1).unwrap();
     expected.push(Row::Updated);
     for user in (0..USERS - 1).rev() {
@@ -30,7 +30,7 @@ async fn parallel_chunks_match_sequential_ones() {
             expected.push(Row::Updated);
         }
         if user % 9 == 0 {
-            // The one that was just given up, at the very end; else one whose owner comes next.
+            // In the last row a barcode that was just released, otherwise one whose owner comes next.
             writeln!(second, "u{},b{},version {user},", USERS - 1, user.saturating_sub(1)).unwrap();
             expected.push(if user == 0 {
                 Row::Updated
@@ -49,7 +49,7 @@ async fn parallel_chunks_match_sequential_ones() {
         .await;
     assert_eq!((&last["surname"], &last["library_barcode"]), (&"version 0".into(), &"b0".into()));
     assert_eq!(stack.rows("select label from presentation_groups").await.len(), USERS.div_ceil(8));
-    // Once more, from its own end: everybody's barcode is in somebody else's hands now or again where it is claimed.
+    // The first file again: at its turn, every row's barcode belongs to another user.
     stack.post_users(&first.replace("enabled,staffmember,", "").replace(",y,y", "")).await.is(
         200,
         &result(&std::array::from_fn::<_, USERS, _>(|_| {

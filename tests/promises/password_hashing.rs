@@ -1,5 +1,5 @@
-//! An import leaves its passwords sealed, and they are hashed behind it, through a queue: each in the end, once, in turn
-//! with those of other tenants, whatever becomes of a message or a worker.
+//! An import leaves its passwords sealed. They are hashed afterwards through the hashing queue, each exactly once, even if a
+//! message is lost or a worker dies, and tenants share the hashing fairly (invariants 1, 5 and 10).
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,10 @@ use rollcall_schema::password;
 use rollcall_tests::harness::{Options, Row, Stack, Tenant, eventually, result};
 use serde_json::Value;
 
-/// So long that nothing of it comes in a test.
+/// Longer than any test.
 const NEVER: u32 = 3600;
 
-/// Users of one school, and their passwords.
+/// A file of users with a password each.
 fn file(users: usize) -> String {
     let mut file = "username,enabled,staffmember,password\n".to_owned();
     for user in 0..users {
@@ -24,18 +24,18 @@ async fn import(stack: &Stack, tenant: &Tenant, users: usize) {
     stack.post_users_of(tenant, file(users)).await.is(200, &result(&vec![Row::Created; users]));
 }
 
-/// How many of a tenant's passwords are under seal.
-async fn waiting(stack: &Stack, tenant: &Tenant) -> u64 {
+/// The number of a tenant's sealed passwords.
+async fn sealed(stack: &Stack, tenant: &Tenant) -> u64 {
     let query = "select count(*) from users where password_sealed is not null and tenant_id";
     stack.row(&format!("{query} = '{}'", tenant.id)).await["count"].as_u64().unwrap()
 }
 
-async fn all_are_hashed(stack: &Stack, tenant: &Tenant) {
-    eventually("every password is hashed", async || (waiting(stack, tenant).await == 0).then_some(())).await;
+async fn wait_until_hashed(stack: &Stack, tenant: &Tenant) {
+    eventually("every password is hashed", async || (sealed(stack, tenant).await == 0).then_some(())).await;
 }
 
-/// Asserts that each user of [`file`] has a hash of the password that the file gave.
-async fn each_has_its_own(stack: &Stack) {
+/// Asserts that each user of [`file`] has a hash of their own password.
+async fn assert_hashes_match(stack: &Stack) {
     let users = stack
         .rows("select username, password_hash, password_sealed from users where username like 'user%'")
         .await;
@@ -52,26 +52,26 @@ async fn each_has_its_own(stack: &Stack) {
     }
 }
 
-/// A stack whose worker leaves passwords to others, and an import of so many.
+/// A stack whose worker hashes nothing, with an import of this many users.
 async fn with_sealed(options: Options, users: usize) -> Stack {
     let stack = options.worker_env("ROLLCALL_WORKER_HASHING_THREADS", 0).start().await;
     import(&stack, stack.school(), users).await;
-    assert_eq!(waiting(&stack, stack.school()).await, users as u64);
-    // Published when the import has ended, which its sender hears of first.
-    eventually("the hashing is announced", async || {
-        let turns = stack.rows("select from hashing_turns").await;
-        (!turns.is_empty()).then_some(())
+    assert_eq!(sealed(&stack, stack.school()).await, users as u64);
+    // The request is published after the import has ended, and the client gets its answer first.
+    eventually("the hash batch request is published", async || {
+        let requests = stack.rows("select from hashing_turns").await;
+        (!requests.is_empty()).then_some(())
     })
     .await;
     stack
 }
 
-/// Threads of a process that run only when nobody else wants the processor.
-fn threads_that_give_way(process: u32) -> usize {
+/// The number of threads of a process that have the lowest priority.
+fn low_priority_threads(process: u32) -> usize {
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
     let stats =
         threads.filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat")).ok());
-    // The niceness is the nineteenth field; the second, a name in brackets, may hold blanks.
+    // The niceness is the nineteenth field. The second, a name in brackets, may contain spaces.
     let niceness = |stat: String| stat.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse::<i32>().ok();
     stats.filter_map(niceness).filter(|nice| *nice == 19).count()
 }
@@ -82,13 +82,13 @@ const HASHES: &[(&str, &str)] = &[("ROLLCALL_WORKER_HASHING_THREADS", "2")];
 async fn passwords_are_hashed_through_their_queue() {
     let options = Options::default().worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", NEVER);
     let mut stack = with_sealed(options, 20).await;
-    // Asks Postgres for no waiting password before the queue has told of one.
+    // This worker looks for sealed passwords only when a message arrives.
     stack.start_worker_with(HASHES);
-    all_are_hashed(&stack, stack.school()).await;
-    each_has_its_own(&stack).await;
-    // Not in the way of an import, nor of a login.
-    let giving_way: Vec<usize> = stack.worker_ids().into_iter().map(threads_that_give_way).collect();
-    assert_eq!((giving_way, threads_that_give_way(stack.api_id())), (vec![0, 2], 0));
+    wait_until_hashed(&stack, stack.school()).await;
+    assert_hashes_match(&stack).await;
+    // Hashing gives way to imports and logins.
+    let low_priority: Vec<usize> = stack.worker_ids().into_iter().map(low_priority_threads).collect();
+    assert_eq!((low_priority, low_priority_threads(stack.api_id())), (vec![0, 2], 0));
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn lost_message_and_unopenable_seal_block_no_password() {
     let broker = stack.broker();
     let channel = broker.channel().await.unwrap();
     let lost = channel.queue_delete(broker.passwords().into(), QueueDeleteOptions::default()).await.unwrap();
-    assert!(lost >= 1, "the import has told of its passwords");
+    assert!(lost >= 1, "the import has published its request");
     let foreign =
         "insert into users (tenant_id, id, username, username_key, enabled, staff_member, password_sealed,
                                       password_fingerprint)
@@ -110,8 +110,8 @@ async fn lost_message_and_unopenable_seal_block_no_password() {
     stack.execute(foreign).await;
 
     stack.start_worker_with(HASHES);
-    all_are_hashed(&stack, stack.school()).await;
-    each_has_its_own(&stack).await;
+    wait_until_hashed(&stack, stack.school()).await;
+    assert_hashes_match(&stack).await;
     let odd = "select password_hash, password_fingerprint from users where username = 'odd'";
     let odd = stack.row(odd).await;
     assert!(odd["password_hash"].is_null() && odd["password_fingerprint"].is_null(), "{odd}");
@@ -121,7 +121,7 @@ async fn lost_message_and_unopenable_seal_block_no_password() {
 async fn unchanged_password_is_not_hashed_again() {
     let stack = Stack::new().await;
     import(&stack, stack.school(), 3).await;
-    all_are_hashed(&stack, stack.school()).await;
+    wait_until_hashed(&stack, stack.school()).await;
     let query = "select username, password_hash, password_sealed from users order by username";
     let before = stack.rows(query).await;
     let changed = file(3).replace("user1,y,y,secret of 1", "user1,n,y,secret of 1");
@@ -136,19 +136,19 @@ async fn another_worker_continues_when_one_is_killed() {
     const USERS: usize = 40;
     let mut stack = Options::default()
         .worker_env("ROLLCALL_WORKER_HASHING_THREADS", 1)
-        // Not by the relay: the broker gives the turns of the dead to the living.
+        // Without the relay: RabbitMQ redelivers the dead worker's requests.
         .worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", NEVER)
         .start()
         .await;
     import(&stack, stack.school(), USERS).await;
     let school = stack.school().clone();
-    eventually("some are hashed", async || (waiting(&stack, &school).await < USERS as u64).then_some(()))
+    eventually("some are hashed", async || (sealed(&stack, &school).await < USERS as u64).then_some(()))
         .await;
     stack.kill_workers();
-    assert_ne!(waiting(&stack, &school).await, 0, "it is killed amid the hashing");
+    assert_ne!(sealed(&stack, &school).await, 0, "it is killed while it is hashing");
     stack.start_worker_with(HASHES);
-    all_are_hashed(&stack, &school).await;
-    each_has_its_own(&stack).await;
+    wait_until_hashed(&stack, &school).await;
+    assert_hashes_match(&stack).await;
 }
 
 #[tokio::test]
@@ -157,6 +157,6 @@ async fn tenants_share_the_hashing_workers() {
     let district = stack.add_tenant("district").await;
     import(&stack, &district, 100).await;
     import(&stack, stack.school(), 10).await;
-    all_are_hashed(&stack, stack.school()).await;
-    assert_ne!(waiting(&stack, &district).await, 0, "the school does not wait for the district");
+    wait_until_hashed(&stack, stack.school()).await;
+    assert_ne!(sealed(&stack, &district).await, 0, "the school does not wait for the district");
 }

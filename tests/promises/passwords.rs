@@ -1,10 +1,10 @@
-//! Passwords of a user import.
+//! A password of a file is applied as the tenant's policy says (contract §4), and is never at rest in clear (invariant 10).
 
 use reqwest::Method;
 use rollcall_schema::tenant::{self, PasswordPolicy};
 use rollcall_tests::harness::{Options, Row, Stack, Tenant, cheap_hash_of, eventually, result};
 
-/// Whether a user can log in: whoever is no administrator is told so only with the right password.
+/// Whether a user can log in: one who is not an administrator gets a 403 with the right password and a 401 otherwise.
 async fn can_log_in(stack: &Stack, tenant: &Tenant, username: &str, password: &str) -> bool {
     let path = format!("/api/import/jobs?tenantId={}", tenant.name);
     let answer = stack.send(stack.anonymous(Method::GET, &path).basic_auth(username, Some(password))).await;
@@ -20,8 +20,8 @@ async fn set_policy(stack: &Stack, tenant: &Tenant, policy: PasswordPolicy) {
     tenant::set_password_policy(&mut conn, tenant.id, policy).await.unwrap();
 }
 
-/// Waits until no password is under seal.
-async fn all_are_hashed(stack: &Stack) {
+/// Waits until no password is sealed.
+async fn wait_until_hashed(stack: &Stack) {
     eventually("every password is hashed", async || {
         let waiting = stack.rows("select id from users where password_sealed is not null").await;
         waiting.is_empty().then_some(())
@@ -29,9 +29,9 @@ async fn all_are_hashed(stack: &Stack) {
     .await;
 }
 
-/// A user changes the password, as the library's own pages let them.
+/// Changes a user's password, as the library's own pages do.
 async fn change_password(stack: &Stack, tenant: &Tenant, username: &str, password: &str) {
-    all_are_hashed(stack).await;
+    wait_until_hashed(stack).await;
     let hash = cheap_hash_of(password);
     stack
         .execute(&format!(
@@ -50,9 +50,9 @@ async fn policy_decides_when_a_password_is_applied() {
     set_policy(&stack, &on_create, PasswordPolicy::OnCreate).await;
     let file = |password: &str| format!("username,enabled,staffmember,password\njane,y,y,{password}\n");
 
-    // Which password opens the door after each file, under each policy.
+    // Which password works after each file, under each policy.
     let steps: [(&str, [&str; 3]); 4] = [
-        // The file of the night before has changed nothing, but its owner has.
+        // The file is unchanged since the last import; only the user has changed the password.
         ("first", ["own", "first", "own"]),
         ("second", ["second", "second", "own"]),
         ("", ["second", "second", "own"]),
@@ -66,23 +66,23 @@ async fn policy_decides_when_a_password_is_applied() {
         change_password(&stack, tenant, "jane", "own").await;
         assert!(can_log_in(&stack, tenant, "jane", "own").await);
     }
-    for (index, (password, opens)) in steps.iter().enumerate() {
-        for (tenant, opens) in tenants.iter().zip(opens) {
+    for (index, (password, valid)) in steps.iter().enumerate() {
+        for (tenant, valid) in tenants.iter().zip(valid) {
             stack.post_users_of(tenant, file(password)).await.is(200, &result(&[Row::Updated]));
             for tried in ["first", "second", "own"] {
-                let opened = can_log_in(&stack, tenant, "jane", tried).await;
-                assert_eq!(opened, tried == *opens, "{} after step {index}: {tried}", tenant.name);
+                let accepted = can_log_in(&stack, tenant, "jane", tried).await;
+                assert_eq!(accepted, tried == *valid, "{} after step {index}: {tried}", tenant.name);
             }
         }
     }
 
-    // The one that a user without a password is given later, and none at all.
-    for (tenant, opens) in tenants.iter().zip([true, true, false]) {
+    // A user without a password, who gets one later.
+    for (tenant, applied) in tenants.iter().zip([true, true, false]) {
         let created = "username,enabled,staffmember,password\njohn,y,y,\n";
         stack.post_users_of(tenant, created).await.is(200, &result(&[Row::Created]));
         assert!(!can_log_in(&stack, tenant, "john", "").await);
         stack.post_users_of(tenant, "username,password\njohn,late\n").await.is(200, &result(&[Row::Updated]));
-        assert_eq!(can_log_in(&stack, tenant, "john", "late").await, opens, "{}", tenant.name);
+        assert_eq!(can_log_in(&stack, tenant, "john", "late").await, applied, "{}", tenant.name);
     }
 
     // A row that fails sets nothing.
@@ -90,12 +90,12 @@ async fn policy_decides_when_a_password_is_applied() {
     let failed = Row::Failed("Field (emailAddress) is not a well-formed email address. ");
     stack.post_users_of(&tenants[1], bad).await.is(200, &result(&[failed]));
     assert!(can_log_in(&stack, &tenants[1], "jane", "second").await);
-    // Twice in a file: the last one stands.
+    // Twice in a file: the last one wins.
     let twice = "username,password\njane,fourth\njane,fifth\n";
     stack.post_users_of(&tenants[0], twice).await.is(200, &result(&[Row::Updated, Row::Updated]));
     assert!(!can_log_in(&stack, &tenants[0], "jane", "fourth").await);
     assert!(can_log_in(&stack, &tenants[0], "jane", "fifth").await);
-    // At the limits: signs of all kinds, and as long as may be.
+    // Special characters, and the greatest length.
     let long = "é€".repeat(204);
     let odd = format!(
         "username,enabled,staffmember,password\nodd,y,y,\"a:b \"\"c\"\", pässwörd\"\nlong,y,y,{long}\n"
@@ -103,18 +103,18 @@ async fn policy_decides_when_a_password_is_applied() {
     stack.post_users_of(&tenants[0], odd).await.is(200, &result(&[Row::Created, Row::Created]));
     assert!(can_log_in(&stack, &tenants[0], "odd", "a:b \"c\", pässwörd").await);
     assert!(can_log_in(&stack, &tenants[0], "long", &long).await);
-    all_are_hashed(&stack).await;
+    wait_until_hashed(&stack).await;
     assert!(can_log_in(&stack, &tenants[0], "odd", "a:b \"c\", pässwörd").await);
     assert!(can_log_in(&stack, &tenants[0], "long", &long).await);
 }
 
 const SECRET: &str = "xyzzy-swordfish-plugh";
 
-/// Asserts that no part of the service holds the password in clear.
-async fn nobody_tells_the_secret(stack: &Stack) {
+/// Asserts that no stored upload, no table and no log contains the password in clear.
+async fn assert_no_clear_password(stack: &Stack) {
     let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
     let files = stack.stored_files();
-    assert!(!files.is_empty(), "the upload is kept");
+    assert!(!files.is_empty(), "the upload is stored");
     for path in files {
         let bytes = std::fs::read(&path).unwrap();
         let found = bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes());
@@ -137,7 +137,7 @@ async fn password_is_never_stored_in_clear() {
     let expected = result(&[Row::Created, failed]);
     let query = "select password_hash, password_sealed from users where username = 'jane'";
 
-    // A worker that hashes none: the login that comes first does.
+    // With a worker that hashes nothing, the first login hashes the password.
     let stack = Options::default()
         .env("RUST_LOG", "trace")
         .worker_env("ROLLCALL_WORKER_HASHING_THREADS", 0)
@@ -146,23 +146,23 @@ async fn password_is_never_stored_in_clear() {
     stack.post_users(&file).await.is(200, &expected);
     let stored = stack.row(query).await;
     assert!(stored["password_hash"].is_null() && stored["password_sealed"].is_string(), "{stored}");
-    nobody_tells_the_secret(&stack).await;
+    assert_no_clear_password(&stack).await;
     assert!(!can_log_in(&stack, stack.school(), "jane", "wrong").await);
     let stored = stack.row(query).await;
-    assert!(stored["password_hash"].is_null(), "a wrong one changes nothing: {stored}");
+    assert!(stored["password_hash"].is_null(), "a wrong password changes nothing: {stored}");
     assert!(can_log_in(&stack, stack.school(), "jane", SECRET).await);
-    all_are_hashed(&stack).await;
+    wait_until_hashed(&stack).await;
     let stored = stack.row(query).await;
     assert!(stored["password_hash"].as_str().unwrap().starts_with("$argon2id$v=19$"), "{stored}");
     assert!(can_log_in(&stack, stack.school(), "jane", SECRET).await);
-    nobody_tells_the_secret(&stack).await;
+    assert_no_clear_password(&stack).await;
 
-    // A worker as it comes: it hashes behind the import.
+    // With an ordinary worker, it is hashed after the import.
     let stack = Options::default().env("RUST_LOG", "trace").start().await;
     stack.post_users(&file).await.is(200, &expected);
-    all_are_hashed(&stack).await;
+    wait_until_hashed(&stack).await;
     let stored = stack.row(query).await;
     assert!(stored["password_hash"].as_str().unwrap().starts_with("$argon2id$v=19$"), "{stored}");
     assert!(can_log_in(&stack, stack.school(), "jane", SECRET).await);
-    nobody_tells_the_secret(&stack).await;
+    assert_no_clear_password(&stack).await;
 }

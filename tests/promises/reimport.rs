@@ -1,5 +1,5 @@
-//! The nightly file: what is unchanged is not written, what anybody else changed meanwhile is put right, and chunks that
-//! are merged side by side come to what one after another would.
+//! Importing the same file again, as schools do every night: unchanged rows are not written, and changes made outside the
+//! imports are overwritten.
 
 use rollcall_schema::tenant::{self, PasswordPolicy};
 use rollcall_tests::harness::{Options, Row, Stack, result};
@@ -10,7 +10,7 @@ const FILE: &str = "username,givenname,surname,emailaddress,librarybarcode,passw
                     john,John,Roe,,B2,,,yes,true,,\n\
                     mary,Mary,Poe,mary@school.example,,,8B,1,N,2028,Blue\n";
 
-/// Who has which version of which row: a row that is written gets a new version.
+/// The version of each user's row: every write makes a new one.
 async fn versions(stack: &Stack) -> Vec<serde_json::Value> {
     stack.rows("select username, xmin::text, ctid::text from users order by username_key").await
 }
@@ -23,11 +23,11 @@ async fn unchanged_rows_are_not_written() {
     stack.post_users(FILE).await.is(200, &result(&[Row::Updated; 3]));
     assert_eq!(versions(&stack).await, before);
 
-    // The same said in another way: other columns, other words.
+    // The same values, written in another way and with other columns.
     let again = "Given Name;USERNAME;enabled\nJane;JANE;true\n";
     stack.post_users(again).await.is(200, &result(&[Row::Updated]));
     assert_eq!(versions(&stack).await, before);
-    // The file with one user changed writes one user.
+    // Changing one user writes one row.
     stack.post_users(FILE.replace("Poe", "Noe")).await.is(200, &result(&[Row::Updated; 3]));
     let after = versions(&stack).await;
     let differences = before.iter().zip(&after).filter(|(before, after)| before != after).count();
@@ -38,13 +38,13 @@ async fn unchanged_rows_are_not_written() {
 async fn outside_changes_are_overwritten() {
     let stack = Stack::new().await;
     stack.post_users(FILE).await.is(200, &result(&[Row::Created; 3]));
-    let people = "select u.*, g.label from users u left join presentation_groups g on g.id = presentation_group_id \
+    let query = "select u.*, g.label from users u left join presentation_groups g on g.id = presentation_group_id \
                   where u.username = 'jane'";
     let fields = |row: &serde_json::Value| {
         ["given_name", "library_barcode", "enabled", "graduation_year", "form_class", "label"]
             .map(|field| row[field].clone())
     };
-    let before = fields(&stack.row(people).await);
+    let before = fields(&stack.row(query).await);
     for change in [
         "update users set given_name = 'Joan' where username = 'jane'",
         "update users set library_barcode = null, form_class = '9Z' where username = 'jane'",
@@ -53,13 +53,13 @@ async fn outside_changes_are_overwritten() {
         "update presentation_groups set label = 'Azure' where label = 'Blue'",
     ] {
         stack.execute(change).await;
-        assert_ne!(fields(&stack.row(people).await), before, "{change}");
+        assert_ne!(fields(&stack.row(query).await), before, "{change}");
         stack.post_users(FILE).await.is(200, &result(&[Row::Updated; 3]));
-        assert_eq!(fields(&stack.row(people).await), before, "{change}");
+        assert_eq!(fields(&stack.row(query).await), before, "{change}");
     }
     stack.execute("delete from users where username = 'jane'").await;
     stack.post_users(FILE).await.is(200, &result(&[Row::Created, Row::Updated, Row::Updated]));
-    assert_eq!(fields(&stack.row(people).await), before);
+    assert_eq!(fields(&stack.row(query).await), before);
 }
 
 #[tokio::test]
