@@ -1,5 +1,5 @@
-//! The uploads of finished imports are kept for some days and then deleted; what broke off is swept. One that an import
-//! still needs is never touched.
+//! Uploads of finished imports are kept for some days and then deleted, and so are incomplete and orphaned uploads. An
+//! upload that an import still needs is never deleted (invariants 2 and 6).
 
 use std::fs::File;
 use std::time::{Duration, SystemTime};
@@ -9,8 +9,8 @@ use rollcall_tests::harness::{Options, Row, Stack, eventually, result};
 const FILE: &str = "username,enabled,staffmember\njane,y,y\n";
 const A_DAY: Duration = Duration::from_hours(24);
 
-async fn no_file_is_left(stack: &Stack) {
-    eventually("every upload is removed", async || stack.stored_files().is_empty().then_some(())).await;
+async fn wait_until_no_file_is_left(stack: &Stack) {
+    eventually("every upload is deleted", async || stack.stored_files().is_empty().then_some(())).await;
 }
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn uploads_of_finished_imports_expire() {
     stack.post_users(FILE).await.is(200, &result(&[Row::Created]));
     let refused = stack.post_users("name\njane\n").await;
     refused.is_failure(400);
-    // A week is the default. The older one goes in the same look that leaves the younger one.
+    // The default is a week. The sweep that deletes the older one leaves the younger one.
     stack.execute("update imports set finished_at = finished_at - interval '6 days'").await;
     stack
         .execute("update imports set finished_at = finished_at - interval '2 days' where failure is null")
@@ -28,13 +28,13 @@ async fn uploads_of_finished_imports_expire() {
     let kept = stack.row("select failure_kind from imports where upload_deleted_at is null").await;
     assert_eq!(kept["failure_kind"], "refused");
     stack.execute("update imports set finished_at = finished_at - interval '2 days'").await;
-    no_file_is_left(&stack).await;
+    wait_until_no_file_is_left(&stack).await;
 
     let id = refused.header("location").unwrap().rsplit('/').next().unwrap().to_owned();
     stack.execute(&format!("update imports set failure_kind = 'abandoned' where id = '{id}'")).await;
-    let said = stack.rollcall(&["jobs", "retry", &id]).await.expect_err("there is nothing to read");
+    let said = stack.rollcall(&["jobs", "retry", &id]).await.expect_err("its upload is deleted");
     assert!(said.contains("have the file sent again"), "{said}");
-    // What they came to is kept.
+    // The results are kept.
     stack.get(refused.header("location").unwrap()).await.is(200, refused.text());
 }
 
@@ -43,22 +43,25 @@ async fn incomplete_and_orphaned_uploads_are_deleted() {
     let mut stack = Options::default().workers(0).start().await;
     let job = stack.submit(stack.school(), FILE).await;
     let waiting = stack.stored_files().remove(0);
-    // As an API leaves them that was killed amid an upload, and between storing and submitting one.
-    let half = waiting.with_file_name(format!("{}#1", uuid::Uuid::now_v7()));
-    let ownerless = waiting.with_file_name(uuid::Uuid::now_v7().to_string());
-    let fresh_half = waiting.with_file_name(format!("{}#2", uuid::Uuid::now_v7()));
+    // What an API leaves that is killed during an upload, or between storing and submitting one.
+    let incomplete = waiting.with_file_name(format!("{}#1", uuid::Uuid::now_v7()));
+    let orphaned = waiting.with_file_name(uuid::Uuid::now_v7().to_string());
+    let fresh_incomplete = waiting.with_file_name(format!("{}#2", uuid::Uuid::now_v7()));
     let fresh = waiting.with_file_name(uuid::Uuid::now_v7().to_string());
-    for file in [&half, &ownerless, &fresh_half, &fresh] {
+    for file in [&incomplete, &orphaned, &fresh_incomplete, &fresh] {
         std::fs::write(file, "sealed").unwrap();
     }
-    for old in [&half, &ownerless, &waiting] {
+    for old in [&incomplete, &orphaned, &waiting] {
         File::options().write(true).open(old).unwrap().set_modified(SystemTime::now() - A_DAY).unwrap();
     }
-    // It waits while the janitor works.
+    // The import stays queued while the janitor runs.
     stack.execute("update imports set not_before = now() + interval '1 hour'").await;
     stack.start_worker_with(&[("ROLLCALL_CLEANING_SECONDS", "0.05")]);
-    eventually("what is old is swept", async || (!half.exists() && !ownerless.exists()).then_some(())).await;
-    assert!(waiting.exists() && fresh_half.exists() && fresh.exists());
+    eventually("the old ones are deleted", async || {
+        (!incomplete.exists() && !orphaned.exists()).then_some(())
+    })
+    .await;
+    assert!(waiting.exists() && fresh_incomplete.exists() && fresh.exists());
 
     stack.execute("update imports set not_before = now()").await;
     stack.wait_for_result(&job).await.is(200, &result(&[Row::Created]));

@@ -1,11 +1,11 @@
-//! The two source documents' own samples, as they stand there, sent by the commands that stand there.
+//! The samples and commands of the two source documents work as the documents say (contract §§1–5).
 
 use std::path::Path;
 
 use rollcall_tests::harness::{Options, Row, Stack, curl, eventually, result};
 use serde_json::json;
 
-/// The users document's sample, whose first line break is missing behind `staffmemberid`.
+/// The users document's sample. The line break after its header, after `staffmemberid`, is missing.
 const SAMPLE: &str = "\
 username,givenname,surname,middleinitialname,preferredname,emailaddress,graduationyear,librarybarcode,adminsystemid,gender,password,formclass,enabled,staffmemberid,jdoe1,Jane,Doe,Mary,Jane,jdoe1@yourschool.com,2016,123456,123456,F,change,12A,Y,N,style1
 mhenry1,Mark,Steven,Henry,Henry,mhenry1@yourschool.com,2018,123457,123457,M,change,10C,Y,N,style2
@@ -72,7 +72,7 @@ async fn repaired_sample_has_one_value_too_many_per_row() {
         200,
         r#"{"success":false,"summary":"2 users processed. 0 users created. 0 users updated. 2 users failed.","details":{"1":"Row has 15 values but the header has 14 columns. User failed to import: Row has 15 values but the header has 14 columns. ","2":"Row has 15 values but the header has 14 columns. User failed to import: Row has 15 values but the header has 14 columns. "}}"#,
     );
-    // Without the values that no column is for, or with a column for them, it is what its author meant.
+    // Without the surplus values, or with a column for them, it works as its author meant.
     let trimmed = repaired.replace(",style1", "").replace(",style2", "");
     let named = repaired.replace("staffmemberid\n", "staffmemberid,style\n");
     stack.post_users(trimmed).await.is(
@@ -155,7 +155,7 @@ async fn curl_commands_work() {
     let (certificate, key) = certify(folder.path());
     let stack = Options::default().tls(&certificate, &key).start().await;
     stack.define_groups(stack.school(), &["Year 12"], &["Borrowers"]).await;
-    // The account of the documents, with a password that needs no escapes.
+    // The documents' account, with a password that needs no escaping.
     let hash = rollcall_tests::harness::cheap_hash_of("s3cret");
     stack.execute(&format!("update users set password_hash = '{hash}'")).await;
 
@@ -188,7 +188,7 @@ async fn curl_commands_work() {
         r#"{"success":true,"summary":"2 users processed. 0 users created. 2 users updated. 0 users failed."}"#,
     );
 
-    // The prose of the groups document gives the users' address for the same file.
+    // The text of the groups document gives the users' URL for the same file.
     let url = format!("https://autoimport:s3cret@{host}/api/import/users");
     let curled = curl(["-k", "-X", "POST", "-F", &file, &url]).await;
     curled.is(
@@ -202,7 +202,7 @@ async fn curl_commands_work() {
     let nothing = r#"{"success":true,"summary":"0 users processed. 0 users created. 0 users updated. 0 users failed."}"#;
     curl(["-k", "-X", "POST", "-F", &file, &url]).await.is(200, nothing);
 
-    // And the documents' result of wrong credentials.
+    // The documents' result for wrong credentials.
     let url = format!("https://autoimport:wrong@{host}/api/import/users");
     let curled = curl(["-k", "-X", "POST", "-F", &file, &url]).await;
     curled.is(401, r#"{"success":false,"summary":"Unauthorised. Check credentials."}"#);

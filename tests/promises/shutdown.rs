@@ -1,5 +1,5 @@
-//! An API that is told to stop lets requests under way end, for a while. Who still waits then is told where to ask, or cut
-//! off where the answer has begun: nobody is told a false result.
+//! An API that shuts down lets open requests finish for a while. After that, a request without an answer gets a 202 with
+//! its location, and a response that has started is truncated: no client gets a false result (invariant 6).
 
 use rollcall_tests::harness::{
     Options, RawConnection, Row, Stack, eventually, multipart, result, upload_head,
@@ -16,8 +16,8 @@ async fn send_upload(connection: &mut RawConnection) {
 }
 
 /// Waits until the upload is an import.
-async fn is_in_line(stack: &Stack) {
-    eventually("it is in its line", async || {
+async fn wait_until_queued(stack: &Stack) {
+    eventually("it is queued", async || {
         (stack.row("select count(*) as imports from imports").await["imports"] == 1).then_some(())
     })
     .await;
@@ -28,7 +28,7 @@ async fn unanswered_request_gets_a_location() {
     let mut stack = Options::default().workers(0).api_env("ROLLCALL_SHUTDOWN_SECONDS", 1.5).start().await;
     let mut waiting = RawConnection::open(&stack).await;
     send_upload(&mut waiting).await;
-    is_in_line(&stack).await;
+    wait_until_queued(&stack).await;
     stack.api().ask_to_stop();
     let answer = waiting.answer().await;
     assert_eq!(answer.status, 202, "{}", answer.text());
@@ -57,15 +57,15 @@ async fn started_response_is_truncated() {
     assert_eq!(waiting.chunk().await, b" ");
     stack.api().ask_to_stop();
     let rest = String::from_utf8(waiting.rest().await).unwrap();
-    // Blanks in chunks, and no last chunk: no client takes that for a whole answer.
+    // Spaces in chunks, and no last chunk: no client mistakes that for a complete answer.
     assert!(!rest.contains('{') && !rest.ends_with("0\r\n\r\n"), "{rest:?}");
     stack.stop_api().await;
 
     stack.start_worker();
     stack.start_api().await;
     let job = headers["location"].to_str().unwrap();
-    let result_of_it = stack.send(stack.request(reqwest::Method::GET, job).header("prefer", "wait=60")).await;
-    result_of_it.is(200, &result(&[Row::Created]));
+    let answer = stack.send(stack.request(reqwest::Method::GET, job).header("prefer", "wait=60")).await;
+    answer.is(200, &result(&[Row::Created]));
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn import_that_finishes_in_time_is_answered() {
     let mut stack = Options::default().workers(0).api_env("ROLLCALL_SHUTDOWN_SECONDS", 30).start().await;
     let mut waiting = RawConnection::open(&stack).await;
     send_upload(&mut waiting).await;
-    is_in_line(&stack).await;
+    wait_until_queued(&stack).await;
     stack.api().ask_to_stop();
     stack.start_worker();
     waiting.answer().await.is(200, &result(&[Row::Created]));

@@ -1,5 +1,5 @@
-//! Each row of the contract's status table (§2), over real sockets: status, exact body, and the headers that say what to
-//! do about it.
+//! Each row of the contract's table of status codes (§2), over real sockets: the status, the exact body, and the headers
+//! that say what to do about it.
 
 use reqwest::Method;
 use rollcall_schema::tenant;
@@ -69,7 +69,7 @@ async fn file_without_rows_succeeds() {
     }
 }
 
-/// A summary that names a problem and its mend.
+/// Asserts that a summary names a problem and how to fix it.
 #[track_caller]
 fn says(summary: &str, texts: &[&str]) {
     for text in texts {
@@ -146,7 +146,7 @@ async fn refused_file_is_400_and_polls_the_same_body() {
         polled.has_standard_headers();
     }
     let users = stack.rows("select username from users").await;
-    assert_eq!(users, [json!({"username": ADMINISTRATOR})], "nothing of them was imported");
+    assert_eq!(users, [json!({"username": ADMINISTRATOR})], "none of them was imported");
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn unknown_paths_are_404_and_methods_405() {
             _ => (&["GET", "HEAD", "DELETE", "OPTIONS"], &["POST", "PUT", "PATCH", "BREW"]),
         };
         let allows = |answer: &Answer| {
-            let allow = answer.header("allow").expect("it says which methods there are").to_owned();
+            let allow = answer.header("allow").expect("a 405 lists the methods").to_owned();
             assert_eq!(allow.split(',').map(str::trim).collect::<Vec<_>>(), known, "{path}");
         };
         for method in others {
@@ -240,19 +240,19 @@ async fn storage_failure_is_503_and_accepts_nothing() {
     let path = format!("{USERS}?tenantId=school");
     let large = format!("username,enabled,staffmember,other\njane,y,y,{}\n", "x".repeat(3_000_000));
     let no_import = async || stack.rows("select id from imports where state <> 'finished'").await.is_empty();
-    let put_off = |answer: &Answer| {
+    let is_unavailable = |answer: &Answer| {
         says(&answer.is_failure(503), &["Try again"]);
-        let seconds: u64 = answer.header("retry-after").expect("it says when").parse().unwrap();
+        let seconds: u64 = answer.header("retry-after").expect("it says when to retry").parse().unwrap();
         assert!((1..=600).contains(&seconds), "{seconds}");
         assert_eq!(answer.header("location"), None);
         answer.has_standard_headers();
     };
 
-    // The disk: where the tenant's uploads would be stands a file.
+    // The disk: a file is in the place of the folder for the tenant's uploads.
     let folder = stack.uploads().join(stack.school().id.to_string());
     std::fs::write(&folder, "in the way").unwrap();
     for file in [JANE, &large] {
-        put_off(&stack.send(stack.upload(&path, file)).await);
+        is_unavailable(&stack.send(stack.upload(&path, file)).await);
     }
     assert!(no_import().await);
     assert_eq!(stack.stored_files(), std::slice::from_ref(&folder));
@@ -261,12 +261,12 @@ async fn storage_failure_is_503_and_accepts_nothing() {
     stack.send(stack.upload(&path, JANE)).await.is(200, &result(&[Row::Created]));
     let stored = stack.stored_files().len();
 
-    // The database: the login works, the submission does not.
+    // The database: the login works, submitting the import fails.
     stack.execute("alter table imports add constraint no_more check (false) not valid").await;
     for file in [JANE, &large] {
-        put_off(&stack.send(stack.upload(&path, file)).await);
+        is_unavailable(&stack.send(stack.upload(&path, file)).await);
     }
-    assert_eq!(stack.stored_files().len(), stored, "the upload that was not accepted is gone");
+    assert_eq!(stack.stored_files().len(), stored, "the upload that was not accepted is deleted");
     stack.execute("alter table imports drop constraint no_more").await;
     assert!(no_import().await);
     stack.send(stack.upload(&path, JANE)).await.is(200, &result(&[Row::Updated]));
@@ -297,13 +297,13 @@ async fn upload_over_the_tenants_limit_is_413() {
     };
     too_large(&stack.post_users(roster_of(LIMIT + 1)).await);
     too_large(&stack.post_groups(roster_of(LIMIT + 1)).await);
-    // Less than what is drained of it, more, and far more.
+    // Within the amount that the API drains, above it, and far above it.
     let sizes = [500_000, 3_000_000, 60_000_000];
     for size in sizes {
         too_large(&stack.post_users(roster_of(size)).await);
     }
 
-    // curl with what it does of itself, without asking first, and without saying how much will come.
+    // curl by default, without `Expect`, and without `Content-Length`.
     let folder = tempfile::tempdir().unwrap();
     let url = stack.url.replace("://", "://autoimport:correct%20horse%20battery%20staple@") + USERS;
     for size in [LIMIT + 1, 500_000, 3_000_000, 60_000_000] {
@@ -319,7 +319,10 @@ async fn upload_over_the_tenants_limit_is_413() {
         }
     }
     assert_eq!(stack.rows("select id from imports").await.len(), 1);
-    eventually("the refused are gone", async || (stack.stored_files().len() == stored).then_some(())).await;
+    eventually("the refused uploads are deleted", async || {
+        (stack.stored_files().len() == stored).then_some(())
+    })
+    .await;
     assert!(rss_kib(stack.api_id()).1 < 64 * 1024, "the API's memory stays bounded");
     stack.post_users(JANE).await.is(200, &result(&[Row::Updated]));
 }

@@ -1,4 +1,4 @@
-//! `rollcall up` starts again whichever of its processes dies, says so, and the service goes on.
+//! `rollcall up` restarts any of its processes that dies, says so, and imports continue.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 const FILE: &str = "username,enabled,staffmember\njane,y,y\n";
 
-/// The child of a process that runs this program.
+/// The child process of `parent` that runs this program.
 fn child(parent: u32, program: &str) -> Option<Pid> {
     std::fs::read_dir("/proc").unwrap().find_map(|entry| {
         let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
@@ -19,15 +19,15 @@ fn child(parent: u32, program: &str) -> Option<Pid> {
         let field = |name: &str| {
             status.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
         };
-        // The kernel keeps fifteen letters of a name.
-        let is_it =
+        // The kernel keeps 15 characters of a name.
+        let matches =
             field("Name:")? == program[..program.len().min(15)] && field("PPid:")? == parent.to_string();
-        is_it.then(|| Pid::from_raw(pid.try_into().expect("a process id")))
+        matches.then(|| Pid::from_raw(pid.try_into().expect("a process id")))
     })
 }
 
-async fn says(log: &Path, sentence: &str) {
-    eventually(&format!("it says: {sentence}"), async || {
+async fn wait_until_logged(log: &Path, sentence: &str) {
+    eventually(&format!("the log contains: {sentence}"), async || {
         std::fs::read_to_string(log).unwrap_or_default().contains(sentence).then_some(())
     })
     .await;
@@ -46,8 +46,8 @@ async fn killed_processes_are_restarted() {
         .env("ROLLCALL_QUEUE_PREFIX", format!("up-{port}"))
         .env("ROLLCALL_HOME", &home)
         .env("ROLLCALL_PORT", port.to_string());
-    let mut up = Process::start(&launch).expect("the command's binary is there");
-    says(&log, "Serving").await;
+    let mut up = Process::start(&launch).expect("the command is built");
+    wait_until_logged(&log, "Serving").await;
 
     let credentials = std::fs::read_to_string(home.join("credentials")).unwrap();
     let roster = folder.path().join("users.csv");
@@ -58,17 +58,21 @@ async fn killed_processes_are_restarted() {
         curl(["--insecure", "--user", credentials.trim(), "--form", &form, &url]).await
     };
     let mut outcome = Row::Created;
-    // One that dies again soon is waited for longer.
+    // A process that dies again soon is restarted after a longer pause.
     for (name, program, pause) in
         [("worker", "rollcall-worker", 1), ("API", "rollcall-api", 1), ("worker", "rollcall-worker", 2)]
     {
-        let running = child(up.id(), program).expect("it runs");
+        let running = child(up.id(), program).expect("it is running");
         kill(running, Signal::SIGKILL).unwrap();
-        says(&log, &format!("The {name} has ended (signal: 9 (SIGKILL)); starting it again in {pause} s."))
+        wait_until_logged(
+            &log,
+            &format!("The {name} has ended (signal: 9 (SIGKILL)); starting it again in {pause} s."),
+        )
+        .await;
+        eventually("it is running again", async || child(up.id(), program).filter(|now| *now != running))
             .await;
-        eventually("another one runs", async || child(up.id(), program).filter(|now| *now != running)).await;
-        // The API's port may not be open yet; a worker's absence is not noticed but by the time.
-        let answer = eventually("an answer comes", async || {
+        // The API's port may not be open yet. Without a worker the answer only takes longer.
+        let answer = eventually("an answer arrives", async || {
             let answer = send().await;
             (answer.status != 0).then_some(answer)
         })
@@ -76,5 +80,5 @@ async fn killed_processes_are_restarted() {
         assert_eq!((answer.status, answer.body.as_str()), (200, result(&[outcome]).as_str()));
         outcome = Row::Updated;
     }
-    assert!(up.stop(Duration::from_mins(1)), "it stops when asked");
+    assert!(up.stop(Duration::from_mins(1)), "it exits after SIGTERM");
 }

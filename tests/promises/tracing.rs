@@ -1,4 +1,5 @@
-//! One trace tells an import's whole story, from the caller through the queue to every chunk, and nothing of the roster.
+//! One trace follows an import from the caller through the queue to every chunk. No span and no log contains a cell of the
+//! file (invariant 12).
 
 use std::collections::HashMap;
 
@@ -11,7 +12,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The names of a span and those above it, up to the caller.
+/// The names of a span and its ancestors, up to the caller.
 fn ancestry<'a>(spans: &'a HashMap<String, ReceivedSpan>, span: &'a ReceivedSpan) -> Vec<&'a str> {
     let mut names = Vec::new();
     let mut at = span;
@@ -21,7 +22,7 @@ fn ancestry<'a>(spans: &'a HashMap<String, ReceivedSpan>, span: &'a ReceivedSpan
         if parent == CALLER {
             return names;
         }
-        at = spans.get(&parent).unwrap_or_else(|| panic!("{names:?} hangs from no span that was received"));
+        at = spans.get(&parent).unwrap_or_else(|| panic!("{names:?}: a parent was not received"));
     }
 }
 
@@ -71,10 +72,10 @@ async fn one_trace_runs_from_caller_to_chunks() {
     for span in in_trace.values() {
         ancestry(&in_trace, span);
     }
-    // The hashing of a district's passwords takes thousands of turns: each is a trace of its own, with a link.
-    for turn in spans.iter().filter(|span| span.span.name.ends_with(".passwords")) {
-        assert!(!ours(turn) && turn.span.name.starts_with("process "), "{}", turn.span.name);
-        let linked: Vec<&str> = turn
+    // Hashing a large tenant's passwords takes thousands of batches: each is a trace of its own, linked to the import's.
+    for batch in spans.iter().filter(|span| span.span.name.ends_with(".passwords")) {
+        assert!(!ours(batch) && batch.span.name.starts_with("process "), "{}", batch.span.name);
+        let linked: Vec<&str> = batch
             .span
             .links
             .iter()
@@ -84,20 +85,20 @@ async fn one_trace_runs_from_caller_to_chunks() {
         assert!(matches!(*linked, [name] if name.ends_with(".imports.small")), "{linked:?}");
     }
 
-    // Nothing of the roster, and no credential, in any span of any trace.
-    let told = format!("{spans:?}").to_lowercase();
+    // No cell of the roster and no credential is in any span of any trace.
+    let exported = format!("{spans:?}").to_lowercase();
     for secret in
         ["zebedee", "quillfeather", "opensesame", "not an address", "maybe", "authorization", PASSWORD]
     {
-        assert!(!told.contains(secret), "a span tells {secret:?}");
+        assert!(!exported.contains(secret), "a span contains {secret:?}");
     }
     let logged = stack.logs().to_lowercase();
     for secret in ["zebedee", "quillfeather", "opensesame", "not an address", PASSWORD] {
-        assert!(!logged.contains(secret), "a log tells {secret:?}");
+        assert!(!logged.contains(secret), "a log contains {secret:?}");
     }
 }
 
-/// A collector that takes connections and never answers must not cost a request its time.
+/// A collector that accepts connections and never answers must not slow down requests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unresponsive_collector_delays_no_request() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -108,7 +109,7 @@ async fn unresponsive_collector_delays_no_request() {
         .env("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 2)
         .start()
         .await;
-    // Many more spans than the queue holds: a request that waited for the collector would never end.
+    // Far more spans than the queue holds: a request that waited for the collector would never finish.
     for round in 0..20 {
         let answer = stack.post_users(format!("username,enabled,staffmember\nuser{round},y,y\n")).await;
         assert_eq!(answer.status, 200);

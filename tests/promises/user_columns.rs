@@ -1,4 +1,5 @@
-//! Each column of a user import (§4): what it takes, what it refuses and in which words, and what a blank does.
+//! Each column of a user import (contract §4): which values it accepts, which it rejects and with which message, and what a
+//! blank cell does.
 
 use rollcall_tests::harness::{Row, Stack, result};
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ fn file(rows: &[&str]) -> String {
     format!("{ALL}\n{}\n", rows.join("\n"))
 }
 
-/// What is stored of a user of `school`.
+/// The stored values of a user of `school`.
 async fn user(stack: &Stack, username_key: &str) -> Value {
     stack
         .row(&format!(
@@ -27,8 +28,8 @@ async fn user(stack: &Stack, username_key: &str) -> Value {
         .await
 }
 
-/// How many users there are, the administrator among them.
-async fn users(stack: &Stack) -> usize {
+/// The number of users, including the administrator.
+async fn user_count(stack: &Stack) -> usize {
     stack.rows("select id from users").await.len()
 }
 
@@ -46,7 +47,7 @@ async fn every_column_is_stored_under_each_of_its_names() {
     });
     assert_eq!(user(&stack, "jdoe1").await, stored);
 
-    // A row that changes nothing is an update like any other.
+    // A row that changes nothing counts as an update.
     stack.post_users(file(&[full])).await.is(200, &result(&[Row::Updated]));
     assert_eq!(user(&stack, "jdoe1").await, stored);
 
@@ -93,7 +94,7 @@ async fn blank_clears_or_keeps_and_absent_column_keeps() {
     let credentials = "select password_fingerprint from users where username = 'jane'";
     let password = stack.row(credentials).await;
 
-    // No other column, and a row that ends before the other columns.
+    // A file without the other columns, and a row without their cells.
     for file in ["username\njane\n".to_owned(), file(&["jane"])] {
         stack.post_users(file).await.is(200, &result(&[Row::Updated]));
         assert_eq!(user(&stack, "jane").await, before);
@@ -107,10 +108,10 @@ async fn blank_clears_or_keeps_and_absent_column_keeps() {
             "gender": null, "form_class": null, "enabled": true, "staff_member": false, "presentation_group": null,
         })
     );
-    assert_eq!(stack.row(credentials).await, password, "a blank password keeps");
+    assert_eq!(stack.row(credentials).await, password, "a blank password keeps the old one");
 }
 
-/// A good row of a staff member, but for one cell.
+/// A valid row of a staff member, except for one cell.
 fn row_with(username: &str, column: &str, cell: &str) -> String {
     let quoted = format!("\"{}\"", cell.replace('"', "\"\""));
     let cells = ALL.split(',').map(|name| match name {
@@ -190,7 +191,7 @@ async fn problems_use_the_contracts_words() {
     let expected: Vec<Row<'_>> = cases.iter().map(|(_, _, text)| Row::Failed(text)).collect();
     let answer = stack.post_users(file(&rows.iter().map(String::as_str).collect::<Vec<_>>())).await;
     answer.is(200, &result(&expected));
-    assert_eq!(users(&stack).await, 1, "none of them was created");
+    assert_eq!(user_count(&stack).await, 1, "none of them was created");
 }
 
 #[tokio::test]
@@ -241,7 +242,7 @@ async fn unusual_valid_values_are_accepted() {
     for good in ["y", "Y", "yes", "YES", "true", "True", "1", "n", "N", "no", "No", "false", "FALSE", "0"] {
         cases.push(("enabled", good));
     }
-    // Those for whom no graduation year is needed.
+    // Staff members, who need no graduation year.
     for good in ["y", "yes", "Yes", "true", "TRUE", "1"] {
         cases.push(("staffmember", good));
     }
@@ -297,11 +298,11 @@ async fn create_requires_the_contracts_fields() {
         ("a,,,", Row::Failed(&both)),
         ("a", Row::Failed(&both)),
         ("a,,n,", Row::Failed(&year_and_enabled)),
-        // What is there but bad is not missing too.
+        // An invalid value is not also reported as missing.
         ("a,maybe,y,", Row::Failed("Field (enabled) is not a valid boolean. ")),
         ("a,y,maybe,", Row::Failed("Field (staffMember) is not a valid boolean. ")),
         ("a,y,n,soon", Row::Failed("Field (graduationYear) is not a valid year. ")),
-        // Without a username it is no create.
+        // A row without a username creates nothing, and so requires nothing.
         (
             ",maybe,,",
             Row::Failed("Field (username) may not be empty. Field (enabled) is not a valid boolean. "),
@@ -311,10 +312,10 @@ async fn create_requires_the_contracts_fields() {
     let expected = cases.map(|(_, outcome)| outcome);
     let answer = stack.post_users(format!("username,enabled,staffmember,graduationyear\n{file}")).await;
     answer.is(200, &result(&expected));
-    // An update needs none of it, not even a student who becomes one now.
+    // An update requires none of them, not even of a staff member who becomes a student.
     let update = "username,enabled,staffmember,graduationyear\nstaff1,,n,\nstudent1,,,\n";
     stack.post_users(update).await.is(200, &result(&[Row::Updated, Row::Updated]));
-    assert_eq!(users(&stack).await, 4);
+    assert_eq!(user_count(&stack).await, 4);
 }
 
 #[tokio::test]
@@ -324,7 +325,7 @@ async fn all_problems_are_listed_in_the_contracts_order() {
         .post_users("username,barcode,enabled,staffmember\nowner,B-1,y,y\n")
         .await
         .is(200, &result(&[Row::Created]));
-    // The file's columns are in another order; the last cell is one too many.
+    // The file's columns are in another order, and the row has one cell too many.
     let long = "x".repeat(256);
     let file = format!(
         "presentationgroup,staffmember,enabled,formclass,gender,adminsystemid,barcode,graduationyear,email,preferredname,\
@@ -358,7 +359,7 @@ async fn file_of_four_columns_updates_existing_users() {
     stack.post_users(file).await.is(200, &result(&[Row::Updated, Row::Failed(lacks)]));
     let jane = user(&stack, "jane").await;
     assert_eq!((&jane["email_address"], &jane["form_class"]), (&json!("jane@gmail.com"), &json!("10A")));
-    assert_eq!(users(&stack).await, 2);
+    assert_eq!(user_count(&stack).await, 2);
 }
 
 #[tokio::test]
@@ -371,12 +372,16 @@ async fn new_presentation_group_is_created() {
     let bad = Row::Failed("Field (emailAddress) is not a well-formed email address. ");
     let nobody = Row::Failed("Field (username) may not be empty. ");
     answer.is(200, &result(&[Row::Created, Row::Created, bad, Row::Created, nobody, Row::Created]));
-    assert_eq!(labels().await, [json!({"label": "Blue"}), json!({"label": "blue"})], "failed rows make none");
+    assert_eq!(
+        labels().await,
+        [json!({"label": "Blue"}), json!({"label": "blue"})],
+        "failed rows create none"
+    );
     let members =
         stack.rows("select distinct presentation_group_id from users where username in ('a', 'b')").await;
     assert_eq!(members.len(), 1);
 
-    // One at a time: the next takes the place of the last.
+    // A user has one group: the next replaces the last.
     let file = "username,presentationgroup\na,Red\nb,\na,Yellow\n";
     stack.post_users(file).await.is(200, &result(&[Row::Updated; 3]));
     assert_eq!(user(&stack, "a").await["presentation_group"], "Yellow");

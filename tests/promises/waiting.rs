@@ -1,5 +1,5 @@
-//! A plain POST is answered with the result however long it takes; who prefers not to wait asks for it later. However the
-//! result is had, it is the same to the byte.
+//! A plain POST is answered with the result however long it takes, and a client that prefers not to wait polls for it.
+//! Either way the result is the same to the byte (invariant 8).
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ const USERS: &str = "/api/import/users";
 const JOBS: &str = "/api/import/jobs";
 const FILE: &str = "username,enabled,staffmember\njane,y,y\njohn,maybe,y\njoe,y,y\n";
 
-/// The result of [`FILE`] in a tenant that has nobody of it.
+/// The result of [`FILE`] in a tenant without its users.
 fn expected() -> String {
     result(&[Row::Created, Row::Failed("Field (enabled) is not a valid boolean. "), Row::Created])
 }
@@ -23,7 +23,7 @@ async fn post(stack: &Stack, tenant: &str, prefer: &str) -> Answer {
     stack.send(if prefer.is_empty() { upload } else { upload.header("prefer", prefer) }).await
 }
 
-/// Asserts that the answer says that there is no result yet, in the shape of a POST's or of a poll's.
+/// Asserts that the answer has no result yet, and exactly these keys.
 #[track_caller]
 fn is_pending(answer: &Answer, keys: &[&str]) -> Value {
     assert_eq!(answer.status, 202, "{}", answer.text());
@@ -35,14 +35,14 @@ fn is_pending(answer: &Answer, keys: &[&str]) -> Value {
     assert_eq!(found, wanted, "{}", answer.text());
     assert!(answer.text().starts_with(r#"{"id":""#), "{}", answer.text());
     assert_eq!(answer.header("content-type"), Some("application/json"));
-    let seconds: u64 = answer.header("retry-after").expect("it says when to ask").parse().unwrap();
+    let seconds: u64 = answer.header("retry-after").expect("it says when to poll").parse().unwrap();
     assert!((1..=60).contains(&seconds), "{seconds}");
     assert!(json["summary"].as_str().is_some_and(|summary| !summary.is_empty()));
     json
 }
 
 fn job_path(answer: &Answer, tenant: &str) -> String {
-    format!("{}?tenantId={tenant}", answer.header("location").expect("it says where the job is"))
+    format!("{}?tenantId={tenant}", answer.header("location").expect("an accepted upload has a location"))
 }
 
 async fn poll_until_finished(stack: &Stack, path: &str) -> Answer {
@@ -55,7 +55,7 @@ async fn poll_until_finished(stack: &Stack, path: &str) -> Answer {
 
 #[tokio::test]
 async fn every_way_of_waiting_returns_the_same_bytes() {
-    // No worker yet: nothing finishes before it is to.
+    // No worker yet, so that nothing finishes early.
     let mut stack = Options::default().workers(0).start().await;
     let names = ["school", "async", "short", "zero", "both", "hung-up"];
     for name in &names[1..] {
@@ -84,7 +84,7 @@ async fn every_way_of_waiting_returns_the_same_bytes() {
             assert!(posted.elapsed() >= Duration::from_secs(1), "it waited");
         }
     }
-    // One who hangs up while waiting.
+    // A client that hangs up while it waits.
     let (content_type, body) = multipart("", FILE.as_bytes());
     let mut hanging_up = RawConnection::open(&stack).await;
     let path = format!("{USERS}?tenantId=hung-up");
@@ -99,12 +99,12 @@ async fn every_way_of_waiting_returns_the_same_bytes() {
     .await;
     drop(hanging_up);
 
-    // Two who wait: one as curl does, one who says for how long.
+    // Two clients that wait: one as curl does, and one that says for how long.
     let waiting = tokio::spawn(stack.upload(&format!("{USERS}?tenantId=school"), FILE).send());
     let asking =
         stack.request(Method::GET, &format!("{JOBS}/{id}?tenantId=hung-up")).header("prefer", "wait=60");
     let asking = tokio::spawn(asking.send());
-    eventually("all are in line", async || {
+    eventually("all are queued", async || {
         let waiting = stack.rows("select id from imports where state = 'queued'").await;
         (waiting.len() == names.len()).then_some(())
     })
@@ -123,12 +123,12 @@ async fn every_way_of_waiting_returns_the_same_bytes() {
         poll_until_finished(&stack, &format!("{JOBS}/{id}?tenantId={tenant}")).await.is(200, &expected());
     }
 
-    // With a worker there, who prefers to wait some seconds has the result in them.
+    // With a worker running, a client that prefers to wait some seconds gets the result.
     let tenant = stack.add_tenant("quick").await;
     let answer = post(&stack, &tenant.name, "wait=60").await;
     answer.is(200, &expected());
     assert_eq!(answer.header("preference-applied"), Some("wait=60"));
-    // What is not understood is not honoured.
+    // A preference that is not understood is ignored.
     let tenant = stack.add_tenant("unknown").await;
     let answer = post(&stack, &tenant.name, "handling=lenient, wait=soon").await;
     answer.is(200, &expected());
@@ -185,7 +185,7 @@ async fn spaces_keep_a_slow_response_alive() {
     assert_eq!(json["success"], false);
     stack.get(&job).await.is(200, &expected());
 
-    // A refused file is told with the status that was sent already.
+    // A refusal after the 200 has been sent is in the body.
     let answer = stack.post_users("name\n").await;
     let summary = answer.json()["summary"].as_str().unwrap().to_owned();
     assert!(summary.contains("username"), "{summary}");
@@ -193,7 +193,7 @@ async fn spaces_keep_a_slow_response_alive() {
 
 #[tokio::test]
 async fn poll_reports_progress() {
-    // A transaction per row takes a while.
+    // A transaction for each row takes a while.
     let stack = Options::default().worker_env("ROLLCALL_CHUNK_ROWS", 1).start().await;
     let rows: String = (0..20_000).map(|n| format!("user{n},y,y\n")).collect();
     let upload = stack.upload(USERS, format!("username,enabled,staffmember\n{rows}"));
@@ -212,7 +212,7 @@ async fn poll_reports_progress() {
     eventually("more rows are processed", async || progress().await.filter(|now| *now > first)).await;
 }
 
-/// A client that named its tenant in the address follows `Location` as it was given.
+/// A client that named its tenant in the URL can follow `Location` as it is.
 #[tokio::test]
 async fn location_needs_no_tenant_parameter() {
     let stack = Stack::new().await;
@@ -229,7 +229,7 @@ async fn location_needs_no_tenant_parameter() {
         200,
         r#"{"success":true,"summary":"1 user processed. 1 user created. 0 users updated. 0 users failed."}"#,
     );
-    // An import that nobody has is no way in.
-    let nobodys = format!("/api/import/jobs/{}", rollcall_schema::ids::ImportId::generate());
-    assert_eq!(stack.get(&nobodys).await.status, 401);
+    // An unknown import grants no access.
+    let unknown = format!("/api/import/jobs/{}", rollcall_schema::ids::ImportId::generate());
+    assert_eq!(stack.get(&unknown).await.status, 401);
 }

@@ -1,4 +1,5 @@
-//! A wake-up may come twice, before its turn, in the wrong queue and long after its import has ended: it changes nothing.
+//! A wake-up may arrive twice, out of order, in the wrong queue or long after its import has ended: it changes nothing
+//! (invariants 1 and 5).
 
 use rollcall_schema::telemetry::TraceContext;
 use rollcall_schema::wake_up::{Lane, WakeUp};
@@ -23,29 +24,29 @@ async fn duplicate_misordered_and_late_wake_ups_change_nothing() {
         }
     }
     for _ in 0..2 {
-        publish_backwards(&stack, &tenants).await;
+        publish_in_reverse(&stack, &tenants).await;
     }
     for _ in 0..2 {
         stack.start_worker();
     }
-    each_is_done_once(&stack, &tenants, &files).await;
+    assert_each_ran_once(&stack, &tenants, &files).await;
 
-    publish_backwards(&stack, &tenants).await;
-    each_is_done_once(&stack, &tenants, &files).await;
-    // And again when another import of the tenant runs.
+    publish_in_reverse(&stack, &tenants).await;
+    assert_each_ran_once(&stack, &tenants, &files).await;
+    // And once more while another import of the tenant is running.
     let lock = stack.lock_users().await;
     let next = mixed(24, "the next", 0);
     stack.submit(&tenants[0], &next).await;
     stack.wait_for_blocked_chunk().await;
-    publish_backwards(&stack, &tenants).await;
+    publish_in_reverse(&stack, &tenants).await;
     drop(lock);
     assert_matches_oracle(&stack, &tenants[0], &[&files[..], &[next]].concat()).await;
     assert_eq!(stack.attempts(&tenants[0], IMPORTS + 1).await, 1);
-    each_is_done_once(&stack, &tenants[1..], &files).await;
+    assert_each_ran_once(&stack, &tenants[1..], &files).await;
 }
 
-/// Publishes a wake-up of each import to each lane, the last import first.
-async fn publish_backwards(stack: &Stack, tenants: &[Tenant]) {
+/// Publishes a wake-up of each import to each lane, newest import first.
+async fn publish_in_reverse(stack: &Stack, tenants: &[Tenant]) {
     let broker = stack.broker();
     for tenant in tenants {
         let mut imports = stack.imports_in_order(tenant).await;
@@ -60,14 +61,14 @@ async fn publish_backwards(stack: &Stack, tenants: &[Tenant]) {
     }
 }
 
-async fn each_is_done_once(stack: &Stack, tenants: &[Tenant], files: &[String]) {
+async fn assert_each_ran_once(stack: &Stack, tenants: &[Tenant], files: &[String]) {
     for tenant in tenants {
         assert_matches_oracle(stack, tenant, files).await;
     }
     stack.assert_nothing_left_over().await;
     for tenant in tenants {
-        for place in 1..=files.len() {
-            assert_eq!(stack.attempts(tenant, place).await, 1);
+        for position in 1..=files.len() {
+            assert_eq!(stack.attempts(tenant, position).await, 1);
         }
     }
 }
