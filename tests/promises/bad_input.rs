@@ -35,10 +35,10 @@ async fn import_count(stack: &Stack) -> usize {
 }
 
 #[track_caller]
-fn says(answer: &Answer, status: u16, texts: &[&str]) {
+fn assert_says(answer: &Answer, status: u16, texts: &[&str]) {
     let summary = answer.is_failure(status);
     for text in texts {
-        assert!(summary.contains(text), "{summary:?} says {text:?}");
+        assert!(summary.contains(text), "{summary:?} contains {text:?}");
     }
     assert!(summary.len() < 2000 && !summary.contains(char::is_control), "{summary:?}");
 }
@@ -54,7 +54,7 @@ async fn truncated_and_endless_forms_are_refused() {
     let whole = format!("{PART}{GOOD}\r\n--XX--\r\n").into_bytes();
     // Until the last character of the boundary, the file may be incomplete.
     for end in [0, 1, 4, 30, PART.len() - 1, PART.len(), PART.len() + 20, whole.len() - 8, whole.len() - 5] {
-        says(
+        assert_says(
             &send(whole[..end].to_vec()).await,
             400,
             &["multipart form", "Send the CSV as a file, as `curl -F"],
@@ -63,15 +63,19 @@ async fn truncated_and_endless_forms_are_refused() {
     // No boundary at all, none after a field, none after the file.
     let filler = vec![b'x'; 8 * 1024 * 1024];
     let advice = "Send the CSV as a file, as `curl -F";
-    says(&send(filler.clone()).await, 400, &["first MiB", advice]);
+    assert_says(&send(filler.clone()).await, 400, &["first MiB", advice]);
     let field = b"--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
-    says(&send([&field[..], &filler].concat()).await, 400, &["first MiB", advice]);
-    says(&send([b"--XX\r\nX-Long: ", &filler[..]].concat()).await, 400, &["multipart form", advice]);
-    says(&send([PART.as_bytes(), &filler].concat()).await, 400, &["closing boundary is missing", advice]);
+    assert_says(&send([&field[..], &filler].concat()).await, 400, &["first MiB", advice]);
+    assert_says(&send([b"--XX\r\nX-Long: ", &filler[..]].concat()).await, 400, &["multipart form", advice]);
+    assert_says(
+        &send([PART.as_bytes(), &filler].concat()).await,
+        400,
+        &["closing boundary is missing", advice],
+    );
     // Not a form.
-    says(&send(b"\0\xFF--XX\r\n\0\r\n\r\n--XX--".to_vec()).await, 400, &["multipart form", advice]);
+    assert_says(&send(b"\0\xFF--XX\r\n\0\r\n\r\n--XX--".to_vec()).await, 400, &["multipart form", advice]);
     let many = "--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n".repeat(50_000);
-    says(&send(many.into_bytes()).await, 400, &["first MiB", advice]);
+    assert_says(&send(many.into_bytes()).await, 400, &["first MiB", advice]);
     assert_eq!(import_count(&stack).await, imports_before);
     assert_eq!(stack.stored_files().len(), stored);
     still_works(&stack).await;
@@ -136,7 +140,7 @@ async fn files_that_are_no_roster_are_refused_with_advice() {
     for (what, file, texts) in strange_files() {
         let answer = stack.post_users(&file).await;
         assert_eq!(answer.status, 400, "{what}: {}", answer.text());
-        says(&answer, 400, texts);
+        assert_says(&answer, 400, texts);
         drop(file);
         still_works(&stack).await;
     }
@@ -185,7 +189,7 @@ async fn stalled_upload_times_out() {
         let mut connection = RawConnection::open(&stack).await;
         connection.send(upload_head(USERS, FORM) + "Content-Length: 100000000\r\n\r\n").await;
         connection.send(&sent).await;
-        says(&connection.answer().await, 408, &["stalled", "1 second", "Send it again"]);
+        assert_says(&connection.answer().await, 408, &["stalled", "1 second", "Send it again"]);
         // The API does not wait for the rest.
         assert!(connection.answer_or_end().await.is_none());
     }
@@ -252,7 +256,7 @@ async fn wrong_content_length_does_no_harm() {
     let mut connection = RawConnection::open(&stack).await;
     connection.send(format!("{head}Content-Length: {}\r\n\r\n", body.len() - 20)).await;
     connection.send(&body).await;
-    says(&connection.answer().await, 400, &["cut short", "Send the CSV as a file"]);
+    assert_says(&connection.answer().await, 400, &["cut short", "Send the CSV as a file"]);
 
     // Too long, from a client that hangs up: its file may be incomplete.
     let mut connection = RawConnection::open(&stack).await;
@@ -260,7 +264,7 @@ async fn wrong_content_length_does_no_harm() {
     connection.send(&body[..body.len() - 20]).await;
     connection.half_close().await.unwrap();
     if let Some(answer) = connection.answer_or_end().await {
-        says(&answer, 400, &["Send it again"]);
+        assert_says(&answer, 400, &["Send it again"]);
     }
 
     // Impossibly long.
@@ -276,7 +280,7 @@ async fn wrong_content_length_does_no_harm() {
 }
 
 #[tokio::test]
-async fn aborted_upload_leaves_nothing_behind() {
+async fn aborted_upload_leaves_nothing() {
     let stack = Stack::new().await;
     still_works(&stack).await;
     let stored = stack.stored_files().len();

@@ -109,12 +109,12 @@ async fn running_import_stops_within_a_chunk_and_resumes_when_retried() {
 
     // A retry resumes where it stopped, and the result is that of the whole import.
     let id = job.rsplit('/').next().unwrap();
-    let said = stack.rollcall(&["jobs", "retry", id]).await.expect("it can be retried");
-    assert!(said.contains(&format!("{done} processed rows")), "{said}");
+    let output = stack.rollcall(&["jobs", "retry", id]).await.expect("it can be retried");
+    assert!(output.contains(&format!("{done} processed rows")), "{output}");
     let whole = vec![Row::Created; usize::try_from(ROWS).unwrap()];
     stack.wait_for_result(&job).await.is(200, &result(&whole));
-    let said = stack.rollcall(&["jobs", "retry", id]).await.expect_err("it has finished");
-    assert!(said.contains("only one that was abandoned or cancelled can run again"), "{said}");
+    let output = stack.rollcall(&["jobs", "retry", id]).await.expect_err("it has finished");
+    assert!(output.contains("only one that was abandoned or cancelled can run again"), "{output}");
 }
 
 #[tokio::test]
@@ -141,8 +141,9 @@ async fn chunk_in_progress_is_not_committed() {
     })
     .await;
     let id = job.rsplit('/').next().unwrap();
-    let said = stack.rollcall(&["jobs", "cancel", id]).await.expect("cancelling does not wait for the chunk");
-    assert_eq!(said.trim_end(), "The import was cancelled by the operator before any row was processed.");
+    let output =
+        stack.rollcall(&["jobs", "cancel", id]).await.expect("cancelling does not wait for the chunk");
+    assert_eq!(output.trim_end(), "The import was cancelled by the operator before any row was processed.");
     conn.batch_execute("commit").await.unwrap();
 
     // The worker's only consumer takes the next import, long before the lease would have expired.

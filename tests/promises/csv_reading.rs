@@ -132,9 +132,9 @@ async fn every_line_ending_is_accepted() {
         }
     }
     // A line of delimiters is a row, and so is an empty quoted cell.
-    let nobody = Row::Failed("Field (username) may not be empty. ");
+    let empty_username = Row::Failed("Field (username) may not be empty. ");
     let file = format!("{header}\n,,,\n\n\"\"\na,,,\n");
-    stack.post_users(file).await.is(200, &result(&[nobody, nobody, Row::Updated]));
+    stack.post_users(file).await.is(200, &result(&[empty_username, empty_username, Row::Updated]));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What Rollcall guarantees to its users, a file for each topic. The tests run the service as it is shipped, with a real
 //! Postgres, a real RabbitMQ and real sockets. Numbered invariants are those of `schema/README.md`.
-#![allow(missing_docs, clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
+#![allow(clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
 mod abandonment;
 mod authentication;

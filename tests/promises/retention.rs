@@ -32,8 +32,8 @@ async fn uploads_of_finished_imports_expire() {
 
     let id = refused.header("location").unwrap().rsplit('/').next().unwrap().to_owned();
     stack.execute(&format!("update imports set failure_kind = 'abandoned' where id = '{id}'")).await;
-    let said = stack.rollcall(&["jobs", "retry", &id]).await.expect_err("its upload is deleted");
-    assert!(said.contains("have the file sent again"), "{said}");
+    let output = stack.rollcall(&["jobs", "retry", &id]).await.expect_err("its upload is deleted");
+    assert!(output.contains("have the file sent again"), "{output}");
     // The results are kept.
     stack.get(refused.header("location").unwrap()).await.is(200, refused.text());
 }

@@ -173,8 +173,8 @@ async fn curl_commands_work() {
     let file = format!("file=@{}", users.display());
     let url = format!("https://autoimport:s3cret@{host}/api/import/users");
     let trusting = ["--cacert", certificate.to_str().unwrap()];
-    let curled = curl(trusting.into_iter().chain(["-X", "POST", "-F", &file, &url])).await;
-    curled.is(
+    let output = curl(trusting.into_iter().chain(["-X", "POST", "-F", &file, &url])).await;
+    output.is(
         200,
         r#"{"success":true,"summary":"2 users processed. 2 users created. 0 users updated. 0 users failed."}"#,
     );
@@ -182,16 +182,16 @@ async fn curl_commands_work() {
     // curl -k -X POST -F "file=@user-groups.csv" https://[user]:[password]@[host]:[ssl port]/api/import/userGroups?tenantId=[tenant]
     let file = format!("file=@{}", groups.display());
     let url = format!("https://autoimport:s3cret@{host}/api/import/userGroups?tenantId=school");
-    let curled = curl(["-k", "-X", "POST", "-F", &file, &url]).await;
-    curled.is(
+    let output = curl(["-k", "-X", "POST", "-F", &file, &url]).await;
+    output.is(
         200,
         r#"{"success":true,"summary":"2 users processed. 0 users created. 2 users updated. 0 users failed."}"#,
     );
 
     // The text of the groups document gives the users' URL for the same file.
     let url = format!("https://autoimport:s3cret@{host}/api/import/users");
-    let curled = curl(["-k", "-X", "POST", "-F", &file, &url]).await;
-    curled.is(
+    let output = curl(["-k", "-X", "POST", "-F", &file, &url]).await;
+    output.is(
         200,
         r#"{"success":true,"summary":"2 users processed. 0 users created. 2 users updated. 0 users failed."}"#,
     );
@@ -204,8 +204,8 @@ async fn curl_commands_work() {
 
     // The documents' result for wrong credentials.
     let url = format!("https://autoimport:wrong@{host}/api/import/users");
-    let curled = curl(["-k", "-X", "POST", "-F", &file, &url]).await;
-    curled.is(401, r#"{"success":false,"summary":"Unauthorised. Check credentials."}"#);
+    let output = curl(["-k", "-X", "POST", "-F", &file, &url]).await;
+    output.is(401, r#"{"success":false,"summary":"Unauthorised. Check credentials."}"#);
     eventually("every import is finished", async || {
         stack.rows("select id from imports where state <> 'finished'").await.is_empty().then_some(())
     })

@@ -71,9 +71,9 @@ async fn file_without_rows_succeeds() {
 
 /// Asserts that a summary names a problem and how to fix it.
 #[track_caller]
-fn says(summary: &str, texts: &[&str]) {
+fn assert_says(summary: &str, texts: &[&str]) {
     for text in texts {
-        assert!(summary.contains(text), "{summary:?} says {text:?}");
+        assert!(summary.contains(text), "{summary:?} contains {text:?}");
     }
 }
 
@@ -102,7 +102,7 @@ async fn form_without_a_file_is_400() {
                 request = request.header("content-type", *content_type);
             }
             let answer = stack.send(request).await;
-            says(&answer.is_failure(400), &[problem, "curl -F \"file=@users.csv\""]);
+            assert_says(&answer.is_failure(400), &[problem, "curl -F \"file=@users.csv\""]);
             assert_eq!(answer.header("location"), None, "it was not accepted");
             answer.has_standard_headers();
         }
@@ -139,7 +139,7 @@ async fn refused_file_is_400_and_polls_the_same_body() {
         let refused = stack
             .send(stack.request(Method::POST, path).header("content-type", content_type).body(body))
             .await;
-        says(&refused.is_failure(400), texts);
+        assert_says(&refused.is_failure(400), texts);
         refused.has_standard_headers();
         let polled = stack.get(&refused.location()).await;
         polled.is(200, refused.text());
@@ -166,7 +166,7 @@ async fn finished_job_is_200_with_the_posts_bytes() {
             stack.get(&format!("{job}?tenantId=school")).await.is(200, posted.text());
         }
         let others = stack.get(&format!("{job}?tenantId={}", elsewhere.name)).await;
-        says(&others.is_failure(404), &["no such import", "Check"]);
+        assert_says(&others.is_failure(404), &["no such import", "Check"]);
         others.has_standard_headers();
     }
     let listed = stack.get(&format!("{JOBS}?tenantId=elsewhere")).await;
@@ -191,14 +191,14 @@ async fn unknown_paths_are_404_and_methods_405() {
         for method in [Method::GET, Method::POST, Method::DELETE] {
             for request in [stack.request(method.clone(), path), stack.anonymous(method.clone(), path)] {
                 let answer = stack.send(request.body("x")).await;
-                says(&answer.is_failure(404), &["nothing here", USERS, GROUPS, JOBS]);
+                assert_says(&answer.is_failure(404), &["nothing here", USERS, GROUPS, JOBS]);
                 answer.has_standard_headers();
             }
         }
     }
     for path in ["not-an-id", "019ab000-0000-7000-8000-000000000000", "%00", "1", "..%2f"] {
         let answer = stack.get(&format!("{JOBS}/{path}")).await;
-        says(&answer.is_failure(404), &["no such import"]);
+        assert_says(&answer.is_failure(404), &["no such import"]);
     }
 
     for path in [USERS, GROUPS, JOBS, &job] {
@@ -213,7 +213,7 @@ async fn unknown_paths_are_404_and_methods_405() {
         };
         for method in others {
             let answer = stack.send(stack.request(method.parse().unwrap(), path)).await;
-            says(&answer.is_failure(405), known);
+            assert_says(&answer.is_failure(405), known);
             allows(&answer);
             answer.has_standard_headers();
         }
@@ -241,7 +241,7 @@ async fn storage_failure_is_503_and_accepts_nothing() {
     let large = format!("username,enabled,staffmember,other\njane,y,y,{}\n", "x".repeat(3_000_000));
     let no_import = async || stack.rows("select id from imports where state <> 'finished'").await.is_empty();
     let is_unavailable = |answer: &Answer| {
-        says(&answer.is_failure(503), &["Try again"]);
+        assert_says(&answer.is_failure(503), &["Try again"]);
         let seconds: u64 = answer.header("retry-after").expect("it says when to retry").parse().unwrap();
         assert!((1..=600).contains(&seconds), "{seconds}");
         assert_eq!(answer.header("location"), None);
@@ -291,7 +291,7 @@ async fn upload_over_the_tenants_limit_is_413() {
     let stored = stack.stored_files().len();
 
     let too_large = |answer: &Answer| {
-        says(&answer.is_failure(413), &["larger than 100 KiB", "Send it in parts"]);
+        assert_says(&answer.is_failure(413), &["larger than 100 KiB", "Send it in parts"]);
         assert_eq!(answer.header("location"), None);
         answer.has_standard_headers();
     };
@@ -311,10 +311,10 @@ async fn upload_over_the_tenants_limit_is_413() {
         std::fs::write(&file, roster_of(size)).unwrap();
         let form = format!("file=@{}", file.display());
         for extra in [&[][..], &["-H", "Expect:"], &["-H", "Expect:", "-H", "Transfer-Encoding: chunked"]] {
-            let curled = curl(["-X", "POST", "-F", &form, &url].iter().chain(extra)).await;
-            assert_eq!((curled.exit, curled.status), (0, 413), "{size} {extra:?}: {}", curled.error);
+            let output = curl(["-X", "POST", "-F", &form, &url].iter().chain(extra)).await;
+            assert_eq!((output.exit, output.status), (0, 413), "{size} {extra:?}: {}", output.error);
             assert!(
-                curled.body.starts_with(r#"{"success":false,"summary":"The file is larger than 100 KiB"#)
+                output.body.starts_with(r#"{"success":false,"summary":"The file is larger than 100 KiB"#)
             );
         }
     }

@@ -370,8 +370,8 @@ async fn new_presentation_group_is_created() {
                 a,y,y,Blue,\nb,y,y, Blue ,\nc,y,y,Red,bad\nd,y,y,blue,\n,y,y,Green,\ne,y,y,,\n";
     let answer = stack.post_users(file).await;
     let bad = Row::Failed("Field (emailAddress) is not a well-formed email address. ");
-    let nobody = Row::Failed("Field (username) may not be empty. ");
-    answer.is(200, &result(&[Row::Created, Row::Created, bad, Row::Created, nobody, Row::Created]));
+    let empty_username = Row::Failed("Field (username) may not be empty. ");
+    answer.is(200, &result(&[Row::Created, Row::Created, bad, Row::Created, empty_username, Row::Created]));
     assert_eq!(
         labels().await,
         [json!({"label": "Blue"}), json!({"label": "blue"})],
