@@ -1,4 +1,5 @@
-//! Whatever is sent, it ends in a clear error that names the mend, within bounded memory, and the next good import works.
+//! Any input, however malformed, gets a clear error that says how to fix it, in bounded memory (invariant 7), and the next
+//! good import works.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -15,8 +16,8 @@ const GOOD: &str = "username,enabled,staffmember\njane,y,y\n";
 const FORM: &str = "multipart/form-data; boundary=XX";
 const PART: &str = "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"users.csv\"\r\n\r\n";
 
-/// Asserts that the service goes on, within its memory.
-async fn goes_on(stack: &Stack) {
+/// Asserts that the service still works, within its memory limits.
+async fn still_works(stack: &Stack) {
     let answer = stack.post_users(GOOD).await;
     assert_eq!((answer.status, &answer.json()["success"]), (200, &json!(true)), "{}", answer.text());
     let (_, api) = rss_kib(stack.api_id());
@@ -29,54 +30,58 @@ async fn goes_on(stack: &Stack) {
     assert!(unfinished.is_empty(), "{unfinished:?}");
 }
 
-async fn imports(stack: &Stack) -> usize {
+async fn import_count(stack: &Stack) -> usize {
     stack.rows("select id from imports").await.len()
 }
 
 #[track_caller]
-fn says(answer: &Answer, status: u16, texts: &[&str]) {
+fn assert_says(answer: &Answer, status: u16, texts: &[&str]) {
     let summary = answer.is_failure(status);
     for text in texts {
-        assert!(summary.contains(text), "{summary:?} says {text:?}");
+        assert!(summary.contains(text), "{summary:?} contains {text:?}");
     }
     assert!(summary.len() < 2000 && !summary.contains(char::is_control), "{summary:?}");
 }
 
 #[tokio::test]
-async fn a_form_that_breaks_off_or_never_comes_to_its_file_is_refused() {
+async fn truncated_and_endless_forms_are_refused() {
     let stack = Stack::new().await;
-    goes_on(&stack).await;
-    let (imports_before, stored) = (imports(&stack).await, stack.stored_files().len());
+    still_works(&stack).await;
+    let (imports_before, stored) = (import_count(&stack).await, stack.stored_files().len());
     let send = async |body: Vec<u8>| {
         stack.send(stack.request(Method::POST, USERS).header("content-type", FORM).body(body)).await
     };
     let whole = format!("{PART}{GOOD}\r\n--XX--\r\n").into_bytes();
-    // Up to the boundary's last character there is no telling whether the file is whole.
+    // Until the last character of the boundary, the file may be incomplete.
     for end in [0, 1, 4, 30, PART.len() - 1, PART.len(), PART.len() + 20, whole.len() - 8, whole.len() - 5] {
-        says(
+        assert_says(
             &send(whole[..end].to_vec()).await,
             400,
             &["multipart form", "Send the CSV as a file, as `curl -F"],
         );
     }
-    // A boundary that never comes: none at all, none behind a field, none behind the file.
+    // No boundary at all, none after a field, none after the file.
     let filler = vec![b'x'; 8 * 1024 * 1024];
-    let mend = "Send the CSV as a file, as `curl -F";
-    says(&send(filler.clone()).await, 400, &["first MiB", mend]);
+    let advice = "Send the CSV as a file, as `curl -F";
+    assert_says(&send(filler.clone()).await, 400, &["first MiB", advice]);
     let field = b"--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
-    says(&send([&field[..], &filler].concat()).await, 400, &["first MiB", mend]);
-    says(&send([b"--XX\r\nX-Long: ", &filler[..]].concat()).await, 400, &["multipart form", mend]);
-    says(&send([PART.as_bytes(), &filler].concat()).await, 400, &["closing boundary is missing", mend]);
-    // Nothing of the kind.
-    says(&send(b"\0\xFF--XX\r\n\0\r\n\r\n--XX--".to_vec()).await, 400, &["multipart form", mend]);
+    assert_says(&send([&field[..], &filler].concat()).await, 400, &["first MiB", advice]);
+    assert_says(&send([b"--XX\r\nX-Long: ", &filler[..]].concat()).await, 400, &["multipart form", advice]);
+    assert_says(
+        &send([PART.as_bytes(), &filler].concat()).await,
+        400,
+        &["closing boundary is missing", advice],
+    );
+    // Not a form.
+    assert_says(&send(b"\0\xFF--XX\r\n\0\r\n\r\n--XX--".to_vec()).await, 400, &["multipart form", advice]);
     let many = "--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n".repeat(50_000);
-    says(&send(many.into_bytes()).await, 400, &["first MiB", mend]);
-    assert_eq!(imports(&stack).await, imports_before);
+    assert_says(&send(many.into_bytes()).await, 400, &["first MiB", advice]);
+    assert_eq!(import_count(&stack).await, imports_before);
     assert_eq!(stack.stored_files().len(), stored);
-    goes_on(&stack).await;
+    still_works(&stack).await;
 }
 
-/// A file that looks like a sheet to nobody, and what is said of it.
+/// Files that are no roster, and what the error must contain.
 fn strange_files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
     let million = (0..1_000_000).map(|n| format!("c{n},")).collect::<String>();
     let utf_32: Vec<u8> = GOOD.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
@@ -88,7 +93,7 @@ fn strange_files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
         ),
         ("NUL bytes", vec![0; 1_000_000], &["header line", "Save the file as UTF-8"]),
         (
-            "UTF-16 without a mark",
+            "UTF-16 without a byte-order mark",
             GOOD.bytes().flat_map(|b| [b, 0]).collect(),
             &["UTF-16", "Save the file as UTF-8"],
         ),
@@ -130,19 +135,19 @@ fn strange_files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_roster_is_refused_and_the_mend_named() {
+async fn files_that_are_no_roster_are_refused_with_advice() {
     let stack = Stack::new().await;
     for (what, file, texts) in strange_files() {
         let answer = stack.post_users(&file).await;
         assert_eq!(answer.status, 400, "{what}: {}", answer.text());
-        says(&answer, 400, texts);
+        assert_says(&answer, 400, texts);
         drop(file);
-        goes_on(&stack).await;
+        still_works(&stack).await;
     }
 }
 
 #[tokio::test]
-async fn a_strange_row_costs_that_row_and_never_the_file() {
+async fn malformed_row_fails_alone() {
     let stack = Stack::new().await;
     let header = "username,enabled,staffmember,givenname\n";
     let long = Row::Failed("Row is longer than 1 MiB. ");
@@ -150,18 +155,18 @@ async fn a_strange_row_costs_that_row_and_never_the_file() {
 
     let megabytes = format!("{header}a,y,y,{}\nb,y,y,\n", "x".repeat(100_000_000));
     stack.post_users(megabytes).await.is(200, &result(&[long, Row::Created]));
-    goes_on(&stack).await;
+    still_works(&stack).await;
 
-    // Surplus blank cells are no matter, but even they are not without number.
+    // Surplus blank cells are allowed, up to a limit.
     for (cells, outcome) in [(100_000, Row::Created), (2_000_000, long)] {
         let file = format!("{header}cells,y,y,x{}\nb,y,y,\n", ",".repeat(cells));
         stack.post_users(file).await.is(200, &result(&[outcome, Row::Updated]));
-        goes_on(&stack).await;
+        still_works(&stack).await;
     }
 
     let quote = format!("{header}c,y,y,\nd,y,y,\"open\n{}", "x,y,y,\n".repeat(1000));
     stack.post_users(quote).await.is(200, &result(&[Row::Created, open]));
-    // However much of the file it swallows, it is the quote that is to be mended.
+    // The error names the quote, however much of the file it swallows.
     let quote = format!("{header}e,y,y,\nf,y,y,\"open\n{}", "x,y,y,\n".repeat(1_000_000));
     stack.post_users(quote).await.is(200, &result(&[Row::Created, open]));
 
@@ -172,11 +177,11 @@ async fn a_strange_row_costs_that_row_and_never_the_file() {
     let stored =
         stack.rows("select username from users where username in ('g', 'h', 'i', 'f', 'd', 'x')").await;
     assert_eq!(stored, [json!({"username": "i"})]);
-    goes_on(&stack).await;
+    still_works(&stack).await;
 }
 
 #[tokio::test]
-async fn an_upload_that_stalls_is_given_up() {
+async fn stalled_upload_times_out() {
     let stack = Options::default().api_env("ROLLCALL_UPLOAD_IDLE_SECONDS", 1).start().await;
     for sent in
         [String::new(), PART.to_owned(), format!("{PART}{GOOD}"), format!("{PART}{}", "x".repeat(3_000_000))]
@@ -184,11 +189,11 @@ async fn an_upload_that_stalls_is_given_up() {
         let mut connection = RawConnection::open(&stack).await;
         connection.send(upload_head(USERS, FORM) + "Content-Length: 100000000\r\n\r\n").await;
         connection.send(&sent).await;
-        says(&connection.answer().await, 408, &["stalled", "1 second", "Send it again"]);
-        // Nobody waits for the rest.
+        assert_says(&connection.answer().await, 408, &["stalled", "1 second", "Send it again"]);
+        // The API does not wait for the rest.
         assert!(connection.answer_or_end().await.is_none());
     }
-    // Slow is not stalled.
+    // A slow upload is not stalled.
     let mut slow = RawConnection::open(&stack).await;
     let body = format!("{PART}{GOOD}\r\n--XX--\r\n");
     slow.send(upload_head(USERS, FORM) + &format!("Content-Length: {}\r\n\r\n", body.len())).await;
@@ -198,13 +203,13 @@ async fn an_upload_that_stalls_is_given_up() {
         slow.send(piece).await;
     }
     slow.answer().await.is(200, &result(&[Row::Created]));
-    assert_eq!(imports(&stack).await, 1);
+    assert_eq!(import_count(&stack).await, 1);
     assert_eq!(stack.stored_files().len(), 1);
-    goes_on(&stack).await;
+    still_works(&stack).await;
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_answered_or_cut_off() {
+async fn invalid_http_is_rejected() {
     let stack = Stack::new().await;
     let authorization = basic(ADMINISTRATOR, PASSWORD);
     let long = "x".repeat(1_000_000);
@@ -229,7 +234,7 @@ async fn what_is_no_http_is_answered_or_cut_off() {
         ),
     ] {
         let mut connection = RawConnection::open(&stack).await;
-        // The other side may have had enough before all is sent.
+        // The API may close the connection before everything is sent.
         let _ = connection.try_send(garbage).await;
         let _ = connection.half_close().await;
         if let Some(answer) = connection.answer_or_end().await {
@@ -237,32 +242,32 @@ async fn what_is_no_http_is_answered_or_cut_off() {
             assert!((400..500).contains(&answer.status), "{name:?}: {}", answer.status);
         }
     }
-    assert_eq!(imports(&stack).await, 0);
-    goes_on(&stack).await;
+    assert_eq!(import_count(&stack).await, 0);
+    still_works(&stack).await;
 }
 
 #[tokio::test]
-async fn a_length_that_lies_does_no_harm() {
+async fn wrong_content_length_does_no_harm() {
     let stack = Options::default().api_env("ROLLCALL_UPLOAD_IDLE_SECONDS", 1).start().await;
     let (content_type, body) = multipart("", GOOD.as_bytes());
     let head = upload_head(USERS, &content_type);
 
-    // Less than there is: the form breaks off, and the rest is no request.
+    // Too short: the form is truncated, and the rest is not read as a request.
     let mut connection = RawConnection::open(&stack).await;
     connection.send(format!("{head}Content-Length: {}\r\n\r\n", body.len() - 20)).await;
     connection.send(&body).await;
-    says(&connection.answer().await, 400, &["cut short", "Send the CSV as a file"]);
+    assert_says(&connection.answer().await, 400, &["cut short", "Send the CSV as a file"]);
 
-    // More than there is, by a client that hangs up: nobody knows whether its file was whole.
+    // Too long, from a client that hangs up: its file may be incomplete.
     let mut connection = RawConnection::open(&stack).await;
     connection.send(format!("{head}Content-Length: {}\r\n\r\n", body.len() + 1000)).await;
     connection.send(&body[..body.len() - 20]).await;
     connection.half_close().await.unwrap();
     if let Some(answer) = connection.answer_or_end().await {
-        says(&answer, 400, &["Send it again"]);
+        assert_says(&answer, 400, &["Send it again"]);
     }
 
-    // More than anybody could have.
+    // Impossibly long.
     for length in [u64::MAX, u64::MAX / 2, 1 << 60] {
         let mut connection = RawConnection::open(&stack).await;
         connection.send(format!("{head}Content-Length: {length}\r\n\r\n")).await;
@@ -270,34 +275,34 @@ async fn a_length_that_lies_does_no_harm() {
             assert!((400..500).contains(&answer.status), "{length}: {} {}", answer.status, answer.text());
         }
     }
-    assert_eq!(imports(&stack).await, 0);
-    goes_on(&stack).await;
+    assert_eq!(import_count(&stack).await, 0);
+    still_works(&stack).await;
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_while_it_sends_leaves_nothing_behind() {
+async fn aborted_upload_leaves_nothing() {
     let stack = Stack::new().await;
-    goes_on(&stack).await;
+    still_works(&stack).await;
     let stored = stack.stored_files().len();
     for (length, sent) in [(1_000_000, 1000), (100_000_000, 5_000_000)] {
         let mut connection = RawConnection::open(&stack).await;
         connection.send(format!("{}Content-Length: {length}\r\n\r\n{PART}", upload_head(USERS, FORM))).await;
         connection.send(format!("{GOOD}{}", "john,y,y\n".repeat(sent / 9))).await;
         if sent > 1_000_000 {
-            eventually("some of it is stored", async || (stack.stored_files().len() > stored).then_some(()))
+            eventually("part of it is stored", async || (stack.stored_files().len() > stored).then_some(()))
                 .await;
         }
         drop(connection);
     }
-    eventually("nothing of them is left", async || (stack.stored_files().len() == stored).then_some(()))
+    eventually("nothing of them is stored", async || (stack.stored_files().len() == stored).then_some(()))
         .await;
-    assert_eq!(imports(&stack).await, 1);
-    goes_on(&stack).await;
+    assert_eq!(import_count(&stack).await, 1);
+    still_works(&stack).await;
     assert_eq!(stack.rows("select id from users where username = 'john'").await.len(), 0);
 }
 
 #[tokio::test]
-async fn many_bad_rows_are_told_one_by_one_in_bounded_memory() {
+async fn many_failed_rows_are_listed_in_bounded_memory() {
     let stack = Stack::new().await;
     let mut file = b"username,enabled,staffmember,emailaddress\n".to_vec();
     let rows = 60_000;
@@ -309,5 +314,5 @@ async fn many_bad_rows_are_told_one_by_one_in_bounded_memory() {
          Field (staffMember) is not a valid boolean. ",
     );
     stack.post_users(file).await.is(200, &result(&vec![bad; rows]));
-    goes_on(&stack).await;
+    still_works(&stack).await;
 }

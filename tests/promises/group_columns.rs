@@ -1,4 +1,5 @@
-//! Group imports (§5): three columns, users and groups that are there already, and memberships stored once.
+//! Group imports (contract §5): three columns make memberships of existing users in existing groups, each stored once, and
+//! never of another tenant's (invariant 9).
 
 use rollcall_tests::harness::{Row, Stack, result};
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ const NO_LIBRARY: &str = "Field (libraryGroup) is not a defined library group. "
 const NO_SYSTEM: &str = "Field (systemGroup) is not a defined system group. ";
 const NO_GROUP: &str = "Row names no group. ";
 
-/// A stack whose school has jane, john and Kim, and some groups.
+/// A stack whose tenant `school` has the users jane, john and Kim, and some groups.
 async fn school() -> Stack {
     let stack = Stack::new().await;
     stack.define_groups(stack.school(), &["Year 12", "Année 8", "Both"], &["Borrowers", "Both"]).await;
@@ -20,7 +21,7 @@ async fn school() -> Stack {
     stack
 }
 
-/// Who is in which group, but for the administrators.
+/// The members of each group, except the administrators.
 async fn members(stack: &Stack) -> Vec<(String, String)> {
     let rows = stack
         .rows(
@@ -46,7 +47,7 @@ fn pairs(members: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn a_user_becomes_a_member_once_by_either_address() {
+async fn membership_is_stored_once_through_either_endpoint() {
     let stack = school().await;
     let file = format!(
         "{HEADER}\njane,Year 12,Borrowers\nJOHN,Both,\nkim,,Both\n Kim , Année 8 , \njane,Year 12,\n"
@@ -61,7 +62,7 @@ async fn a_user_becomes_a_member_once_by_either_address() {
     ]);
     stack.post_groups(&file).await.is(200, expected);
     assert_eq!(members(&stack).await, stored);
-    // Being a member already is fine.
+    // A user may be a member already.
     stack.post_groups(&file).await.is(200, expected);
     stack.post_users(&file).await.is(200, expected);
     assert_eq!(members(&stack).await, stored);
@@ -83,7 +84,7 @@ async fn a_user_becomes_a_member_once_by_either_address() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_row_is_said_in_the_contracts_words() {
+async fn problems_use_the_contracts_words() {
     let stack = school().await;
     let long = "x".repeat(256);
     let long_row = format!("{long},{long},{long}");
@@ -97,7 +98,7 @@ async fn what_is_wrong_with_a_row_is_said_in_the_contracts_words() {
         ("nobody,Year 12,Borrowers", Row::Failed(UNKNOWN)),
         ("jane,Year 13,", Row::Failed(NO_LIBRARY)),
         ("jane,,Lenders", Row::Failed(NO_SYSTEM)),
-        // By its exact name; and the two kinds are apart.
+        // A group is known by its exact name, and the two kinds are separate.
         ("jane,year 12,", Row::Failed(NO_LIBRARY)),
         ("jane,Year  12,", Row::Failed(NO_LIBRARY)),
         ("jane,Borrowers,", Row::Failed(NO_LIBRARY)),
@@ -111,7 +112,7 @@ async fn what_is_wrong_with_a_row_is_said_in_the_contracts_words() {
         (",Year 13,", Row::Failed(&empty_and_undefined)),
         ("nobody,Year 13,Lenders", Row::Failed(&all)),
         (&long_row, Row::Failed(&all)),
-        // One good group does not save the row.
+        // One valid group does not save the row.
         ("john,Both,Lenders", Row::Failed(NO_SYSTEM)),
         ("john,x,y", Row::Failed(&both_groups)),
         ("nobody,Both,Both,surplus", Row::Failed(&surplus)),
@@ -127,13 +128,13 @@ async fn what_is_wrong_with_a_row_is_said_in_the_contracts_words() {
         200,
         r#"{"success":false,"summary":"2 users processed. 0 users created. 1 user updated. 1 user failed.","details":{"1":"Field (username) is not a known user. User failed to import: Field (username) is not a known user. ","2":"User Updated"}}"#,
     );
-    // Imports define no group.
+    // Imports create no groups.
     assert_eq!(stack.rows("select id from library_groups").await.len(), 3);
     assert_eq!(stack.rows("select id from system_groups where not grants_administration").await.len(), 2);
 }
 
 #[tokio::test]
-async fn groups_and_users_of_another_tenant_are_unknown() {
+async fn other_tenants_groups_and_users_are_unknown() {
     let stack = school().await;
     let elsewhere = stack.add_tenant("elsewhere").await;
     stack.define_groups(&elsewhere, &["Theirs"], &[]).await;
@@ -147,10 +148,10 @@ async fn groups_and_users_of_another_tenant_are_unknown() {
 }
 
 #[tokio::test]
-async fn a_file_is_a_group_import_by_its_columns() {
+async fn columns_make_a_file_a_group_import() {
     let stack = school().await;
     let updated = result(&[Row::Updated]);
-    // Any order, any writing; what else there is is ignored, and named.
+    // In any order and spelling. Other columns are ignored and reported.
     for (header, row) in [
         ("System Group;Library_Group;USERNAME", "Both;Both;jane"),
         ("systemgroup\tusername\tlibrarygroup", "Both\tjohn\tBoth"),
@@ -165,9 +166,9 @@ async fn a_file_is_a_group_import_by_its_columns() {
         (&json!("memberships"), &json!(["note", "givenname"]))
     );
     let kim = stack.row("select given_name from users where username = 'Kim'").await;
-    assert_eq!(kim["given_name"], Value::Null, "it is no user import");
+    assert_eq!(kim["given_name"], Value::Null, "it is not a user import");
 
-    // Posted as groups, all three are needed.
+    // Posted as groups, the file needs all three columns.
     for (header, missing) in [
         ("username,library-group", "system-group"),
         ("username,system-group", "library-group"),
@@ -178,7 +179,7 @@ async fn a_file_is_a_group_import_by_its_columns() {
         assert!(summary.contains(&format!("the file has no {missing} column")), "{summary}");
         assert!(summary.contains("Add what is missing"), "{summary}");
     }
-    // Posted as users, it is not said to have updated anybody while its groups were passed over.
+    // Posted as users, a file with some of the columns is refused: it must not report updates and skip the groups.
     for header in ["username,library-group", "username,system-group"] {
         let summary = stack.post_users(format!("{header}\njane,Both\n")).await.is_failure(400);
         assert!(summary.contains("Add what is missing"), "{summary}");

@@ -1,31 +1,36 @@
-//! What Rollcall promises, a file each, tried on the service as it is shipped with a real Postgres, a real RabbitMQ and
-//! real sockets.
-#![allow(missing_docs, clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
+//! What Rollcall guarantees to its users, a file for each topic. The tests run the service as it is shipped, with a real
+//! Postgres, a real RabbitMQ and real sockets. Numbered invariants are those of `schema/README.md`.
+#![allow(clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
-mod a_campaign_of_faults;
-mod a_line_is_worked_in_order;
-mod a_roster_comes_again;
-mod a_roster_goes_in;
-mod a_worker_falls_silent;
-mod an_import_ends;
-mod an_import_is_cancelled;
+mod abandonment;
+mod authentication;
 mod bad_input;
+mod broker_outage;
+mod campaign;
+mod cancellation;
+mod crash_points;
+mod csv_reading;
+mod database_outage;
+mod first_import;
 mod group_columns;
-mod how_the_csv_is_read;
-mod killed_at_every_edge;
-mod one_trace;
-mod passwords_are_hashed_later;
-mod postgres_goes_away;
-mod rabbitmq_goes_away;
-mod sent_again_under_a_key;
-mod the_api_stops;
-mod the_network_breaks;
-mod the_oracle_agrees;
-mod the_seeds;
-mod the_status_table;
+mod idempotency;
+mod identity;
+mod job_list;
+mod lease_expiry;
+mod network_faults;
+mod oracle;
+mod ordering;
+mod parallel_chunks;
+mod password_hashing;
+mod passwords;
+mod reimport;
+mod retention;
+mod seeds;
+mod shutdown;
+mod status_codes;
+mod supervision;
 mod tls;
-mod up_starts_again;
-mod uploads_are_kept_for_a_while;
+mod tracing;
 mod user_columns;
-mod waiting_for_the_result;
-mod wake_ups_come_as_they_like;
+mod waiting;
+mod wake_ups;

@@ -1,8 +1,7 @@
-//! Each column of a user import (§4): what it takes, what it refuses and in which words, and what a blank does.
+//! Each column of a user import (contract §4): which values it accepts, which it rejects and with which message, and what a
+//! blank cell does.
 
-use reqwest::Method;
-use rollcall_schema::tenant::{self, PasswordPolicy};
-use rollcall_tests::harness::{Options, Row, Stack, Tenant, cheap_hash_of, eventually, result};
+use rollcall_tests::harness::{Row, Stack, result};
 use serde_json::{Value, json};
 
 const ALL: &str = "username,givenname,surname,middlename,preferredname,emailaddress,graduationyear,librarybarcode,\
@@ -13,7 +12,7 @@ fn file(rows: &[&str]) -> String {
     format!("{ALL}\n{}\n", rows.join("\n"))
 }
 
-/// What is stored of a user of `school`.
+/// The stored values of a user of `school`.
 async fn user(stack: &Stack, username_key: &str) -> Value {
     stack
         .row(&format!(
@@ -29,8 +28,8 @@ async fn user(stack: &Stack, username_key: &str) -> Value {
         .await
 }
 
-/// How many users there are, the administrator among them.
-async fn users(stack: &Stack) -> usize {
+/// The number of users, including the administrator.
+async fn user_count(stack: &Stack) -> usize {
     stack.rows("select id from users").await.len()
 }
 
@@ -48,7 +47,7 @@ async fn every_column_is_stored_under_each_of_its_names() {
     });
     assert_eq!(user(&stack, "jdoe1").await, stored);
 
-    // A row that changes nothing is an update like any other.
+    // A row that changes nothing counts as an update.
     stack.post_users(file(&[full])).await.is(200, &result(&[Row::Updated]));
     assert_eq!(user(&stack, "jdoe1").await, stored);
 
@@ -87,7 +86,7 @@ async fn every_column_is_stored_under_each_of_its_names() {
 }
 
 #[tokio::test]
-async fn a_blank_clears_or_keeps_and_an_absent_column_keeps() {
+async fn blank_clears_or_keeps_and_absent_column_keeps() {
     let stack = Stack::new().await;
     let full = "jane,Jane,Doe,Mary,Jan,jane@school.org,2016,123456,S-9,F,change,12A,Y,no,Blue";
     stack.post_users(file(&[full])).await.is(200, &result(&[Row::Created]));
@@ -95,7 +94,7 @@ async fn a_blank_clears_or_keeps_and_an_absent_column_keeps() {
     let credentials = "select password_fingerprint from users where username = 'jane'";
     let password = stack.row(credentials).await;
 
-    // No other column, and a row that ends before the other columns.
+    // A file without the other columns, and a row without their cells.
     for file in ["username\njane\n".to_owned(), file(&["jane"])] {
         stack.post_users(file).await.is(200, &result(&[Row::Updated]));
         assert_eq!(user(&stack, "jane").await, before);
@@ -109,10 +108,10 @@ async fn a_blank_clears_or_keeps_and_an_absent_column_keeps() {
             "gender": null, "form_class": null, "enabled": true, "staff_member": false, "presentation_group": null,
         })
     );
-    assert_eq!(stack.row(credentials).await, password, "a blank password keeps");
+    assert_eq!(stack.row(credentials).await, password, "a blank password keeps the old one");
 }
 
-/// A good row of a staff member, but for one cell.
+/// A valid row of a staff member, except for one cell.
 fn row_with(username: &str, column: &str, cell: &str) -> String {
     let quoted = format!("\"{}\"", cell.replace('"', "\"\""));
     let cells = ALL.split(',').map(|name| match name {
@@ -125,7 +124,7 @@ fn row_with(username: &str, column: &str, cell: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_bad_value_is_named_in_the_contracts_words() {
+async fn problems_use_the_contracts_words() {
     let stack = Stack::new().await;
     let long = "é".repeat(256);
     let long_email = format!("{}@b.cd", "a".repeat(65));
@@ -192,11 +191,11 @@ async fn a_bad_value_is_named_in_the_contracts_words() {
     let expected: Vec<Row<'_>> = cases.iter().map(|(_, _, text)| Row::Failed(text)).collect();
     let answer = stack.post_users(file(&rows.iter().map(String::as_str).collect::<Vec<_>>())).await;
     answer.is(200, &result(&expected));
-    assert_eq!(users(&stack).await, 1, "none of them was created");
+    assert_eq!(user_count(&stack).await, 1, "none of them was created");
 }
 
 #[tokio::test]
-async fn a_good_value_is_taken_whatever_it_looks_like() {
+async fn unusual_valid_values_are_accepted() {
     let stack = Stack::new().await;
     let long = "é".repeat(255);
     let long_email = format!("{}@{}.org", "a".repeat(64), "b".repeat(63));
@@ -243,7 +242,7 @@ async fn a_good_value_is_taken_whatever_it_looks_like() {
     for good in ["y", "Y", "yes", "YES", "true", "True", "1", "n", "N", "no", "No", "false", "FALSE", "0"] {
         cases.push(("enabled", good));
     }
-    // Those for whom no graduation year is needed.
+    // Staff members, who need no graduation year.
     for good in ["y", "yes", "Yes", "true", "TRUE", "1"] {
         cases.push(("staffmember", good));
     }
@@ -279,7 +278,7 @@ async fn a_good_value_is_taken_whatever_it_looks_like() {
 }
 
 #[tokio::test]
-async fn a_create_needs_what_the_table_says() {
+async fn create_requires_the_contracts_fields() {
     const ENABLED: &str = "Field (enabled) is required to create a user. ";
     const STAFF: &str = "Field (staffMember) is required to create a user. ";
     const YEAR: &str = "Field (graduationYear) is required to create a student. ";
@@ -299,11 +298,11 @@ async fn a_create_needs_what_the_table_says() {
         ("a,,,", Row::Failed(&both)),
         ("a", Row::Failed(&both)),
         ("a,,n,", Row::Failed(&year_and_enabled)),
-        // What is there but bad is not missing too.
+        // An invalid value is not also reported as missing.
         ("a,maybe,y,", Row::Failed("Field (enabled) is not a valid boolean. ")),
         ("a,y,maybe,", Row::Failed("Field (staffMember) is not a valid boolean. ")),
         ("a,y,n,soon", Row::Failed("Field (graduationYear) is not a valid year. ")),
-        // Without a username it is no create.
+        // A row without a username creates nothing, and so requires nothing.
         (
             ",maybe,,",
             Row::Failed("Field (username) may not be empty. Field (enabled) is not a valid boolean. "),
@@ -313,20 +312,20 @@ async fn a_create_needs_what_the_table_says() {
     let expected = cases.map(|(_, outcome)| outcome);
     let answer = stack.post_users(format!("username,enabled,staffmember,graduationyear\n{file}")).await;
     answer.is(200, &result(&expected));
-    // An update needs none of it, not even a student who becomes one now.
+    // An update requires none of them, not even of a staff member who becomes a student.
     let update = "username,enabled,staffmember,graduationyear\nstaff1,,n,\nstudent1,,,\n";
     stack.post_users(update).await.is(200, &result(&[Row::Updated, Row::Updated]));
-    assert_eq!(users(&stack).await, 4);
+    assert_eq!(user_count(&stack).await, 4);
 }
 
 #[tokio::test]
-async fn all_problems_of_a_row_are_listed_in_the_order_of_the_table() {
+async fn all_problems_are_listed_in_the_contracts_order() {
     let stack = Stack::new().await;
     stack
         .post_users("username,barcode,enabled,staffmember\nowner,B-1,y,y\n")
         .await
         .is(200, &result(&[Row::Created]));
-    // The file's columns are in another order; the last cell is one too many.
+    // The file's columns are in another order, and the row has one cell too many.
     let long = "x".repeat(256);
     let file = format!(
         "presentationgroup,staffmember,enabled,formclass,gender,adminsystemid,barcode,graduationyear,email,preferredname,\
@@ -350,104 +349,8 @@ async fn all_problems_of_a_row_are_listed_in_the_order_of_the_table() {
     stack.post_users(file).await.is(200, &result(&[Row::Failed(expected)]));
 }
 
-const TAKEN: &str = "Field (libraryBarcode) is already used by another user. ";
-
 #[tokio::test]
-async fn a_barcode_belongs_to_one_user_and_a_failing_row_claims_none() {
-    let stack = Stack::new().await;
-    let cases: [(&str, Row<'_>); 16] = [
-        ("a,y,y,B-1,", Row::Created),
-        ("b,y,y,B-1,", Row::Failed(TAKEN)),
-        ("a,y,y,B-1,", Row::Updated),
-        ("a,y,y,,", Row::Updated),
-        ("b,y,y,B-1,", Row::Failed(TAKEN)),
-        // Freed by the row before.
-        ("a,y,y,B-2,", Row::Updated),
-        ("b,y,y,B-1,", Row::Created),
-        // It would be B-3's owner, but for its address.
-        ("c,y,y,B-3,bad", Row::Failed("Field (emailAddress) is not a well-formed email address. ")),
-        ("d,y,y,B-3,", Row::Created),
-        // It stays B-2's owner, so that nobody gets it.
-        ("a,y,y,B-4,bad", Row::Failed("Field (emailAddress) is not a well-formed email address. ")),
-        ("e,y,y,B-2,", Row::Failed(TAKEN)),
-        (
-            "e,,y,B-2,",
-            Row::Failed(
-                "Field (libraryBarcode) is already used by another user. Field (enabled) is required to create a user. ",
-            ),
-        ),
-        ("e,y,y,B-4,", Row::Created),
-        // A barcode is what it is: another case is another barcode.
-        ("f,y,y,b-4,", Row::Created),
-        // What has no username is nobody's.
-        (",y,y,B-1,", Row::Failed("Field (username) may not be empty. ")),
-        ("b,y,y,B-2,", Row::Failed(TAKEN)),
-    ];
-    let file: String = cases.iter().map(|(row, _)| format!("{row}\n")).collect();
-    let expected = cases.map(|(_, outcome)| outcome);
-    let header = "username,enabled,staffmember,librarybarcode,emailaddress";
-    stack.post_users(format!("{header}\n{file}")).await.is(200, &result(&expected));
-    let barcodes = async |expected: &[(&str, &str)]| {
-        let stored = stack
-            .rows("select username, library_barcode from users where library_barcode is not null order by username")
-            .await;
-        let expected: Vec<Value> = expected
-            .iter()
-            .map(|(username, barcode)| json!({"username": username, "library_barcode": barcode}))
-            .collect();
-        assert_eq!(stored, expected);
-    };
-    barcodes(&[("a", "B-2"), ("b", "B-1"), ("d", "B-3"), ("e", "B-4"), ("f", "b-4")]).await;
-
-    // In a file of its own: two swap theirs by way of a third one.
-    let swap = "username,barcode\na,B-1\na,B-9\nb,B-2\na,B-1\nb,B-2\n";
-    stack
-        .post_users(swap)
-        .await
-        .is(200, &result(&[Row::Failed(TAKEN), Row::Updated, Row::Updated, Row::Updated, Row::Updated]));
-    barcodes(&[("a", "B-1"), ("b", "B-2"), ("d", "B-3"), ("e", "B-4"), ("f", "b-4")]).await;
-
-    // Another tenant's barcodes are its own.
-    let elsewhere = stack.add_tenant("elsewhere").await;
-    let file = "username,enabled,staffmember,barcode\nz,y,y,B-1\n";
-    stack.post_users_of(&elsewhere, file).await.is(200, &result(&[Row::Created]));
-}
-
-#[tokio::test]
-async fn a_username_is_one_in_any_case_and_stays_as_it_was_created() {
-    let stack = Stack::new().await;
-    let file = "username,enabled,staffmember,surname\nJDoe,y,y,One\njdoe,,,Two\nJDOE,,,\nÉmile Ö,y,y,One\néMILE ö,,,Two\n";
-    stack.post_users(file).await.is(
-        200,
-        r#"{"success":true,"summary":"5 users processed. 2 users created. 3 users updated. 0 users failed."}"#,
-    );
-    assert_eq!(
-        stack.row("select username, surname from users where username_key = 'jdoe'").await,
-        json!({"username": "JDoe", "surname": null})
-    );
-    stack.post_users("username,surname\nJdOe,Three\n").await.is(200, &result(&[Row::Updated]));
-    assert_eq!(
-        stack.row("select username, surname from users where username_key = 'jdoe'").await,
-        json!({"username": "JDoe", "surname": "Three"})
-    );
-    let emile = "select username, surname from users where username like '%mile%'";
-    assert_eq!(stack.row(emile).await, json!({"username": "Émile Ö", "surname": "Two"}));
-
-    // The same name elsewhere is another user.
-    let elsewhere = stack.add_tenant("elsewhere").await;
-    let answer = stack.post_users_of(&elsewhere, "username,enabled,staffmember\njdoe,y,y\n").await;
-    answer.is(200, &result(&[Row::Created]));
-    assert_eq!(stack.rows("select id from users where username_key = 'jdoe'").await.len(), 2);
-
-    // Twice in a file: a first row that fails creates nothing, so the second one does.
-    let twice = "username,enabled,staffmember,email\nkim,y,y,bad\nkim,y,y,\nkim,y,y,bad\n";
-    let bad = Row::Failed("Field (emailAddress) is not a well-formed email address. ");
-    let answer = stack.post_users_of(&elsewhere, twice).await;
-    answer.is(200, &result(&[bad, Row::Created, bad]));
-}
-
-#[tokio::test]
-async fn a_file_of_four_columns_updates_those_who_are_there() {
+async fn file_of_four_columns_updates_existing_users() {
     let stack = Stack::new().await;
     stack.post_users("username,enabled,staffmember\njane,y,y\n").await.is(200, &result(&[Row::Created]));
     let file = "username,password,emailaddress,formclass\njane,swordfish,jane@gmail.com,10A\njohn,password1,john@gmail.com,10B\n";
@@ -456,25 +359,29 @@ async fn a_file_of_four_columns_updates_those_who_are_there() {
     stack.post_users(file).await.is(200, &result(&[Row::Updated, Row::Failed(lacks)]));
     let jane = user(&stack, "jane").await;
     assert_eq!((&jane["email_address"], &jane["form_class"]), (&json!("jane@gmail.com"), &json!("10A")));
-    assert_eq!(users(&stack).await, 2);
+    assert_eq!(user_count(&stack).await, 2);
 }
 
 #[tokio::test]
-async fn a_presentation_group_is_made_when_a_row_names_a_new_one() {
+async fn new_presentation_group_is_created() {
     let stack = Stack::new().await;
     let labels = async || stack.rows("select label from presentation_groups order by label").await;
     let file = "username,enabled,staffmember,presentationgroup,email\n\
                 a,y,y,Blue,\nb,y,y, Blue ,\nc,y,y,Red,bad\nd,y,y,blue,\n,y,y,Green,\ne,y,y,,\n";
     let answer = stack.post_users(file).await;
     let bad = Row::Failed("Field (emailAddress) is not a well-formed email address. ");
-    let nobody = Row::Failed("Field (username) may not be empty. ");
-    answer.is(200, &result(&[Row::Created, Row::Created, bad, Row::Created, nobody, Row::Created]));
-    assert_eq!(labels().await, [json!({"label": "Blue"}), json!({"label": "blue"})], "failed rows make none");
+    let empty_username = Row::Failed("Field (username) may not be empty. ");
+    answer.is(200, &result(&[Row::Created, Row::Created, bad, Row::Created, empty_username, Row::Created]));
+    assert_eq!(
+        labels().await,
+        [json!({"label": "Blue"}), json!({"label": "blue"})],
+        "failed rows create none"
+    );
     let members =
         stack.rows("select distinct presentation_group_id from users where username in ('a', 'b')").await;
     assert_eq!(members.len(), 1);
 
-    // One at a time: the next takes the place of the last.
+    // A user has one group: the next replaces the last.
     let file = "username,presentationgroup\na,Red\nb,\na,Yellow\n";
     stack.post_users(file).await.is(200, &result(&[Row::Updated; 3]));
     assert_eq!(user(&stack, "a").await["presentation_group"], "Yellow");
@@ -484,167 +391,4 @@ async fn a_presentation_group_is_made_when_a_row_names_a_new_one() {
     stack.post_users_of(&elsewhere, file).await.is(200, &result(&[Row::Created]));
     let blue = stack.rows("select id from presentation_groups where label = 'Blue'").await;
     assert_eq!(blue.len(), 2, "each tenant has its own");
-}
-
-/// Whether a user can log in: whoever is no administrator is told so only with the right password.
-async fn can_log_in(stack: &Stack, tenant: &Tenant, username: &str, password: &str) -> bool {
-    let path = format!("/api/import/jobs?tenantId={}", tenant.name);
-    let answer = stack.send(stack.anonymous(Method::GET, &path).basic_auth(username, Some(password))).await;
-    match answer.status {
-        401 => false,
-        403 => true,
-        status => panic!("{status}: {}", answer.text()),
-    }
-}
-
-async fn set_policy(stack: &Stack, tenant: &Tenant, policy: PasswordPolicy) {
-    let mut conn = stack.database.connection().await.unwrap();
-    tenant::set_password_policy(&mut conn, tenant.id, policy).await.unwrap();
-}
-
-/// Waits until no password is under seal.
-async fn all_are_hashed(stack: &Stack) {
-    eventually("every password is hashed", async || {
-        let waiting = stack.rows("select id from users where password_sealed is not null").await;
-        waiting.is_empty().then_some(())
-    })
-    .await;
-}
-
-/// A user changes the password, as the library's own pages let them.
-async fn change_password(stack: &Stack, tenant: &Tenant, username: &str, password: &str) {
-    all_are_hashed(stack).await;
-    let hash = cheap_hash_of(password);
-    stack
-        .execute(&format!(
-            "update users set password_hash = '{hash}' where tenant_id = '{}' and username = '{username}'",
-            tenant.id
-        ))
-        .await;
-}
-
-#[tokio::test]
-async fn a_default_password_is_applied_as_the_tenants_policy_says() {
-    let stack = Stack::new().await;
-    let always = stack.add_tenant("always").await;
-    set_policy(&stack, &always, PasswordPolicy::Always).await;
-    let on_create = stack.add_tenant("on-create").await;
-    set_policy(&stack, &on_create, PasswordPolicy::OnCreate).await;
-    let file = |password: &str| format!("username,enabled,staffmember,password\njane,y,y,{password}\n");
-
-    // Which password opens the door after each file, under each policy.
-    let steps: [(&str, [&str; 3]); 4] = [
-        // The file of the night before has changed nothing, but its owner has.
-        ("first", ["own", "first", "own"]),
-        ("second", ["second", "second", "own"]),
-        ("", ["second", "second", "own"]),
-        ("second", ["second", "second", "own"]),
-    ];
-    let tenants = [stack.school().clone(), always, on_create];
-    for tenant in &tenants {
-        stack.post_users_of(tenant, file("first")).await.is(200, &result(&[Row::Created]));
-        assert!(can_log_in(&stack, tenant, "jane", "first").await, "{}", tenant.name);
-        assert!(!can_log_in(&stack, tenant, "jane", "First").await);
-        change_password(&stack, tenant, "jane", "own").await;
-        assert!(can_log_in(&stack, tenant, "jane", "own").await);
-    }
-    for (index, (password, opens)) in steps.iter().enumerate() {
-        for (tenant, opens) in tenants.iter().zip(opens) {
-            stack.post_users_of(tenant, file(password)).await.is(200, &result(&[Row::Updated]));
-            for tried in ["first", "second", "own"] {
-                let opened = can_log_in(&stack, tenant, "jane", tried).await;
-                assert_eq!(opened, tried == *opens, "{} after step {index}: {tried}", tenant.name);
-            }
-        }
-    }
-
-    // The one that a user without a password is given later, and none at all.
-    for (tenant, opens) in tenants.iter().zip([true, true, false]) {
-        let created = "username,enabled,staffmember,password\njohn,y,y,\n";
-        stack.post_users_of(tenant, created).await.is(200, &result(&[Row::Created]));
-        assert!(!can_log_in(&stack, tenant, "john", "").await);
-        stack.post_users_of(tenant, "username,password\njohn,late\n").await.is(200, &result(&[Row::Updated]));
-        assert_eq!(can_log_in(&stack, tenant, "john", "late").await, opens, "{}", tenant.name);
-    }
-
-    // A row that fails sets nothing.
-    let bad = "username,password,email\njane,third,bad\n";
-    let failed = Row::Failed("Field (emailAddress) is not a well-formed email address. ");
-    stack.post_users_of(&tenants[1], bad).await.is(200, &result(&[failed]));
-    assert!(can_log_in(&stack, &tenants[1], "jane", "second").await);
-    // Twice in a file: the last one stands.
-    let twice = "username,password\njane,fourth\njane,fifth\n";
-    stack.post_users_of(&tenants[0], twice).await.is(200, &result(&[Row::Updated, Row::Updated]));
-    assert!(!can_log_in(&stack, &tenants[0], "jane", "fourth").await);
-    assert!(can_log_in(&stack, &tenants[0], "jane", "fifth").await);
-    // At the limits: signs of all kinds, and as long as may be.
-    let long = "é€".repeat(204);
-    let odd = format!(
-        "username,enabled,staffmember,password\nodd,y,y,\"a:b \"\"c\"\", pässwörd\"\nlong,y,y,{long}\n"
-    );
-    stack.post_users_of(&tenants[0], odd).await.is(200, &result(&[Row::Created, Row::Created]));
-    assert!(can_log_in(&stack, &tenants[0], "odd", "a:b \"c\", pässwörd").await);
-    assert!(can_log_in(&stack, &tenants[0], "long", &long).await);
-    all_are_hashed(&stack).await;
-    assert!(can_log_in(&stack, &tenants[0], "odd", "a:b \"c\", pässwörd").await);
-    assert!(can_log_in(&stack, &tenants[0], "long", &long).await);
-}
-
-const SECRET: &str = "xyzzy-swordfish-plugh";
-
-/// Asserts that no part of the service holds the password in clear.
-async fn nobody_tells_the_secret(stack: &Stack) {
-    let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let files = stack.stored_files();
-    assert!(!files.is_empty(), "the upload is kept");
-    for path in files {
-        let bytes = std::fs::read(&path).unwrap();
-        let found = bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes());
-        assert!(!found, "{}", path.display());
-    }
-    for table in ["users", "imports", "chunk_outcomes"] {
-        for row in stack.rows(&format!("select * from {table}")).await {
-            let row = row.to_string();
-            assert!(!row.contains(SECRET) && !row.contains(&hex), "{table}: {row}");
-        }
-    }
-    assert!(!stack.logs().contains(SECRET));
-}
-
-#[tokio::test]
-async fn a_password_is_sealed_then_hashed_and_never_in_clear() {
-    let file =
-        format!("username,enabled,staffmember,password,email\njane,y,y,{SECRET},\njohn,y,y,{SECRET},bad\n");
-    let failed = Row::Failed("Field (emailAddress) is not a well-formed email address. ");
-    let expected = result(&[Row::Created, failed]);
-    let query = "select password_hash, password_sealed from users where username = 'jane'";
-
-    // A worker that hashes none: the login that comes first does.
-    let stack = Options::default()
-        .env("RUST_LOG", "trace")
-        .worker_env("ROLLCALL_WORKER_HASHING_THREADS", 0)
-        .start()
-        .await;
-    stack.post_users(&file).await.is(200, &expected);
-    let stored = stack.row(query).await;
-    assert!(stored["password_hash"].is_null() && stored["password_sealed"].is_string(), "{stored}");
-    nobody_tells_the_secret(&stack).await;
-    assert!(!can_log_in(&stack, stack.school(), "jane", "wrong").await);
-    let stored = stack.row(query).await;
-    assert!(stored["password_hash"].is_null(), "a wrong one changes nothing: {stored}");
-    assert!(can_log_in(&stack, stack.school(), "jane", SECRET).await);
-    all_are_hashed(&stack).await;
-    let stored = stack.row(query).await;
-    assert!(stored["password_hash"].as_str().unwrap().starts_with("$argon2id$v=19$"), "{stored}");
-    assert!(can_log_in(&stack, stack.school(), "jane", SECRET).await);
-    nobody_tells_the_secret(&stack).await;
-
-    // A worker as it comes: it hashes behind the import.
-    let stack = Options::default().env("RUST_LOG", "trace").start().await;
-    stack.post_users(&file).await.is(200, &expected);
-    all_are_hashed(&stack).await;
-    let stored = stack.row(query).await;
-    assert!(stored["password_hash"].as_str().unwrap().starts_with("$argon2id$v=19$"), "{stored}");
-    assert!(can_log_in(&stack, stack.school(), "jane", SECRET).await);
-    nobody_tells_the_secret(&stack).await;
 }

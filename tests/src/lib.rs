@@ -1,11 +1,23 @@
-//! What the tests share: real servers, real processes, a client, and the oracle that knows the right answer.
+//! What the tests, the benchmarks and the fault campaign share.
 //!
-//! Nothing here is a mock. A [`harness::Stack`] is an API and its workers as they are shipped, on a database of its own;
-//! the [`oracle`] is written from the contract alone and shares no code with them, and [`tables`] holds theirs against its own. The [`bench`] says how long it takes, the [`campaign`] breaks everything at once.
+//! Nothing here is a mock: a [`harness::Stack`] is an API and its workers as they are shipped, on a real Postgres and a real
+//! RabbitMQ. The tests themselves are in `promises/`, a file for each topic.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`harness`] | servers, processes, a client and faults |
+//! | [`oracle`] | the contract once more, a row at a time and without SQL: it shares no code with the service |
+//! | [`rosters`] | the files that schools send, generated from a seed |
+//! | [`tables`] | compares a tenant's tables with the oracle's |
+//! | [`campaign`] | breaks everything at random while schools send rosters |
+//! | [`bench`] | measures the service against plain SQL |
 
-pub mod bench;
-pub mod campaign;
 pub mod harness;
+
 pub mod oracle;
 pub mod rosters;
 pub mod tables;
+
+pub mod campaign;
+
+pub mod bench;

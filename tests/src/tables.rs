@@ -1,4 +1,4 @@
-//! A tenant's tables, held against the oracle's.
+//! Compares a tenant's tables with the oracle's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use rollcall_schema::{account, password};
 use crate::harness::{ADMINISTRATOR, KEY, Stack, Tenant};
 use crate::oracle::{self, Snapshot, User};
 
-/// Puts the administrator, whom every tenant of a stack has, into the oracle's tenant.
+/// Adds the administrator that every tenant of a stack has to the oracle's tenant.
 pub fn add_administrator(tenant: &mut oracle::Tenant) {
     tenant.define_system_group(account::ADMINISTRATORS);
     tenant.put_user(User {
@@ -25,17 +25,16 @@ pub fn add_administrator(tenant: &mut oracle::Tenant) {
     tenant.put_system_member(ADMINISTRATOR, account::ADMINISTRATORS);
 }
 
-/// Asserts that a tenant's imports are those of these files of users, in the order of its line, that each has ended or will
-/// have within a minute, and that results, counters and tables are as if they had come one after another and nothing
-/// ever broke.
-pub async fn assert_as_the_oracle(stack: &Stack, tenant: &Tenant, files: &[impl AsRef<str>]) {
-    let mut theirs = oracle::Tenant::new(oracle::PasswordPolicy::WhenChanged);
-    add_administrator(&mut theirs);
-    let imports = stack.line(tenant).await;
+/// Asserts that a tenant's imports are these files of users, in the order of its line; that each ends within a minute; and
+/// that results, counters and tables are those of the oracle, which applies the files one after another and never fails.
+pub async fn assert_matches_oracle(stack: &Stack, tenant: &Tenant, files: &[impl AsRef<str>]) {
+    let mut oracle_tenant = oracle::Tenant::new(oracle::PasswordPolicy::WhenChanged);
+    add_administrator(&mut oracle_tenant);
+    let imports = stack.imports_in_order(tenant).await;
     assert_eq!(imports.len(), files.len(), "each accepted file is one import");
     for (import, file) in imports.iter().zip(files) {
-        let answer = stack.finished(&format!("/api/import/jobs/{import}")).await;
-        let expected = theirs.apply(oracle::Endpoint::Users, file.as_ref().as_bytes(), None);
+        let answer = stack.wait_for_result(&format!("/api/import/jobs/{import}")).await;
+        let expected = oracle_tenant.apply(oracle::Endpoint::Users, file.as_ref().as_bytes(), None);
         let agrees = expected.agrees_with(answer.status, &answer.body);
         assert!(agrees, "the service: {}\nthe oracle: {}", answer.text(), expected.body);
         let counters = stack
@@ -50,13 +49,17 @@ pub async fn assert_as_the_oracle(stack: &Stack, tenant: &Tenant, files: &[impl 
         }
     }
     let mut conn = stack.database.connection().await.expect("the database answers");
-    let differences = differences(&mut conn, tenant.id, &theirs).await;
+    let differences = differences(&mut conn, tenant.id, &oracle_tenant).await;
     assert!(differences.is_empty(), "service / oracle: {differences:#?}");
 }
 
-/// What differs between a tenant's tables and the oracle's, one line each. Passwords may be under seal or hashed.
-pub async fn differences(conn: &mut Connection, tenant: TenantId, theirs: &oracle::Tenant) -> Vec<String> {
-    let keys = ServiceKey::from_hex(KEY).expect("the tests' key is one").password_keys();
+/// The differences between a tenant's tables and the oracle's, one line each. Passwords may be sealed or hashed.
+pub async fn differences(
+    conn: &mut Connection,
+    tenant: TenantId,
+    oracle_tenant: &oracle::Tenant,
+) -> Vec<String> {
+    let keys = ServiceKey::from_hex(KEY).expect("the tests' key is valid").password_keys();
     let users: Vec<StoredUser> = diesel::sql_query(
         "select users.*, label as presentation_group
            from users left join presentation_groups groups
@@ -69,7 +72,7 @@ pub async fn differences(conn: &mut Connection, tenant: TenantId, theirs: &oracl
     .expect("the tables can be read");
     let mut differences = Vec::new();
     for user in &users {
-        let Some(expected) = theirs.user(&user.username) else { continue };
+        let Some(expected) = oracle_tenant.user(&user.username) else { continue };
         let owner = password::owner(tenant, &user.username_key);
         let applied_agrees = match (&expected.password_applied, &user.password_fingerprint) {
             (None, None) => true,
@@ -105,7 +108,7 @@ pub async fn differences(conn: &mut Connection, tenant: TenantId, theirs: &oracl
         library_groups: members(conn, tenant, "library").await,
         system_groups: members(conn, tenant, "system").await,
     };
-    differences.extend(ours.differences(&theirs.snapshot().without_passwords()));
+    differences.extend(ours.differences(&oracle_tenant.snapshot().without_passwords()));
     differences
 }
 

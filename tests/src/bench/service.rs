@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::measured::{Failure, Measured};
-use crate::harness::{ADMINISTRATOR, Curled, PASSWORD, Row, Stack, Tenant, curl, result};
+use crate::harness::{ADMINISTRATOR, CurlOutput, PASSWORD, Row, Stack, Tenant, curl, result};
 use crate::oracle::Endpoint;
 
 /// Posts a file as the tenant `school`. Returns the seconds from its first byte to the last byte of the result, and fails
@@ -36,7 +36,7 @@ pub async fn import_as(
 }
 
 /// Fails unless the answer is the expected result. Ignores the leading spaces that kept the connection alive.
-pub fn check(stack: &Stack, answer: &Curled, expected: &str) -> Result<(), Failure> {
+pub fn check(stack: &Stack, answer: &CurlOutput, expected: &str) -> Result<(), Failure> {
     if answer.status == 200 && answer.body.trim_start_matches(' ') == expected {
         return Ok(());
     }
@@ -45,7 +45,7 @@ pub fn check(stack: &Stack, answer: &Curled, expected: &str) -> Result<(), Failu
         "wrong answer: status {}, {} {}; expected {}{}",
         answer.status,
         start(&answer.body),
-        answer.complaint,
+        answer.error,
         start(expected),
         stack.logs()
     )))

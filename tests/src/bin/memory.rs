@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use rollcall_tests::harness::{ADMINISTRATOR, Curled, PASSWORD, Stack, curl, rss_kib};
+use rollcall_tests::harness::{ADMINISTRATOR, CurlOutput, PASSWORD, Stack, curl, rss_kib};
 use rollcall_tests::rosters::large::{RosterOptions, Share, write_roster};
 
 /// The limit on the API's peak memory.
@@ -110,12 +110,12 @@ impl Measurement<'_> {
         );
         if !right {
             let start: String = answer.body.chars().take(300).collect();
-            eprintln!("{} rows: status {}, {start} {}", self.rows, answer.status, answer.complaint);
+            eprintln!("{} rows: status {}, {start} {}", self.rows, answer.status, answer.error);
         }
         right && api <= API_LIMIT_MIB && worker <= WORKER_LIMIT_MIB
     }
 
-    async fn post(&self, file: &Path) -> Curled {
+    async fn post(&self, file: &Path) -> CurlOutput {
         curl([
             "--user".to_owned(),
             format!("{ADMINISTRATOR}:{PASSWORD}"),

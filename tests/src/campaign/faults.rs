@@ -1,14 +1,13 @@
-//! What breaks: the service's processes and its servers, one after another and sometimes at once.
+//! The faults: the service's processes and its servers are killed, frozen and restarted, sometimes several at once.
 
 use std::time::Duration;
 
-use crate::harness::{OwnServer, Stack};
+use crate::harness::{DedicatedServer, Stack};
 use crate::rosters::rng::Rng;
 
-/// Workers that there are, but for those that are dead just now.
+/// The number of workers, including any that are dead at the moment.
 pub const WORKERS: usize = 3;
 
-/// What happens to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ProcessFault {
     WorkerKilled,
@@ -20,7 +19,7 @@ enum ProcessFault {
 }
 
 impl ProcessFault {
-    /// Workers more often than the API: there are more of them.
+    /// To pick from. Workers fail more often than the API: there are more of them.
     const ALL: &[Self] = &[
         Self::WorkerKilled,
         Self::WorkerKilled,
@@ -34,7 +33,6 @@ impl ProcessFault {
     ];
 }
 
-/// What happens to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ServerFault {
     Killed,
@@ -42,45 +40,50 @@ enum ServerFault {
     Restarted,
 }
 
-/// Breaks things as the dice say.
+/// Injects faults as the dice decide.
 pub struct Faults {
     dice: Rng,
     postgres: ServerFaults,
     rabbitmq: ServerFaults,
-    struck: Vec<ProcessFault>,
+    injected: Vec<ProcessFault>,
 }
 
 struct ServerFaults {
-    server: OwnServer,
+    server: DedicatedServer,
     dice: Rng,
-    struck: Vec<ServerFault>,
+    injected: Vec<ServerFault>,
 }
 
 impl Faults {
-    /// Nothing is broken yet.
-    pub fn new(seed: u64, postgres: OwnServer, rabbitmq: OwnServer) -> Self {
-        let of = |server, place| ServerFaults { server, dice: dice(seed, place), struck: Vec::new() };
-        Self { dice: dice(seed, 0), postgres: of(postgres, 1), rabbitmq: of(rabbitmq, 2), struck: Vec::new() }
+    /// Injects nothing yet.
+    pub fn new(seed: u64, postgres: DedicatedServer, rabbitmq: DedicatedServer) -> Self {
+        let of = |server, stream| ServerFaults { server, dice: dice(seed, stream), injected: Vec::new() };
+        Self {
+            dice: dice(seed, 0),
+            postgres: of(postgres, 1),
+            rabbitmq: of(rabbitmq, 2),
+            injected: Vec::new(),
+        }
     }
 
-    /// Breaks a process after another, and each of the servers now and then, for ever. May be left off at any point:
-    /// [`Faults::end`] mends everything.
-    pub async fn strike(&mut self, stack: &mut Stack) {
+    /// Injects faults into one process after another and into each server from time to time, and never returns. It may be
+    /// cancelled at any point: [`Faults::repair`] restores everything.
+    pub async fn inject(&mut self, stack: &mut Stack) {
         let processes = async {
             loop {
                 let fault = self.dice.pick(ProcessFault::ALL);
-                self.struck.push(fault);
+                self.injected.push(fault);
                 let (worker, pause) = (self.dice.below(WORKERS), up_to(&mut self.dice, 3000));
-                strike_process(fault, stack, worker, pause).await;
+                inject_process_fault(fault, stack, worker, pause).await;
                 tokio::time::sleep(up_to(&mut self.dice, 500)).await;
-                stack.assert_nobody_ended_by_itself();
+                stack.assert_no_process_exited();
             }
         };
-        tokio::join!(processes, self.postgres.strike(), self.rabbitmq.strike());
+        tokio::join!(processes, self.postgres.inject(), self.rabbitmq.inject());
     }
 
-    /// Mends everything: servers and processes run.
-    pub async fn end(&mut self, stack: &mut Stack) {
+    /// Restarts the servers and the processes.
+    pub async fn repair(&mut self, stack: &mut Stack) {
         tokio::join!(self.postgres.server.restart(), self.rabbitmq.server.restart());
         stack.kill_workers();
         for _ in 0..WORKERS {
@@ -90,23 +93,23 @@ impl Faults {
         stack.start_api().await;
     }
 
-    /// How often what was broken.
-    pub fn told(&self) -> String {
+    /// How many faults of each kind were injected.
+    pub fn summary(&self) -> String {
         format!(
             "processes: {}\nPostgres: {}\nRabbitMQ: {}",
-            counted(&self.struck),
-            counted(&self.postgres.struck),
-            counted(&self.rabbitmq.struck)
+            count_by_kind(&self.injected),
+            count_by_kind(&self.postgres.injected),
+            count_by_kind(&self.rabbitmq.injected)
         )
     }
 }
 
 impl ServerFaults {
-    async fn strike(&mut self) {
+    async fn inject(&mut self) {
         loop {
             tokio::time::sleep(up_to(&mut self.dice, 6000)).await;
             let fault = self.dice.pick(&[ServerFault::Killed, ServerFault::Frozen, ServerFault::Restarted]);
-            self.struck.push(fault);
+            self.injected.push(fault);
             match fault {
                 ServerFault::Killed => {
                     self.server.kill().await;
@@ -124,7 +127,7 @@ impl ServerFaults {
     }
 }
 
-async fn strike_process(fault: ProcessFault, stack: &mut Stack, worker: usize, pause: Duration) {
+async fn inject_process_fault(fault: ProcessFault, stack: &mut Stack, worker: usize, pause: Duration) {
     match fault {
         ProcessFault::WorkerKilled => {
             stack.kill_worker(worker);
@@ -157,23 +160,23 @@ async fn strike_process(fault: ProcessFault, stack: &mut Stack, worker: usize, p
     }
 }
 
-fn dice(seed: u64, place: u64) -> Rng {
-    Rng::new(seed.wrapping_mul(3).wrapping_add(place))
+fn dice(seed: u64, stream: u64) -> Rng {
+    Rng::new(seed.wrapping_mul(3).wrapping_add(stream))
 }
 
 fn up_to(dice: &mut Rng, milliseconds: usize) -> Duration {
     Duration::from_millis(u64::try_from(dice.below(milliseconds)).unwrap_or(0))
 }
 
-/// Each kind of fault and how often it struck.
-fn counted<F: Copy + PartialEq + std::fmt::Debug>(struck: &[F]) -> String {
+/// The number of faults, in all and of each kind.
+fn count_by_kind<F: Copy + PartialEq + std::fmt::Debug>(injected: &[F]) -> String {
     let mut kinds: Vec<(F, usize)> = Vec::new();
-    for &fault in struck {
+    for &fault in injected {
         match kinds.iter_mut().find(|(kind, _)| *kind == fault) {
             Some((_, times)) => *times += 1,
             None => kinds.push((fault, 1)),
         }
     }
     let kinds: Vec<String> = kinds.iter().map(|(kind, times)| format!("{kind:?} {times}")).collect();
-    format!("{} faults ({})", struck.len(), kinds.join(", "))
+    format!("{} faults ({})", injected.len(), kinds.join(", "))
 }

@@ -1,7 +1,7 @@
-//! The campaign: schools send their rosters while everything around the service is killed, frozen and restarted; in the end
-//! every accepted import has exactly one result, every table is the oracle's, and nothing is left over.
+//! The fault campaign: schools send rosters while the service's processes and servers are killed, frozen and restarted. In
+//! the end every accepted import has exactly one result, every table matches the oracle's, and nothing is left over.
 //!
-//! What is done to whom, and what is in the files, follows from the seed alone; when it happens, from the machine.
+//! The seed determines which faults are injected and what the files contain. When they happen depends on the machine.
 
 mod faults;
 mod school;
@@ -12,32 +12,30 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use sha2::{Digest as _, Sha256};
 
-use crate::harness::{Options, OwnServer, Stack, Tenant};
+use crate::harness::{DedicatedServer, Options, Stack, Tenant};
 use crate::rosters::rng::Rng;
-use crate::tables::assert_as_the_oracle;
+use crate::tables::assert_matches_oracle;
 use faults::Faults;
 use school::{School, Sent};
 
-/// How long the imports may take to end once nothing breaks any more: attempts that failed are tried again ever later.
-const SETTLING: Duration = Duration::from_mins(5);
+/// How long the imports may take to end after the last fault: failed attempts are retried with growing delays.
+const SETTLE_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// How large a round is.
+/// The seed and the size of a round.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// What everything follows from.
     pub seed: u64,
-    /// Tenants.
     pub tenants: usize,
-    /// Files that each tenant sends.
+    /// How many files each tenant sends.
     pub files: usize,
-    /// How long a tenant waits at most before it sends the next.
+    /// The longest time that a tenant waits before it sends the next file.
     pub pause: Duration,
 }
 
-/// Says how to repeat a round that fails.
-struct Repeat(Plan);
+/// Prints how to repeat a round that panicked.
+struct ReproductionHint(Plan);
 
-impl Drop for Repeat {
+impl Drop for ReproductionHint {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let Plan { seed, tenants, files, .. } = self.0;
@@ -48,14 +46,14 @@ impl Drop for Repeat {
     }
 }
 
-/// One round, on servers of its own. Panics where a promise is broken.
+/// Runs a round on dedicated servers. Panics if a guarantee is violated.
 pub async fn round(plan: Plan) {
-    let _repeat = Repeat(plan);
-    let begun = Instant::now();
+    let _hint = ReproductionHint(plan);
+    let started = Instant::now();
     println!("seed {}: {} imports of {} tenants", plan.seed, plan.tenants * plan.files, plan.tenants);
-    let (postgres, rabbitmq) = tokio::join!(OwnServer::postgres(), OwnServer::rabbitmq());
-    let mut stack = Options::impatient()
-        // An import that is given up is a result, too, but not the oracle's.
+    let (postgres, rabbitmq) = tokio::join!(DedicatedServer::postgres(), DedicatedServer::rabbitmq());
+    let mut stack = Options::fast_recovery()
+        // No import may be abandoned: that is a result as well, but not the oracle's.
         .worker_env("ROLLCALL_MAX_ATTEMPTS", 1000)
         .postgres(&postgres)
         .rabbitmq(&rabbitmq)
@@ -74,23 +72,27 @@ pub async fn round(plan: Plan) {
     let sending = join_all(schools.iter_mut().map(|school| school.send(plan.files, plan.pause)));
     let sent: Vec<Vec<Sent>> = tokio::select! {
         sent = sending => sent,
-        () = faults.strike(&mut stack) => unreachable!("faults strike until the schools are done"),
+        () = faults.inject(&mut stack) => unreachable!("faults are injected until the schools have finished"),
     };
-    faults.end(&mut stack).await;
-    println!("{}\nafter {:.0} s nothing breaks any more", faults.told(), begun.elapsed().as_secs_f64());
+    faults.repair(&mut stack).await;
+    println!(
+        "{}\nthe last fault was repaired after {:.0} s",
+        faults.summary(),
+        started.elapsed().as_secs_f64()
+    );
 
-    settle(&stack).await;
+    wait_until_finished(&stack).await;
     let mut imports = 0;
     for (school, sent) in schools.iter().zip(&sent) {
-        imports += judge(&stack, school.tenant(), sent).await;
+        imports += verify(&stack, school.tenant(), sent).await;
     }
-    stack.nothing_is_left_over().await;
-    println!("{imports} imports ended as they should, {:.0} s in all", begun.elapsed().as_secs_f64());
+    stack.assert_nothing_left_over().await;
+    println!("{imports} imports ended correctly, after {:.0} s in all", started.elapsed().as_secs_f64());
 }
 
 /// Waits until every import has its result.
-async fn settle(stack: &Stack) {
-    let given_up = Instant::now() + SETTLING;
+async fn wait_until_finished(stack: &Stack) {
+    let deadline = Instant::now() + SETTLE_TIMEOUT;
     loop {
         let left = stack
             .rows(
@@ -101,36 +103,41 @@ async fn settle(stack: &Stack) {
         if left.is_empty() {
             return;
         }
-        assert!(Instant::now() < given_up, "imports that never end: {left:#?}{}", stack.logs());
+        assert!(Instant::now() < deadline, "timed out waiting for imports to end: {left:#?}{}", stack.logs());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// Holds what a tenant sent against what became of it; returns how many imports there were.
-async fn judge(stack: &Stack, tenant: &Tenant, sent: &[Sent]) -> usize {
+/// Checks the imports of a tenant against what it sent, and returns their number.
+async fn verify(stack: &Stack, tenant: &Tenant, sent: &[Sent]) -> usize {
     let by_digest: HashMap<String, &Sent> =
         sent.iter().map(|sent| (hex(&Sha256::digest(sent.file.as_bytes())), sent)).collect();
     let query = format!(
         "select id, encode(upload_sha256, 'hex') as digest from imports where tenant_id = '{}' order by place",
         tenant.id
     );
-    let line = stack.rows(&query).await;
+    let imports = stack.rows(&query).await;
     let mut files = Vec::new();
     let mut accepted: HashMap<&str, &str> = HashMap::new();
-    for import in &line {
+    for import in &imports {
         let (id, digest) =
             (import["id"].as_str().expect("an id"), import["digest"].as_str().expect("a digest"));
-        let sent = by_digest.get(digest).expect("an import is of a file that was sent");
+        let sent = by_digest.get(digest).expect("every import is of a file that was sent");
         files.push(sent.file.as_str());
-        assert_eq!(accepted.insert(digest, id), None, "a file that was sent once is one import");
+        assert_eq!(accepted.insert(digest, id), None, "each file is one import");
     }
     for (digest, sent) in &by_digest {
         if let Some(id) = &sent.accepted {
             let known = accepted.get(digest.as_str());
-            assert_eq!(known, Some(&id.as_str()), "what was accepted is that import, of {}", tenant.name);
+            assert_eq!(
+                known,
+                Some(&id.as_str()),
+                "the id that {} received is that of its import",
+                tenant.name
+            );
         }
     }
-    assert_as_the_oracle(stack, tenant, &files).await;
+    assert_matches_oracle(stack, tenant, &files).await;
     files.len()
 }
 

@@ -1,4 +1,4 @@
-//! A school whose script sends a roster now and then, and is not put off by a service that does not answer.
+//! A school whose script sends rosters, and retries when the service does not answer.
 
 use std::time::Duration;
 
@@ -8,12 +8,11 @@ use crate::harness::{ADMINISTRATOR, PASSWORD, Stack, Tenant, multipart};
 use crate::rosters::mixed::mixed;
 use crate::rosters::rng::Rng;
 
-/// How long the script waits before it sends a file again.
-const AGAIN: Duration = Duration::from_millis(300);
-/// How long it waits for an answer that is promised at once, or within seconds.
-const ANSWER: Duration = Duration::from_secs(30);
+/// The delay before the script sends a file again.
+const RETRY_DELAY: Duration = Duration::from_millis(300);
+/// How long it waits for an answer. The preferences that it sends ask for one within seconds.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A school.
 pub struct School {
     url: String,
     tenant: Tenant,
@@ -23,32 +22,31 @@ pub struct School {
 
 /// A file that a school has sent.
 pub struct Sent {
-    /// What is in it: no other file is the same.
+    /// Its content. No two files are the same.
     pub file: String,
-    /// The import that it was told its file is; nothing, if it never got an answer and could not ask again.
+    /// The id of the import, or `None` if the school got no answer and could not safely retry.
     pub accepted: Option<String>,
 }
 
 impl School {
-    /// A school that does what the dice say.
+    /// A school that acts as the dice decide.
     pub fn new(stack: &Stack, tenant: Tenant, dice: Rng) -> Self {
         let client = Client::builder().no_proxy().build().expect("a client without TLS can be made");
         Self { url: stack.url.clone(), tenant, client, dice }
     }
 
-    /// Whose rosters they are.
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
     }
 
-    /// Sends so many files one after another, `pause` at most between two.
+    /// Sends this many files one after another, with a pause of at most `pause` before each.
     pub async fn send(&mut self, files: usize, pause: Duration) -> Vec<Sent> {
         let mut sent = Vec::new();
         for number in 0..files {
             tokio::time::sleep(pause * u32::try_from(self.dice.below(100)).unwrap_or(0) / 100).await;
             let rows = 1 + self.dice.below(60);
             let file = mixed(rows, &format!("{} {number}", self.tenant.name), self.dice.below(5000));
-            // Who gives its upload a key may send it again; who does not, must not.
+            // An upload with an idempotency key may be retried after a lost answer; one without must not be.
             let key = self.dice.chance(70).then(|| format!("file-{number}"));
             let prefer = self.dice.pick(&["respond-async", "wait=1"]);
             let accepted = self.send_one(&file, key.as_deref(), prefer).await;
@@ -66,7 +64,7 @@ impl School {
                 .basic_auth(ADMINISTRATOR, Some(PASSWORD))
                 .header("content-type", &content_type)
                 .header("prefer", prefer)
-                .timeout(ANSWER)
+                .timeout(ANSWER_TIMEOUT)
                 .body(body.clone());
             if let Some(key) = key {
                 request = request.header("idempotency-key", key);
@@ -75,11 +73,11 @@ impl School {
                 Ok(answer) if answer.status() == 503 => {}
                 Ok(answer) => return Some(accepted(answer).await),
                 Err(error) if error.is_connect() => {}
-                // It may have been accepted.
+                // It may have been accepted already.
                 Err(_) if key.is_none() => return None,
                 Err(_) => {}
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
     }
 }

@@ -1,18 +1,18 @@
-//! Waiting for what must come to be.
+//! Waiting for a condition.
 
 use std::time::{Duration, Instant};
 
-/// How long it may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a condition may take to come true.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Looks again and again until there is something to see, and returns it.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let given_up = Instant::now() + PATIENCE;
+/// Polls `check` until it returns a value, and returns that. Panics after a minute.
+pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        if let Some(seen) = look().await {
-            return seen;
+        if let Some(value) = check().await {
+            return value;
         }
-        assert!(Instant::now() < given_up, "it never came to be that {what}");
+        assert!(Instant::now() < deadline, "timed out waiting until {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

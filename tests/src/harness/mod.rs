@@ -1,31 +1,53 @@
-//! Servers, databases, the service's processes, and a client: everything a test needs to act as a school would.
+//! Everything a test needs to act as a school would: real servers, the service's processes, and a client.
+//!
+//! The map, from the ground up. No file imports one that imports it:
+//!
+//! | room | holds |
+//! |---|---|
+//! | `condition`, `trials` | waiting for a condition; many small trials at a time |
+//! | `servers` | the Postgres and RabbitMQ that the run's tests share, dedicated ones for a single test, and databases on them |
+//! | `stack` | the data of a running service: [`Stack`] |
+//! | `client` | requests and answers: over reqwest, with curl, as raw bytes; the result JSON to expect |
+//! | `db`, `queues` | the service's tables and queues |
+//! | `processes` | starting, stopping and killing the API, the workers and the operator's command |
+//! | `faults` | crash points, a lock that blocks a chunk, a proxy that breaks the network |
+//! | `leftovers` | what must not remain once every import has ended |
+//! | `otlp` | a collector of traces |
+//! | `options` | which stack to start: [`Options`] |
+//!
+//! Each of `client`, `db`, `queues`, `processes`, `faults` and `leftovers` adds its methods to [`Stack`].
 
-mod aftermath;
-mod answer;
 mod condition;
-mod curl;
-mod databases;
-mod expected;
-mod own_servers;
-mod proxy;
-mod raw;
-mod receiver;
+mod trials;
+
 mod servers;
-mod side_by_side;
+
 mod stack;
 
-pub use answer::{Answer, multipart};
+mod client;
+mod db;
+mod faults;
+mod leftovers;
+mod otlp;
+mod processes;
+mod queues;
+
+mod options;
+
+pub use client::answer::{Answer, multipart};
+pub use client::curl::{CurlOutput, curl};
+pub use client::expected::{Row, result};
+pub use client::raw::{RawConnection, basic, upload_head};
 pub use condition::eventually;
-pub use curl::{Curled, curl};
-pub use databases::TestDatabase;
-pub use expected::{Row, result};
-pub use own_servers::OwnServer;
-pub use proxy::Proxy;
-pub use raw::{RawConnection, basic, upload_head};
-pub use receiver::{ReceivedSpan, Receiver};
-pub use servers::{Servers, servers, start_durable_servers};
-pub use side_by_side::side_by_side;
-pub use stack::{
-    ADMINISTRATOR, KEY, Lock, Options, PASSWORD, Stack, Tenant, binary_path, can_be_killed_on_edges,
-    cheap_hash, cheap_hash_of, free_port, rss_kib,
-};
+pub use db::tenants::{cheap_hash, cheap_hash_of};
+pub use faults::crash_points::has_crash_points;
+pub use faults::lock::Lock;
+pub use faults::proxy::Proxy;
+pub use options::Options;
+pub use otlp::{OtlpCollector, ReceivedSpan};
+pub use processes::binary::{binary_path, free_port, rss_kib};
+pub use servers::database::TestDatabase;
+pub use servers::dedicated::DedicatedServer;
+pub use servers::shared::{Servers, servers, start_durable_servers};
+pub use stack::{ADMINISTRATOR, KEY, PASSWORD, Stack, Tenant};
+pub use trials::run_trials;

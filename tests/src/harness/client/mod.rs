@@ -1,0 +1,7 @@
+//! What a school's script does: it sends requests over HTTP and reads the answers.
+
+pub mod answer;
+pub mod curl;
+pub mod expected;
+pub mod raw;
+mod requests;

@@ -1,0 +1,5 @@
+//! The service's database, as a test reads and writes it.
+
+mod imports;
+mod queries;
+pub mod tenants;

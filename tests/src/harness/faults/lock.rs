@@ -1,0 +1,35 @@
+//! A lock that blocks a chunk in the middle of its transaction.
+
+use diesel_async::SimpleAsyncConnection as _;
+use diesel_async::pooled_connection::deadpool::Object;
+use rollcall_schema::database::{Connection, Database, DatabaseAddress};
+
+use crate::harness::condition::eventually;
+use crate::harness::stack::Stack;
+
+/// Released when dropped: see [`Stack::lock_users`].
+pub struct Lock {
+    _conn: Object<Connection>,
+}
+
+impl Stack {
+    /// Blocks all other writes to `users` until the lock is dropped. A chunk that starts in the meantime blocks in the middle
+    /// of its transaction.
+    pub async fn lock_users(&self) -> Lock {
+        let address = DatabaseAddress::parse(&self.test_database.url).expect("the servers' URL is good");
+        let pool = Database::new(address, 1);
+        let mut conn = pool.connection().await.expect("the database answers");
+        conn.batch_execute("begin; lock table users in share mode").await.expect("the table can be locked");
+        Lock { _conn: conn }
+    }
+
+    /// Waits until a chunk is blocked by [`Stack::lock_users`].
+    pub async fn wait_for_blocked_chunk(&self) {
+        // Storing password hashes is blocked as well, and is no chunk.
+        let waiting = "select from pg_stat_activity
+                        where datname = current_database() and wait_event_type = 'Lock'
+                          and query not like '%password_sealed = null%'
+                          and exists (select from imports where state = 'running')";
+        eventually("a chunk is blocked", async || (!self.rows(waiting).await.is_empty()).then_some(())).await;
+    }
+}

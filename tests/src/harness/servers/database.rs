@@ -1,0 +1,82 @@
+//! A database for each test, copied from a template that is migrated once.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
+use rollcall_schema::database::{Database, DatabaseAddress};
+use tokio::sync::OnceCell;
+
+use super::shared::servers;
+
+/// A migrated database. It is dropped with this value.
+#[derive(Debug)]
+pub struct TestDatabase {
+    pub url: String,
+    /// `None` if it goes with its server.
+    name: Option<String>,
+}
+
+impl TestDatabase {
+    /// Creates a database on the run's server.
+    pub async fn create() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let template = template().await;
+        let name = format!("rollcall_test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        run(&format!("create database {name} template {template}")).await;
+        Self { url: url_of(&name), name: Some(name) }
+    }
+
+    /// Migrates the database of a test's dedicated server.
+    pub async fn create_on(server: &str) -> Self {
+        let database = Self { url: server.to_owned(), name: None };
+        database.pool().migrate().await.expect("an empty database can be migrated");
+        database
+    }
+
+    pub fn pool(&self) -> Database {
+        Database::new(DatabaseAddress::parse(&self.url).expect("the servers' URL is good"), 4)
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let Some(name) = self.name.take() else { return };
+        // On its own runtime: the test's may be shutting down.
+        let dropping = std::thread::spawn(move || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime can be built")
+                .block_on(run(&format!("drop database if exists {name} with (force)")));
+        });
+        let _ = dropping.join();
+    }
+}
+
+async fn template() -> &'static str {
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+    TEMPLATE
+        .get_or_init(|| async {
+            let name = format!("rollcall_template_{}", std::process::id());
+            run(&format!("create database {name}")).await;
+            let pool =
+                Database::new(DatabaseAddress::parse(&url_of(&name)).expect("the servers' URL is good"), 1);
+            pool.migrate().await.expect("an empty database can be migrated");
+            name
+        })
+        .await
+}
+
+fn url_of(name: &str) -> String {
+    let url = &servers().database_url;
+    let (server, rest) =
+        url.rsplit_once('/').expect("a database URL ends in a slash and the name of its database");
+    let parameters = rest.split_once('?').map_or(String::new(), |(_, parameters)| format!("?{parameters}"));
+    format!("{server}/{name}{parameters}")
+}
+
+async fn run(statement: &str) {
+    let url = tokio::task::spawn_blocking(|| servers().database_url.clone()).await.expect("servers start");
+    let mut conn = AsyncPgConnection::establish(&url).await.expect("the database server accepts connections");
+    conn.batch_execute(statement).await.expect("databases can be created and dropped");
+}
