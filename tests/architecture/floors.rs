@@ -30,6 +30,9 @@ const FLOORS: &[Floor] = &[
     // schema
     Floor { room: "schema/src/postgres", never: &["schema/src/rabbitmq", "lapin"], why: "two servers, of which each can fail alone" },
     Floor { room: "schema/src/rabbitmq", never: &["schema/src/postgres", "diesel", "diesel_async", "tokio_postgres"], why: "two servers, of which each can fail alone" },
+    Floor { room: "schema/src/imports", never: &["lapin"], why: "AMQP is spoken in rabbitmq only" },
+    Floor { room: "schema/src/passwords", never: &["lapin"], why: "AMQP is spoken in rabbitmq only" },
+    Floor { room: "schema/src/telemetry", never: &["lapin"], why: "AMQP is spoken in rabbitmq only" },
     Floor { room: "schema/src/ids", never: &["schema/src/postgres", "schema/src/rabbitmq", "schema/src/imports", "schema/src/tenants"], why: "everything is built on the identifiers" },
     Floor { room: "schema/src/crypto", never: &["schema/src/postgres", "schema/src/rabbitmq", "schema/src/imports", "schema/src/tenants", "schema/src/uploads"], why: "it encrypts bytes and does not know what they mean" },
 
