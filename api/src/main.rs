@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use rollcall_api::server::{self, ServerError};
 use rollcall_api::settings::Settings;
-use rollcall_schema::{database, telemetry};
+use rollcall_schema::postgres::migrate;
+use rollcall_schema::telemetry;
 
 /// The exit code if the setup must be fixed first, so that a supervisor need not start the process again.
 const EXIT_SETUP: u8 = 2;
@@ -26,7 +27,7 @@ async fn main() -> ExitCode {
 /// Prints the error in one line.
 fn fail(error: ServerError) -> ExitCode {
     let setup_error =
-        matches!(error, ServerError::Config(_) | ServerError::Database(database::StartError::NotMigrated));
+        matches!(error, ServerError::Config(_) | ServerError::Database(migrate::StartError::NotMigrated));
     eprintln!("rollcall-api: {:#}", anyhow::Error::from(error));
     ExitCode::from(if setup_error { EXIT_SETUP } else { 1 })
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use axum::http::HeaderName;
 use clap::{Parser, ValueEnum};
-use rollcall_schema::config::{
-    BrokerSettings, ConfigError, DatabaseSettings, KeySettings, UploadSettings, positive_seconds, seconds,
+use rollcall_schema::settings::error::SettingError;
+use rollcall_schema::settings::{
+    BrokerSettings, DatabaseSettings, KeySettings, UploadSettings, positive_seconds, seconds,
 };
 
 /// Rollcall's API: accepts CSV uploads over HTTPS, queues them as imports, and responds with their results.
@@ -180,13 +181,13 @@ pub struct TlsFiles {
 
 impl ServerSettings {
     /// The files to serve TLS with, or `None` if TLS is off.
-    pub fn tls_files(&self) -> Result<Option<TlsFiles>, ConfigError> {
+    pub fn tls_files(&self) -> Result<Option<TlsFiles>, SettingError> {
         if self.tls == TlsMode::Off {
             return Ok(None);
         }
         let required = |setting, file: &Option<PathBuf>, content| {
             file.clone().ok_or_else(|| {
-                ConfigError::new(
+                SettingError::new(
                     setting,
                     format!(
                         "is not set: set it to the PEM file of {content}, or set ROLLCALL_TLS=off behind a proxy \

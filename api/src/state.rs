@@ -4,10 +4,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use rollcall_schema::broker::Broker;
-use rollcall_schema::config::ConfigError;
-use rollcall_schema::database::Database;
-use rollcall_schema::password::HashingPool;
+use rollcall_schema::passwords::argon2::HashingPool;
+use rollcall_schema::postgres::pool::Database;
+use rollcall_schema::rabbitmq::connection::Broker;
+use rollcall_schema::settings::error::SettingError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -45,7 +45,7 @@ pub struct Services {
 
 impl App {
     /// Builds the services from the settings. Connects to nothing yet.
-    pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
+    pub fn new(settings: &Settings) -> Result<Self, SettingError> {
         let limits = settings.limits.clone();
         let key = settings.key.key()?;
         let database = Database::new(settings.database.address()?, limits.database_connections.into());

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use rollcall_schema::tenant;
+use rollcall_schema::tenants::tenant;
 use rollcall_tests::harness::{
     ADMINISTRATOR, Options, PASSWORD, RawConnection, Row, Stack, Tenant, basic, cheap_hash_of, eventually,
     multipart, result,

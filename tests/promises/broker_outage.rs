@@ -5,7 +5,7 @@ use futures_util::StreamExt as _;
 use lapin::BasicProperties;
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
-use rollcall_schema::wake_up::Lane;
+use rollcall_schema::lane::Lane;
 use rollcall_tests::harness::{Answer, DedicatedServer, Options, Stack, eventually};
 use rollcall_tests::rosters::mixed::mixed;
 use rollcall_tests::tables::assert_matches_oracle;

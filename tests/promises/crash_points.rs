@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use reqwest::Method;
-use rollcall_schema::edge::Edge;
+use rollcall_schema::crash_point::CrashPoint;
 use rollcall_tests::harness::{Options, Stack, eventually, has_crash_points, run_trials};
 use rollcall_tests::rosters::mixed::mixed;
 use rollcall_tests::tables;
@@ -44,51 +44,51 @@ enum Scenario {
 }
 
 /// The scenarios that reach a crash point. The match is exhaustive, so that a new crash point needs one.
-fn scenarios(point: Edge) -> &'static [Scenario] {
+fn scenarios(point: CrashPoint) -> &'static [Scenario] {
     use Scenario::{
         Abandoning, Cancelling, DeletingUploads, MergingSlowly, PublishingNext, Refusing, Relaying,
         RelayingHashBatches, Stopping, Uploading, Working,
     };
     match point {
-        Edge::BetweenUploadParts
-        | Edge::BeforeUploadFinish
-        | Edge::AfterUploadFinish
-        | Edge::BeforeSubmitCommit
-        | Edge::AfterSubmitCommit => &[Uploading],
-        Edge::BeforeWakeUpPublish
-        | Edge::AfterWakeUpPublish
-        | Edge::AfterWakeUpConfirm
-        | Edge::BeforeWokenCommit
-        | Edge::AfterWokenCommit => &[Uploading, PublishingNext, Relaying],
-        Edge::BeforeChunkCommit | Edge::AfterChunkCommit => &[Working(1), Working(2), Working(3)],
-        Edge::BeforeClaimCommit
-        | Edge::AfterClaimCommit
-        | Edge::BeforeWakeUpAck
-        | Edge::AfterWakeUpAck
-        | Edge::BeforePassCommit
-        | Edge::AfterPassCommit
-        | Edge::BeforeTurnPublish
-        | Edge::AfterTurnPublish
-        | Edge::AfterTurnConfirm
-        | Edge::BeforeBatchCommit
-        | Edge::AfterBatchCommit
-        | Edge::BeforeHashesCommit
-        | Edge::AfterHashesCommit
-        | Edge::BeforeTurnAck
-        | Edge::AfterTurnAck => &[Working(1)],
-        Edge::AfterTurnClaimCommit => &[RelayingHashBatches],
-        Edge::BeforeRenewCommit
-        | Edge::AfterRenewCommit
-        | Edge::BeforeTotalCommit
-        | Edge::AfterTotalCommit => &[MergingSlowly],
-        Edge::BeforeReleaseCommit | Edge::AfterReleaseCommit => &[Stopping],
-        Edge::BeforeEndCommit | Edge::AfterEndCommit => &[Refusing, Abandoning],
-        Edge::BeforeDeadLetterPublish
-        | Edge::AfterDeadLetterPublish
-        | Edge::AfterDeadLetterConfirm
-        | Edge::AfterDeadLetterCommit => &[Abandoning],
-        Edge::BeforeCancelCommit | Edge::AfterCancelCommit => &[Cancelling],
-        Edge::AfterUploadsGivenUpCommit | Edge::AfterUploadDelete => &[DeletingUploads],
+        CrashPoint::BetweenUploadParts
+        | CrashPoint::BeforeUploadFinish
+        | CrashPoint::AfterUploadFinish
+        | CrashPoint::BeforeSubmitCommit
+        | CrashPoint::AfterSubmitCommit => &[Uploading],
+        CrashPoint::BeforeWakeUpPublish
+        | CrashPoint::AfterWakeUpPublish
+        | CrashPoint::AfterWakeUpConfirm
+        | CrashPoint::BeforeWokenCommit
+        | CrashPoint::AfterWokenCommit => &[Uploading, PublishingNext, Relaying],
+        CrashPoint::BeforeChunkCommit | CrashPoint::AfterChunkCommit => &[Working(1), Working(2), Working(3)],
+        CrashPoint::BeforeClaimCommit
+        | CrashPoint::AfterClaimCommit
+        | CrashPoint::BeforeWakeUpAck
+        | CrashPoint::AfterWakeUpAck
+        | CrashPoint::BeforePassCommit
+        | CrashPoint::AfterPassCommit
+        | CrashPoint::BeforeTurnPublish
+        | CrashPoint::AfterTurnPublish
+        | CrashPoint::AfterTurnConfirm
+        | CrashPoint::BeforeBatchCommit
+        | CrashPoint::AfterBatchCommit
+        | CrashPoint::BeforeHashesCommit
+        | CrashPoint::AfterHashesCommit
+        | CrashPoint::BeforeTurnAck
+        | CrashPoint::AfterTurnAck => &[Working(1)],
+        CrashPoint::AfterTurnClaimCommit => &[RelayingHashBatches],
+        CrashPoint::BeforeRenewCommit
+        | CrashPoint::AfterRenewCommit
+        | CrashPoint::BeforeTotalCommit
+        | CrashPoint::AfterTotalCommit => &[MergingSlowly],
+        CrashPoint::BeforeReleaseCommit | CrashPoint::AfterReleaseCommit => &[Stopping],
+        CrashPoint::BeforeEndCommit | CrashPoint::AfterEndCommit => &[Refusing, Abandoning],
+        CrashPoint::BeforeDeadLetterPublish
+        | CrashPoint::AfterDeadLetterPublish
+        | CrashPoint::AfterDeadLetterConfirm
+        | CrashPoint::AfterDeadLetterCommit => &[Abandoning],
+        CrashPoint::BeforeCancelCommit | CrashPoint::AfterCancelCommit => &[Cancelling],
+        CrashPoint::AfterUploadsGivenUpCommit | CrashPoint::AfterUploadDelete => &[DeletingUploads],
     }
 }
 
@@ -96,7 +96,7 @@ fn scenarios(point: Edge) -> &'static [Scenario] {
 fn crash_at_any_point_changes_no_result() {
     assert!(has_crash_points(), "the service was built without crash points: build it as tests/run does");
     let started = Instant::now();
-    let cases: Vec<(Edge, Scenario)> = Edge::ALL
+    let cases: Vec<(CrashPoint, Scenario)> = CrashPoint::ALL
         .iter()
         .flat_map(|&point| scenarios(point).iter().map(move |&scenario| (point, scenario)))
         .filter(|(point, scenario)| is_selected(&format!("{} {scenario:?}", point.name())))
@@ -112,7 +112,7 @@ fn is_selected(name: &str) -> bool {
     std::env::var("ROLLCALL_CRASH_POINTS").map_or(true, |wanted| name.contains(&wanted))
 }
 
-async fn kill(point: Edge, scenario: Scenario) {
+async fn kill(point: CrashPoint, scenario: Scenario) {
     match scenario {
         Scenario::Uploading => uploading(point).await,
         Scenario::Cancelling => cancelling(point).await,
@@ -128,7 +128,7 @@ async fn kill(point: Edge, scenario: Scenario) {
     }
 }
 
-async fn uploading(point: Edge) {
+async fn uploading(point: CrashPoint) {
     let mut stack = Options::fast_recovery().without_api().start().await;
     stack.start_api_with(&[("ROLLCALL_EDGE", &kill_at(point, 1))]).await;
     // Larger than a part, so that there is a point between two parts.
@@ -152,7 +152,7 @@ async fn uploading(point: Edge) {
     assert_clean_outcome(&stack, &again).await;
 }
 
-async fn cancelling(point: Edge) {
+async fn cancelling(point: CrashPoint) {
     let mut stack = Options::fast_recovery().workers(0).without_api().start().await;
     stack.start_api_with(&[("ROLLCALL_EDGE", &kill_at(point, 1))]).await;
     let file = roster("cancelled");
@@ -162,7 +162,7 @@ async fn cancelling(point: Edge) {
     assert!(cancel.await.unwrap().is_err(), "it is killed before it answers");
     stack.start_api().await;
     stack.start_worker();
-    if point == Edge::BeforeCancelCommit {
+    if point == CrashPoint::BeforeCancelCommit {
         assert_clean_outcome(&stack, &[&file]).await;
         return;
     }
@@ -173,7 +173,7 @@ async fn cancelling(point: Edge) {
     stack.assert_nothing_left_over().await;
 }
 
-async fn working(point: Edge, nth: u32) {
+async fn working(point: CrashPoint, nth: u32) {
     let mut stack = Options::fast_recovery().workers(0).start().await;
     let file = roster("worked on");
     stack.submit(stack.school(), &file).await;
@@ -183,7 +183,7 @@ async fn working(point: Edge, nth: u32) {
     assert_clean_outcome(&stack, &[&file]).await;
 }
 
-async fn publishing_next(point: Edge) {
+async fn publishing_next(point: CrashPoint) {
     let mut stack = Options::fast_recovery().workers(0).start().await;
     let files = [roster("first"), roster("second")];
     for file in &files {
@@ -196,9 +196,9 @@ async fn publishing_next(point: Edge) {
     assert_clean_outcome(&stack, &[&files[0], &files[1]]).await;
 }
 
-async fn relaying(point: Edge) {
+async fn relaying(point: CrashPoint) {
     let mut stack = Options::fast_recovery().workers(0).without_api().start().await;
-    stack.start_api_with(&[("ROLLCALL_EDGE", &kill_at(Edge::AfterSubmitCommit, 1))]).await;
+    stack.start_api_with(&[("ROLLCALL_EDGE", &kill_at(CrashPoint::AfterSubmitCommit, 1))]).await;
     let file = roster("relayed");
     let sent = tokio::spawn(stack.upload("/api/import/users", &file).send());
     stack.wait_until_api_killed().await;
@@ -210,11 +210,11 @@ async fn relaying(point: Edge) {
     assert_clean_outcome(&stack, &[&file]).await;
 }
 
-async fn relaying_hash_batches(point: Edge) {
+async fn relaying_hash_batches(point: CrashPoint) {
     let mut stack = Options::fast_recovery().workers(0).start().await;
     let file = roster("hashed");
     stack.submit(stack.school(), &file).await;
-    for point in [Edge::BeforePassCommit, point] {
+    for point in [CrashPoint::BeforePassCommit, point] {
         stack.start_worker_with(&[("ROLLCALL_EDGE", &kill_at(point, 1))]);
         stack.wait_until_worker_killed().await;
     }
@@ -222,7 +222,7 @@ async fn relaying_hash_batches(point: Edge) {
     assert_clean_outcome(&stack, &[&file]).await;
 }
 
-async fn merging_slowly(point: Edge) {
+async fn merging_slowly(point: CrashPoint) {
     let mut stack = Options::fast_recovery().workers(0).start().await;
     let file = roster("slow");
     stack.submit(stack.school(), &file).await;
@@ -235,7 +235,7 @@ async fn merging_slowly(point: Edge) {
     assert_clean_outcome(&stack, &[&file]).await;
 }
 
-async fn stopping(point: Edge) {
+async fn stopping(point: CrashPoint) {
     let mut stack = Options::fast_recovery()
         .workers(0)
         .worker_env("ROLLCALL_CHUNK_ROWS", 1)
@@ -244,7 +244,7 @@ async fn stopping(point: Edge) {
         .await;
     let file = roster("released");
     stack.submit(stack.school(), &file).await;
-    let points = format!("{}:stop:1,{}", Edge::AfterChunkCommit.name(), kill_at(point, 1));
+    let points = format!("{}:stop:1,{}", CrashPoint::AfterChunkCommit.name(), kill_at(point, 1));
     stack.start_worker_with(&[("ROLLCALL_EDGE", &points)]);
     stack.wait_until_worker_frozen(0).await;
     stack.worker(0).ask_to_stop();
@@ -253,7 +253,7 @@ async fn stopping(point: Edge) {
     assert_clean_outcome(&stack, &[&file]).await;
 }
 
-async fn refusing(point: Edge) {
+async fn refusing(point: CrashPoint) {
     let mut stack = Options::fast_recovery().workers(0).start().await;
     let location = stack.submit(stack.school(), "no,such,columns\n1,2,3\n").await;
     stack.start_worker_with(&[("ROLLCALL_EDGE", &kill_at(point, 1))]);
@@ -267,7 +267,7 @@ async fn refusing(point: Edge) {
     stack.assert_nothing_left_over().await;
 }
 
-async fn abandoning(point: Edge) {
+async fn abandoning(point: CrashPoint) {
     let mut stack = Options::fast_recovery().workers(0).worker_env("ROLLCALL_MAX_ATTEMPTS", 1).start().await;
     let location = stack.submit(stack.school(), &roster("abandoned")).await;
     std::fs::remove_dir_all(stack.uploads()).unwrap();
@@ -284,7 +284,7 @@ async fn abandoning(point: Edge) {
     stack.assert_nothing_left_over().await;
 }
 
-async fn deleting_uploads(point: Edge) {
+async fn deleting_uploads(point: CrashPoint) {
     let mut stack =
         Options::fast_recovery().workers(0).worker_env("ROLLCALL_UPLOAD_RETENTION_DAYS", 0).start().await;
     let file = roster("deleted");
@@ -299,7 +299,7 @@ async fn deleting_uploads(point: Edge) {
     eventually("no upload is stored", async || stack.stored_files().is_empty().then_some(())).await;
 }
 
-fn kill_at(point: Edge, nth: u32) -> String {
+fn kill_at(point: CrashPoint, nth: u32) -> String {
     format!("{}:kill:{nth}", point.name())
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use rollcall_schema::edge::Edge;
+use rollcall_schema::crash_point::CrashPoint;
 use rollcall_tests::harness::{Options, Row, eventually, result, run_trials};
 use rollcall_tests::rosters::mixed::mixed;
 use rollcall_tests::tables::assert_matches_oracle;
@@ -12,8 +12,12 @@ use rollcall_tests::tables::assert_matches_oracle;
 #[test]
 fn frozen_worker_writes_nothing_after_its_lease() {
     // Before a commit it holds locks, which the server releases after half a minute.
-    let points =
-        [Edge::BeforeChunkCommit, Edge::AfterChunkCommit, Edge::AfterClaimCommit, Edge::AfterWakeUpAck];
+    let points = [
+        CrashPoint::BeforeChunkCommit,
+        CrashPoint::AfterChunkCommit,
+        CrashPoint::AfterClaimCommit,
+        CrashPoint::AfterWakeUpAck,
+    ];
     let failed = run_trials(points.len(), &points, |&point| async move {
         let mut stack = Options::fast_recovery().workers(0).start().await;
         let files = [mixed(24, "first", 0), mixed(24, "second", 0)];
@@ -52,7 +56,7 @@ async fn dead_workers_import_resumes_within_the_lease() {
     let file = mixed(24, "interrupted", 0);
     let school = stack.school().clone();
     stack.submit(&school, &file).await;
-    stack.start_worker_with(&[("ROLLCALL_EDGE", &format!("{}:kill:2", Edge::AfterChunkCommit.name()))]);
+    stack.start_worker_with(&[("ROLLCALL_EDGE", &format!("{}:kill:2", CrashPoint::AfterChunkCommit.name()))]);
     stack.wait_until_worker_killed().await;
     let died = Instant::now();
     stack.start_worker();
@@ -84,7 +88,7 @@ async fn import_that_kills_its_workers_is_abandoned() {
         .await;
     let school = stack.school().clone();
     let other = stack.add_tenant("other").await;
-    let deadly = format!("{}:kill:1:{}", Edge::BeforeChunkCommit.name(), school.id);
+    let deadly = format!("{}:kill:1:{}", CrashPoint::BeforeChunkCommit.name(), school.id);
     let deadly = [("ROLLCALL_EDGE", deadly.as_str())];
     for _ in 0..2 {
         stack.start_worker_with(&deadly);

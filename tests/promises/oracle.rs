@@ -5,9 +5,9 @@
 
 use diesel::sql_types::{Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
-use rollcall_schema::database::Connection;
 use rollcall_schema::ids::TenantId;
-use rollcall_schema::tenant;
+use rollcall_schema::postgres::pool::Connection;
+use rollcall_schema::tenants::tenant;
 use rollcall_tests::harness::{Options, Stack, cheap_hash_of, multipart};
 use rollcall_tests::oracle::{PasswordPolicy, username_key};
 use rollcall_tests::rosters::hostile::{Case, Step, Upload};

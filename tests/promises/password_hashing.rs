@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use lapin::options::QueueDeleteOptions;
-use rollcall_schema::password;
+use rollcall_schema::passwords::argon2;
 use rollcall_tests::harness::{Options, Row, Stack, Tenant, eventually, result};
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ async fn assert_hashes_match(stack: &Stack) {
         tokio::task::spawn_blocking(move || {
             let number = user["username"].as_str().unwrap().trim_start_matches("user");
             let hash = user["password_hash"].as_str().unwrap();
-            assert!(password::verify(format!("secret of {number}").as_bytes(), hash), "{user}");
+            assert!(argon2::verify(format!("secret of {number}").as_bytes(), hash), "{user}");
             assert_eq!(user["password_sealed"], Value::Null);
         })
     });

@@ -1,7 +1,7 @@
 //! A password of a file is applied as the tenant's policy says (contract §4), and is never at rest in clear (invariant 10).
 
 use reqwest::Method;
-use rollcall_schema::tenant::{self, PasswordPolicy};
+use rollcall_schema::tenants::tenant::{self, PasswordPolicy};
 use rollcall_tests::harness::{Options, Row, Stack, Tenant, cheap_hash_of, eventually, result};
 
 /// Whether a user can log in: one who is not an administrator gets a 403 with the right password and a 401 otherwise.

@@ -1,7 +1,7 @@
 //! Importing the same file again, as schools do every night: unchanged rows are not written, and changes made outside the
 //! imports are overwritten.
 
-use rollcall_schema::tenant::{self, PasswordPolicy};
+use rollcall_schema::tenants::tenant::{self, PasswordPolicy};
 use rollcall_tests::harness::{Options, Row, Stack, result};
 
 const FILE: &str = "username,givenname,surname,emailaddress,librarybarcode,password,formclass,enabled,staffmember,\

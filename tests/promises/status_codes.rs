@@ -2,7 +2,7 @@
 //! that say what to do about it.
 
 use reqwest::Method;
-use rollcall_schema::tenant;
+use rollcall_schema::tenants::tenant;
 use rollcall_tests::harness::{
     ADMINISTRATOR, Answer, Options, RawConnection, Row, Stack, curl, eventually, multipart, result, rss_kib,
     upload_head,

@@ -1,8 +1,9 @@
 //! A wake-up may arrive twice, out of order, in the wrong queue or long after its import has ended: it changes nothing
 //! (invariants 1 and 5).
 
+use rollcall_schema::lane::Lane;
+use rollcall_schema::rabbitmq::messages::WakeUp;
 use rollcall_schema::telemetry::TraceContext;
-use rollcall_schema::wake_up::{Lane, WakeUp};
 use rollcall_tests::harness::{Options, Stack, Tenant};
 use rollcall_tests::rosters::mixed::mixed;
 use rollcall_tests::tables::assert_matches_oracle;

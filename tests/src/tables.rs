@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::prelude::*;
 use diesel::sql_types::{Binary, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
-use rollcall_schema::database::Connection;
+use rollcall_schema::crypto::key::ServiceKey;
 use rollcall_schema::ids::TenantId;
-use rollcall_schema::seal::ServiceKey;
-use rollcall_schema::{account, password};
+use rollcall_schema::passwords::argon2;
+use rollcall_schema::passwords::keys;
+use rollcall_schema::postgres::pool::Connection;
+use rollcall_schema::tenants::account;
 
 use crate::harness::{ADMINISTRATOR, KEY, Stack, Tenant};
 use crate::oracle::{self, Snapshot, User};
@@ -73,7 +75,7 @@ pub async fn differences(
     let mut differences = Vec::new();
     for user in &users {
         let Some(expected) = oracle_tenant.user(&user.username) else { continue };
-        let owner = password::owner(tenant, &user.username_key);
+        let owner = keys::owner(tenant, &user.username_key);
         let applied_agrees = match (&expected.password_applied, &user.password_fingerprint) {
             (None, None) => true,
             (Some(clear), Some(stored)) => keys.fingerprint(&owner, clear.as_bytes()).matches(stored),
@@ -85,7 +87,7 @@ pub async fn differences(
             (Some(clear), Some(sealed), None) => {
                 keys.open(&owner, sealed).is_some_and(|open| *open == clear.as_bytes())
             }
-            (Some(clear), None, Some(hash)) => password::verify(clear.as_bytes(), hash),
+            (Some(clear), None, Some(hash)) => argon2::verify(clear.as_bytes(), hash),
             _ => false,
         };
         if !applied_agrees || !login_agrees {

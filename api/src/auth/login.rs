@@ -10,10 +10,11 @@ use std::time::Instant;
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::HeaderName;
 use axum::http::request::Parts;
-use rollcall_schema::account::{self, Account, username_key};
-use rollcall_schema::database::{Database, DatabaseError};
 use rollcall_schema::ids::{TenantId, UserId};
-use rollcall_schema::tenant::{self, FoundTenant};
+use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::pool::Database;
+use rollcall_schema::tenants::account::{self, Account, username_key};
+use rollcall_schema::tenants::tenant::{self, FoundTenant};
 use tracing::{Instrument as _, Span};
 use zeroize::Zeroizing;
 

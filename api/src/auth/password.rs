@@ -3,11 +3,12 @@
 
 use std::error::Error;
 
-use rollcall_schema::account::{self, Account};
-use rollcall_schema::database::{Database, DatabaseError};
 use rollcall_schema::ids::{TenantId, UserId};
-use rollcall_schema::password::{self, HashingPool, Overloaded};
-use rollcall_schema::seal::PasswordKeys;
+use rollcall_schema::passwords::argon2::{HashingPool, Overloaded};
+use rollcall_schema::passwords::keys::{self, PasswordKeys};
+use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::pool::Database;
+use rollcall_schema::tenants::account::{self, Account};
 use subtle::ConstantTimeEq as _;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -63,7 +64,7 @@ impl PasswordVerifier {
                 self.hashing.verify(given, hash.to_owned()).await.map_err(overloaded)
             }
             StoredPassword::Sealed(sealed) => {
-                let owner = password::owner(tenant, &account.username_key);
+                let owner = keys::owner(tenant, &account.username_key);
                 let opened = self.keys.open(&owner, sealed);
                 if opened.is_none() {
                     tracing::error!(

@@ -11,8 +11,8 @@ use axum::body::Body;
 use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use rollcall_schema::database::DatabaseError;
-use rollcall_schema::result;
+use rollcall_schema::imports::result_json;
+use rollcall_schema::postgres::error::DatabaseError;
 
 use crate::http::response::{delay_seconds, json, whole_seconds, with_header};
 
@@ -152,7 +152,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
-        let response = json(self.status(), Body::from(result::failure(&self.summary())));
+        let response = json(self.status(), Body::from(result_json::failure(&self.summary())));
         match self {
             Self::Unauthorised => with_header(
                 response,
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         assert!(response.headers()[WWW_AUTHENTICATE].as_bytes().starts_with(b"Basic"));
         assert_eq!(
-            result::failure(&ApiError::NotAdministrator.summary()),
+            result_json::failure(&ApiError::NotAdministrator.summary()),
             r#"{"success":false,"summary":"Unauthorised. Check credentials."}"#
         );
     }

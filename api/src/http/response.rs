@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use rollcall_schema::import::Ending;
+use rollcall_schema::imports::model::Ending;
 use serde::Serialize;
 
 /// A response to a request that succeeded.

@@ -8,13 +8,18 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::HeaderMap;
-use rollcall_schema::database::{Database, DatabaseError};
 use rollcall_schema::ids::{ImportId, TenantId};
-use rollcall_schema::import::idempotency::IdempotencyKey;
-use rollcall_schema::import::{self, DueWakeUp, Endpoint, Submission, Submitted};
+use rollcall_schema::imports::idempotency::IdempotencyKey;
+use rollcall_schema::imports::model::Endpoint;
+use rollcall_schema::imports::submit;
+use rollcall_schema::imports::submit::{Submission, Submitted};
+use rollcall_schema::imports::wake_ups::DueWakeUp;
+use rollcall_schema::lane::Lane;
+use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::pool::Database;
+use rollcall_schema::rabbitmq::messages::WakeUp;
 use rollcall_schema::telemetry::TraceContext;
-use rollcall_schema::upload::UploadStore;
-use rollcall_schema::wake_up::{Lane, WakeUp};
+use rollcall_schema::uploads::UploadStore;
 use tokio_util::task::TaskTracker;
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span};
@@ -150,7 +155,7 @@ impl UploadAcceptor {
     /// Adds the import to its tenant's line.
     async fn submit(&self, submission: &Submission) -> Result<Submitted, SubmitError> {
         let mut conn = self.database.connection().await.map_err(SubmitError::NotSubmitted)?;
-        let error = match import::submit(&mut conn, submission).await {
+        let error = match submit::submit(&mut conn, submission).await {
             Ok(submitted) => return Ok(submitted),
             Err(error) => DatabaseError::from(error),
         };

@@ -14,9 +14,11 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures_util::StreamExt as _;
-use rollcall_schema::database::{Database, DatabaseError};
 use rollcall_schema::ids::{ImportId, TenantId};
-use rollcall_schema::import::{self, FINISHED_CHANNEL, Import, State};
+use rollcall_schema::imports::model::{self, Import, ImportState};
+use rollcall_schema::imports::progress::FINISHED_CHANNEL;
+use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::pool::Database;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -96,7 +98,7 @@ impl CompletionHub {
         let mut delays = retry_delays();
         loop {
             let fetch_again_after = match fetch(&self.database, tenant, import).await {
-                Ok(Some(found)) if found.state == State::Finished => {
+                Ok(Some(found)) if found.state == ImportState::Finished => {
                     return WaitOutcome::Finished(Box::new(found));
                 }
                 Ok(Some(found)) => {
@@ -133,7 +135,7 @@ pub async fn fetch(
     import: ImportId,
 ) -> Result<Option<Import>, DatabaseError> {
     let mut conn = database.connection().await?;
-    Ok(import::find(&mut conn, tenant, import).await?)
+    Ok(model::find(&mut conn, tenant, import).await?)
 }
 
 fn retry_delays() -> impl Iterator<Item = Duration> {

@@ -5,11 +5,11 @@ use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rollcall_schema::broker::{Broker, BrokerError};
-use rollcall_schema::database::Database;
 use rollcall_schema::ids::TenantId;
-use rollcall_schema::import::DueWakeUp;
-use rollcall_schema::outbox::{Outbox, PublishError};
+use rollcall_schema::imports::outbox::{Outbox, PublishError};
+use rollcall_schema::imports::wake_ups::DueWakeUp;
+use rollcall_schema::postgres::pool::Database;
+use rollcall_schema::rabbitmq::connection::{Broker, BrokerError};
 use rollcall_schema::telemetry::TraceContext;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use rollcall_schema::database::Database;
-use rollcall_schema::upload::UploadStore;
+use rollcall_schema::postgres::pool::Database;
+use rollcall_schema::uploads::UploadStore;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};

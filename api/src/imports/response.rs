@@ -8,10 +8,11 @@ use axum::body::Body;
 use bytes::Bytes;
 use chrono::Utc;
 use futures_util::{Stream, StreamExt as _, stream};
-use rollcall_schema::database::{Database, DatabaseError};
 use rollcall_schema::ids::{ImportId, TenantId};
-use rollcall_schema::import::{Ending, Import, State};
-use rollcall_schema::result;
+use rollcall_schema::imports::model::{Ending, Import, ImportState};
+use rollcall_schema::imports::result_json;
+use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::pool::Database;
 use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -20,7 +21,7 @@ use crate::imports::completion::{CompletionHub, WaitOutcome};
 
 /// The result of a finished import. A result with details is streamed, because it may be larger than memory.
 pub async fn result_body(database: &Database, tenant: TenantId, import: &Import) -> Body {
-    let pieces = log_failures(result::stream(database.clone(), tenant, import));
+    let pieces = log_failures(result_json::stream(database.clone(), tenant, import));
     if has_details(import) {
         return Body::from_stream(pieces);
     }
@@ -74,7 +75,7 @@ pub fn heartbeats(
                 ResponseState::Waiting(mut finished, mut beats) => tokio::select! {
                     outcome = &mut finished => match outcome {
                         WaitOutcome::Finished(import) => {
-                            next_piece(Box::pin(log_failures(result::stream(database, tenant, &import)))).await
+                            next_piece(Box::pin(log_failures(result_json::stream(database, tenant, &import)))).await
                         }
                         WaitOutcome::Pending(_) | WaitOutcome::Gone => {
                             tracing::info!("response truncated: the API is shutting down, or the import was deleted");
@@ -107,7 +108,7 @@ async fn next_piece(mut pieces: Pieces) -> Result<Option<(Bytes, ResponseState)>
 #[derive(Serialize)]
 struct Pending {
     id: ImportId,
-    state: State,
+    state: ImportState,
     summary: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<Rows>,
@@ -124,7 +125,7 @@ struct Rows {
 /// it is then known to have been queued, and nothing else.
 pub fn accepted(id: ImportId, import: Option<&Import>) -> ApiResponse {
     let (state, summary) = import.map_or_else(
-        || (State::Queued, "The import is waiting for its turn.".to_owned()),
+        || (ImportState::Queued, "The import is waiting for its turn.".to_owned()),
         |import| (import.state, import.pending_summary()),
     );
     let body = json_body(&Pending { id, state, summary, rows: None });

@@ -7,7 +7,7 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use rollcall_schema::ids::{ImportId, TenantId};
-use rollcall_schema::import::{Ending, Endpoint};
+use rollcall_schema::imports::model::{Ending, Endpoint};
 use tokio::time::Instant;
 
 use crate::auth::login::Administrator;

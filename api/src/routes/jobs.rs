@@ -7,11 +7,12 @@ use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
-use rollcall_schema::database::DatabaseError;
 use rollcall_schema::ids::{ImportId, TenantId};
-use rollcall_schema::import::by_hand::{self, Cancelled};
-use rollcall_schema::import::{self, Ending, Import};
-use rollcall_schema::{outcome, result};
+use rollcall_schema::imports::model::{self, Ending, Import};
+use rollcall_schema::imports::operator::{self, CancelOutcome};
+use rollcall_schema::imports::result_json;
+use rollcall_schema::imports::tally;
+use rollcall_schema::postgres::error::DatabaseError;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -77,17 +78,18 @@ pub async fn cancel(
     let Ok(Path(id)) = id else { return Err(ApiError::ImportNotFound) };
     let tenant = administrator.tenant.id;
     let mut conn = app.database.connection().await?;
-    let cancelled =
-        by_hand::cancel(&mut conn, tenant, id, &administrator.username).await.map_err(DatabaseError::from)?;
+    let cancelled = operator::cancel(&mut conn, tenant, id, &administrator.username)
+        .await
+        .map_err(DatabaseError::from)?;
     drop(conn);
     match cancelled {
-        Cancelled::Yes(import) => {
+        CancelOutcome::Yes(import) => {
             tracing::info!(import = %id, by = %administrator.username, "import cancelled");
             app.publisher.publish_next(tenant);
             Ok(ApiResponse::PollResult(response::result_body(&app.database, tenant, &import).await))
         }
-        Cancelled::TooLate(_) => Err(ApiError::AlreadyEnded),
-        Cancelled::Unknown => Err(ApiError::ImportNotFound),
+        CancelOutcome::TooLate(_) => Err(ApiError::AlreadyEnded),
+        CancelOutcome::Unknown => Err(ApiError::ImportNotFound),
     }
 }
 
@@ -110,7 +112,7 @@ pub async fn list(
     let (limit, before) = query.parse()?;
     let mut conn = app.database.connection().await?;
     // Fetches one more than the page holds, to see whether there is a next page.
-    let mut imports = import::list(&mut conn, administrator.tenant.id, before, limit + 1)
+    let mut imports = model::list(&mut conn, administrator.tenant.id, before, limit + 1)
         .await
         .map_err(DatabaseError::from)?;
     drop(conn);
@@ -153,7 +155,7 @@ struct Page<'a> {
 #[serde(rename_all = "camelCase")]
 struct Job<'a> {
     id: ImportId,
-    state: import::State,
+    state: model::ImportState,
     endpoint: &'static str,
     kind: Option<&'a str>,
     summary: String,
@@ -180,7 +182,7 @@ struct Rows {
 
 impl<'a> From<&'a Import> for Job<'a> {
     fn from(import: &'a Import) -> Self {
-        let outcome::Tally { created, updated, failed } = import.tally;
+        let tally::Tally { created, updated, failed } = import.tally;
         Self {
             id: import.id,
             state: import.state,
@@ -188,7 +190,7 @@ impl<'a> From<&'a Import> for Job<'a> {
             kind: import.kind.as_deref(),
             summary: match &import.ending {
                 None => import.pending_summary(),
-                Some(Ending::Imported) => result::summary(import.tally),
+                Some(Ending::Imported) => result_json::summary(import.tally),
                 Some(Ending::Refused(why) | Ending::Abandoned(why) | Ending::Cancelled(why)) => why.clone(),
             },
             submitted_by: &import.submitted_as,

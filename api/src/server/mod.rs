@@ -16,8 +16,8 @@ use axum_server::tls_rustls::RustlsAcceptor;
 use axum_server::{Handle, Server};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioTimer;
-use rollcall_schema::config::ConfigError;
-use rollcall_schema::database;
+use rollcall_schema::postgres::migrate;
+use rollcall_schema::settings::error::SettingError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -46,10 +46,10 @@ const BACKGROUND_TASKS_TIMEOUT: Duration = Duration::from_secs(5);
 pub enum ServerError {
     /// A setting is missing or invalid.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] SettingError),
     /// The database does not answer, or has not been migrated.
     #[error(transparent)]
-    Database(#[from] database::StartError),
+    Database(#[from] migrate::StartError),
     #[error("the server failed")]
     Io(#[from] std::io::Error),
 }
@@ -60,7 +60,7 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
     let certificate = settings.server.tls_files()?.map(Certificate::load).transpose()?;
     app.database.wait_until_migrated().await?;
     let listener = TcpListener::bind(settings.server.listen).map_err(|error| {
-        ConfigError::new("ROLLCALL_LISTEN", format!("cannot be {}: {error}", settings.server.listen))
+        SettingError::new("ROLLCALL_LISTEN", format!("cannot be {}: {error}", settings.server.listen))
     })?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::tls_rustls::RustlsConfig;
-use rollcall_schema::config::ConfigError;
+use rollcall_schema::settings::error::SettingError;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls_pki_types::pem::PemObject as _;
@@ -31,7 +31,7 @@ struct PemPair {
 }
 
 impl Certificate {
-    pub fn load(files: TlsFiles) -> Result<Self, ConfigError> {
+    pub fn load(files: TlsFiles) -> Result<Self, SettingError> {
         let loaded = read(&files)?;
         let config = RustlsConfig::from_config(Arc::new(parse(&loaded)?));
         Ok(Self { files, loaded, config })
@@ -69,7 +69,7 @@ impl Certificate {
     }
 
     /// Returns whether the files had changed and are now in use.
-    fn reload_if_changed(&mut self) -> Result<bool, ConfigError> {
+    fn reload_if_changed(&mut self) -> Result<bool, SettingError> {
         // Compares contents, not modification times: a file moved over another may be the older one.
         let found = read(&self.files)?;
         if found == self.loaded {
@@ -81,10 +81,10 @@ impl Certificate {
     }
 }
 
-fn read(files: &TlsFiles) -> Result<PemPair, ConfigError> {
+fn read(files: &TlsFiles) -> Result<PemPair, SettingError> {
     let read = |setting, file: &Path| {
         std::fs::read(file).map_err(|error| {
-            ConfigError::new(setting, format!("cannot be read from {}: {error}", file.display()))
+            SettingError::new(setting, format!("cannot be read from {}: {error}", file.display()))
         })
     };
     Ok(PemPair {
@@ -93,24 +93,24 @@ fn read(files: &TlsFiles) -> Result<PemPair, ConfigError> {
     })
 }
 
-fn parse(PemPair { chain, key }: &PemPair) -> Result<ServerConfig, ConfigError> {
+fn parse(PemPair { chain, key }: &PemPair) -> Result<ServerConfig, SettingError> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|error| {
-        ConfigError::new("ROLLCALL_TLS_CERT", format!("is not a PEM file of certificates: {error}"))
+        SettingError::new("ROLLCALL_TLS_CERT", format!("is not a PEM file of certificates: {error}"))
     })?;
     if chain.is_empty() {
-        return Err(ConfigError::new(
+        return Err(SettingError::new(
             "ROLLCALL_TLS_CERT",
             "names a file without a certificate: provide it in PEM format",
         ));
     }
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
-        ConfigError::new("ROLLCALL_TLS_KEY", format!("is not a PEM file of a private key: {error}"))
+        SettingError::new("ROLLCALL_TLS_KEY", format!("is not a PEM file of a private key: {error}"))
     })?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|error| {
-            ConfigError::new(
+            SettingError::new(
                 "ROLLCALL_TLS_KEY",
                 format!("and ROLLCALL_TLS_CERT cannot be used together: {error}"),
             )

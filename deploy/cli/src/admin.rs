@@ -4,9 +4,9 @@
 use std::io::{self, BufRead, IsTerminal as _};
 
 use clap::{Args, Subcommand};
-use rollcall_schema::account;
-use rollcall_schema::config::DatabaseSettings;
-use rollcall_schema::password;
+use rollcall_schema::passwords::argon2;
+use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::tenants::account;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -91,10 +91,10 @@ pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {
     }
     // Read last, so that a password is typed only if all other arguments are valid.
     let password = read_password(&add.username, &tenant.name)?;
-    let hash = password::hash(password.as_bytes());
+    let hash = argon2::hash(password.as_bytes());
     let outcome = match account::add_administrator(&mut conn, tenant.id, &add.username, &hash).await? {
-        account::Added::Created => Outcome::Created,
-        account::Added::Updated => Outcome::Updated,
+        account::AddedAdministrator::Created => Outcome::Created,
+        account::AddedAdministrator::Updated => Outcome::Updated,
     };
     report(output, outcome, tenant.name, add.username)
 }

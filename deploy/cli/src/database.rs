@@ -1,7 +1,7 @@
 //! Opens the database.
 
-use rollcall_schema::config::DatabaseSettings;
-use rollcall_schema::database::Database;
+use rollcall_schema::postgres::pool::Database;
+use rollcall_schema::settings::DatabaseSettings;
 
 use crate::error::CommandError;
 

@@ -2,15 +2,15 @@
 
 use std::io;
 
-use rollcall_schema::config::ConfigError;
-use rollcall_schema::database::DatabaseError;
 use rollcall_schema::ids::ImportId;
-use rollcall_schema::tenant::TenantError;
+use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::settings::error::SettingError;
+use rollcall_schema::tenants::tenant::TenantError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     #[error(transparent)]
-    Setting(#[from] ConfigError),
+    Setting(#[from] SettingError),
 
     #[error("the database cannot be reached ({0}): check that it runs and that DATABASE_URL is correct")]
     Unreachable(String),

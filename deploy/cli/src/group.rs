@@ -1,8 +1,8 @@
 //! `rollcall group`: defines the groups that group imports add users to.
 
 use clap::{ArgGroup, Args, Subcommand};
-use rollcall_schema::config::DatabaseSettings;
-use rollcall_schema::group::{self, Group, GroupKind};
+use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::tenants::group::{self, Group, GroupKind};
 use serde::Serialize;
 
 use crate::database;

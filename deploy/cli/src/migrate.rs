@@ -1,6 +1,6 @@
 //! `rollcall migrate`: creates or updates the tables.
 
-use rollcall_schema::config::DatabaseSettings;
+use rollcall_schema::settings::DatabaseSettings;
 use serde::Serialize;
 
 use crate::database;

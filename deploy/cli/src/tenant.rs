@@ -1,10 +1,12 @@
 //! `rollcall tenant`: adds, lists and changes tenants.
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
-use rollcall_schema::config::DatabaseSettings;
-use rollcall_schema::database::Connection;
 use rollcall_schema::ids::TenantId;
-use rollcall_schema::tenant::{self, Change, FoundTenant, PasswordPolicy, Tenant, TenantError};
+use rollcall_schema::postgres::pool::Connection;
+use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::tenants::tenant::{
+    self, FoundTenant, PasswordPolicy, Tenant, TenantError, TenantUpdate,
+};
 use serde::Serialize;
 
 use crate::database;
@@ -79,7 +81,7 @@ pub struct List {
     database: DatabaseSettings,
 }
 
-/// Change a tenant's host names and settings; settings that are not given stay unchanged
+/// TenantUpdate a tenant's host names and settings; settings that are not given stay unchanged
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("change")
@@ -200,7 +202,7 @@ async fn run_set(set: Set, output: Output) -> Result<(), CommandError> {
     let mut conn = database.connection().await?;
     let found = find(&mut conn, &set.name).await?;
     let before = load(&mut conn, found.id, &set.name).await?;
-    let change = Change {
+    let change = TenantUpdate {
         remove_hosts: set.remove_host.into_iter().map(String::from).collect(),
         add_hosts: set.add_host.into_iter().map(String::from).collect(),
         password_policy: set.password_policy.map(PasswordPolicy::from),
@@ -213,7 +215,7 @@ async fn run_set(set: Set, output: Output) -> Result<(), CommandError> {
             known: before.hosts,
         });
     }
-    tenant::change(&mut conn, found.id, &change).await?;
+    tenant::update(&mut conn, found.id, &change).await?;
     let after = load(&mut conn, found.id, &set.name).await?;
     output.print(&after, || tenant_table(std::slice::from_ref(&after)))?;
     Ok(())

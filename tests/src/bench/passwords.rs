@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rollcall_schema::password;
+use rollcall_schema::passwords::argon2;
 
 use super::comparison::Comparison;
 use super::fixture::Fixture;
@@ -102,7 +102,7 @@ async fn thread_rate(hashes: u64) -> f64 {
     let hash_all = move || {
         let started = Instant::now();
         for number in 0..hashes {
-            password::hash(format!("pw-{number}").as_bytes());
+            argon2::hash(format!("pw-{number}").as_bytes());
         }
         per_second(hashes, started.elapsed().as_secs_f64())
     };

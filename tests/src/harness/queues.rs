@@ -2,8 +2,9 @@
 
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
-use rollcall_schema::broker::{Broker, BrokerAddress};
-use rollcall_schema::wake_up::{Lane, Topology};
+use rollcall_schema::lane::Lane;
+use rollcall_schema::rabbitmq::connection::{Broker, BrokerAddress};
+use rollcall_schema::rabbitmq::topology::Topology;
 
 use super::condition::eventually;
 use super::stack::Stack;

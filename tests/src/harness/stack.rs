@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use rollcall_schema::database::Database;
 use rollcall_schema::ids::TenantId;
+use rollcall_schema::postgres::pool::Database;
 use rollcall_servers::Process;
 use tempfile::TempDir;
 

@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use futures_util::StreamExt as _;
 use multer::{Field, Multipart};
-use rollcall_schema::upload::{Stored, UploadWriter};
+use rollcall_schema::uploads::{StoredUpload, UploadWriter};
 
 use crate::http::error::ApiError;
 use crate::http::parameters::parameter;
@@ -47,7 +47,7 @@ pub struct FormLimits {
 
 /// A file that was received and stored.
 pub struct Received {
-    pub stored: Stored,
+    pub stored: StoredUpload,
     /// The `charset` parameter of the file's part.
     pub charset: Option<String>,
 }
@@ -173,9 +173,9 @@ mod tests {
     use axum::http::HeaderValue;
     use bytes::Bytes;
     use futures_util::stream;
+    use rollcall_schema::crypto::key::ServiceKey;
     use rollcall_schema::ids::{ImportId, TenantId};
-    use rollcall_schema::seal::ServiceKey;
-    use rollcall_schema::upload::UploadStore;
+    use rollcall_schema::uploads::UploadStore;
 
     use super::*;
 

@@ -4,12 +4,12 @@ mod view;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use clap::{Args, Subcommand};
-use rollcall_schema::config::DatabaseSettings;
-use rollcall_schema::database::Connection;
 use rollcall_schema::ids::ImportId;
-use rollcall_schema::import;
-use rollcall_schema::import::by_hand::{self, Cancelled, Retried};
-use rollcall_schema::tenant::{self as tenants, FoundTenant};
+use rollcall_schema::imports::model;
+use rollcall_schema::imports::operator::{self, CancelOutcome, RetryOutcome};
+use rollcall_schema::postgres::pool::Connection;
+use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::tenants::tenant::{self, FoundTenant};
 
 use self::view::{ImportView, RowCounts};
 use crate::database;
@@ -141,7 +141,7 @@ async fn run_list(list: &List, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&list.database).await?;
     let mut conn = database.connection().await?;
     let tenant = tenant::find(&mut conn, &list.tenant).await?;
-    let imports: Vec<ImportView> = import::list(&mut conn, tenant.id, None, list.limit)
+    let imports: Vec<ImportView> = model::list(&mut conn, tenant.id, None, list.limit)
         .await?
         .into_iter()
         .map(|import| ImportView::new(import, &tenant.name))
@@ -171,7 +171,7 @@ async fn run_show(selection: &Selection, output: Output) -> Result<(), CommandEr
     let database = database::open_migrated(&selection.database).await?;
     let mut conn = database.connection().await?;
     let tenant = tenant_of(&mut conn, selection).await?;
-    let import = import::find(&mut conn, tenant.id, selection.id).await?.ok_or_else(|| {
+    let import = model::find(&mut conn, tenant.id, selection.id).await?.ok_or_else(|| {
         CommandError::UnknownImportOfTenant { tenant: tenant.name.clone(), id: selection.id }
     })?;
     let import = ImportView::new(import, &tenant.name);
@@ -183,10 +183,10 @@ async fn run_cancel(selection: &Selection, output: Output) -> Result<(), Command
     let database = database::open_migrated(&selection.database).await?;
     let mut conn = database.connection().await?;
     let tenant = tenant_of(&mut conn, selection).await?;
-    let import = match by_hand::cancel(&mut conn, tenant.id, selection.id, "the operator").await? {
-        Cancelled::Yes(import) => import,
-        Cancelled::TooLate(_) => return Err(CommandError::ImportFinished(selection.id)),
-        Cancelled::Unknown => {
+    let import = match operator::cancel(&mut conn, tenant.id, selection.id, "the operator").await? {
+        CancelOutcome::Yes(import) => import,
+        CancelOutcome::TooLate(_) => return Err(CommandError::ImportFinished(selection.id)),
+        CancelOutcome::Unknown => {
             return Err(CommandError::UnknownImportOfTenant { tenant: tenant.name, id: selection.id });
         }
     };
@@ -199,14 +199,14 @@ async fn run_retry(selection: &Selection, output: Output) -> Result<(), CommandE
     let database = database::open_migrated(&selection.database).await?;
     let mut conn = database.connection().await?;
     let tenant = tenant_of(&mut conn, selection).await?;
-    let import = match by_hand::retry(&mut conn, tenant.id, selection.id).await? {
-        Retried::InLine(import) => import,
-        Retried::NothingToDo(import) => {
+    let import = match operator::retry(&mut conn, tenant.id, selection.id).await? {
+        RetryOutcome::InLine(import) => import,
+        RetryOutcome::NothingToDo(import) => {
             let status = ImportView::new(import, &tenant.name).status();
             return Err(CommandError::NotRetryable { id: selection.id, status });
         }
-        Retried::UploadDeleted(_) => return Err(CommandError::UploadDeleted(selection.id)),
-        Retried::Unknown => {
+        RetryOutcome::UploadDeleted(_) => return Err(CommandError::UploadDeleted(selection.id)),
+        RetryOutcome::Unknown => {
             return Err(CommandError::UnknownImportOfTenant { tenant: tenant.name, id: selection.id });
         }
     };
@@ -229,7 +229,7 @@ async fn tenant_of(conn: &mut Connection, selection: &Selection) -> Result<Found
     if let Some(name) = &selection.tenant {
         return tenant::find(conn, name).await;
     }
-    tenants::of_import(conn, selection.id).await?.ok_or(CommandError::UnknownImport(selection.id))
+    tenant::of_import(conn, selection.id).await?.ok_or(CommandError::UnknownImport(selection.id))
 }
 
 /// One import as text, a line for each property.

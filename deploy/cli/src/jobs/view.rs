@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use rollcall_schema::ids::ImportId;
-use rollcall_schema::import::{Ending, Import, State};
-use rollcall_schema::result;
+use rollcall_schema::imports::model::{Ending, Import, ImportState};
+use rollcall_schema::imports::result_json;
 use serde::Serialize;
 
 /// One import. Scripts rely on the JSON keys, which the help documents.
@@ -11,7 +11,7 @@ use serde::Serialize;
 pub struct ImportView {
     pub id: ImportId,
     pub tenant: String,
-    pub state: State,
+    pub state: ImportState,
     pub ending: Option<&'static str>,
     pub summary: String,
     pub endpoint: &'static str,
@@ -42,7 +42,7 @@ impl ImportView {
     pub fn new(import: Import, tenant: &str) -> Self {
         let summary = match &import.ending {
             None => import.pending_summary(),
-            Some(Ending::Imported) => result::summary(import.tally),
+            Some(Ending::Imported) => result_json::summary(import.tally),
             Some(Ending::Refused(why) | Ending::Abandoned(why) | Ending::Cancelled(why)) => why.clone(),
         };
         Self {
@@ -76,9 +76,9 @@ impl ImportView {
     /// The ending of a finished import, else the state.
     pub fn status(&self) -> &'static str {
         self.ending.unwrap_or(match self.state {
-            State::Queued => "queued",
-            State::Running => "running",
-            State::Finished => "finished",
+            ImportState::Queued => "queued",
+            ImportState::Running => "running",
+            ImportState::Finished => "finished",
         })
     }
 }

@@ -3,8 +3,9 @@
 use argon2::password_hash::PasswordHasher as _;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};
-use rollcall_schema::tenant::{DEFAULT_UPLOAD_LIMIT_BYTES, PasswordPolicy};
-use rollcall_schema::{account, group, tenant};
+use rollcall_schema::tenants::account;
+use rollcall_schema::tenants::group;
+use rollcall_schema::tenants::tenant::{self, DEFAULT_UPLOAD_LIMIT_BYTES, PasswordPolicy};
 
 use crate::harness::stack::{ADMINISTRATOR, PASSWORD, Stack, Tenant};
 

@@ -2,7 +2,8 @@
 
 use diesel_async::SimpleAsyncConnection as _;
 use diesel_async::pooled_connection::deadpool::Object;
-use rollcall_schema::database::{Connection, Database, DatabaseAddress};
+use rollcall_schema::postgres::address::DatabaseAddress;
+use rollcall_schema::postgres::pool::{Connection, Database};
 
 use crate::harness::condition::eventually;
 use crate::harness::stack::Stack;

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
-use rollcall_schema::database::{Database, DatabaseAddress};
+use rollcall_schema::postgres::address::DatabaseAddress;
+use rollcall_schema::postgres::pool::Database;
 use tokio::sync::OnceCell;
 
 use super::shared::servers;
