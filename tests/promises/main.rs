@@ -8,6 +8,7 @@ mod bad_input;
 mod broker_outage;
 mod campaign;
 mod cancellation;
+mod catalogue;
 mod crash_points;
 mod csv_reading;
 mod database_outage;
