@@ -27,7 +27,7 @@ use tracing::Instrument as _;
 
 use crate::hashing::turns::Turns;
 use crate::import::{Attempted, Engine, attempt, end};
-use crate::patience::{Pause, ask};
+use crate::retry::{Pause, ask};
 
 /// The delay before the second attempt; four times as long with each failure up to [`LONGEST_DELAY`]. Five attempts
 /// last a minute and a half: the restart of a server, or of whatever holds the uploads.

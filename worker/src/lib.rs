@@ -18,7 +18,7 @@
 //! | [`relay`] | publishes what was committed and not confirmed, or seems lost |
 //! | [`janitor`] | removes uploads and keys that nobody needs any more |
 //! | [`hashing`] | passwords, off the critical path |
-//! | [`patience`] | with servers that are away for a while |
+//! | [`retry`] | with servers that are away for a while |
 //! | [`settings`], [`service`] | configuration, and the process as a whole |
 
 pub mod import;
@@ -40,7 +40,7 @@ pub mod relay;
 
 pub mod janitor;
 
-pub mod patience;
+pub mod retry;
 
 pub mod service;
 pub mod settings;

@@ -23,7 +23,7 @@ use rollcall_schema::seal::PasswordKeys;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::patience::{Pause, ask};
+use crate::retry::{Pause, ask};
 
 /// Turns at once: while the hashes of one are stored the threads work on the other's.
 const TURNS: u16 = 2;
