@@ -14,7 +14,7 @@
 //! | [`in_flight`] | which chunks may be merged side by side, and in which order they commit |
 //! | [`users`], [`memberships`] | the two kinds of import: columns, check, merge |
 //! | [`lease`] | keeping the claim alive while the work goes on |
-//! | [`lane`] | who is woken: the queues and the slots that work them |
+//! | [`consumer`] | who is woken: the queues and the slots that work them |
 //! | [`relay`] | publishes what was committed and not confirmed, or seems lost |
 //! | [`janitor`] | removes uploads and keys that nobody needs any more |
 //! | [`hashing`] | passwords, off the critical path |
@@ -35,7 +35,7 @@ pub mod users;
 pub mod lease;
 
 pub mod hashing;
-pub mod lane;
+pub mod consumer;
 pub mod relay;
 
 pub mod janitor;

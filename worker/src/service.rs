@@ -17,7 +17,7 @@ use crate::hashing::hasher::Hasher;
 use crate::hashing::turns::Turns;
 use crate::import::Engine;
 use crate::janitor::Janitor;
-use crate::lane::Slot;
+use crate::consumer::Slot;
 use crate::relay::Relay;
 use crate::settings::Settings;
 
