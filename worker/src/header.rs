@@ -3,7 +3,7 @@
 use rollcall_schema::import::{Endpoint, Kind};
 
 use crate::memberships::columns::{self as membership_columns, MembershipColumns};
-use crate::problem::Field;
+use crate::rows::problem::Field;
 use crate::read::records::Record;
 use crate::read::refusal::Refusal;
 use crate::users::columns::{self as user_columns, UserColumns};

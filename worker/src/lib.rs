@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`import`] | the whole job, top to bottom |
 //! | [`read`], [`header`] | bytes → text → records; what the header line says |
-//! | [`problem`] | what is wrong with a row, in the contract's words |
+//! | [`rows`] | what is wrong with a row, in the contract's words |
 //! | [`chunk`] | rows on their way from the reader to the merge |
 //! | [`in_flight`] | which chunks may be merged side by side, and in which order they commit |
 //! | [`users`], [`memberships`] | the two kinds of import: columns, check, merge |
@@ -24,7 +24,7 @@
 pub mod import;
 
 pub mod header;
-pub mod problem;
+pub mod rows;
 pub mod read;
 
 pub mod chunk;

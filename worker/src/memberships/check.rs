@@ -4,7 +4,7 @@
 
 use super::columns::MembershipColumns;
 use super::row::MembershipRow;
-use crate::problem::{Fault, Field, Problem, Problems};
+use crate::rows::problem::{Fault, Field, Problem, Problems};
 use crate::read::records::{Record, Shape};
 use crate::users::check::is_too_long;
 use crate::users::row::Username;

@@ -1,7 +1,7 @@
 //! The columns of a group import: `contract.md`, §5.
 
 use crate::header::Positions;
-use crate::problem::Field;
+use crate::rows::problem::Field;
 
 /// The columns' names, as letters and digits in lower case. All are required.
 pub const NAMES: &[(&str, Field)] = &[

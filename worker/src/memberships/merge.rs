@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::row::MembershipRow;
 use crate::chunk::Merged;
-use crate::problem::{Problem, Problems};
+use crate::rows::problem::{Problem, Problems};
 
 /// Merges a chunk's rows, in its transaction, with what was [found](find) for them.
 pub async fn merge_in_txn(

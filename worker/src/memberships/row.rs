@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::problem::Problems;
+use crate::rows::problem::Problems;
 
 /// One row of a group import.
 #[derive(Debug, Clone, PartialEq, Eq)]

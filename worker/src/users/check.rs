@@ -4,7 +4,7 @@
 
 use super::columns::UserColumns;
 use super::row::{Change, Gender, Password, UserRow, Username, UsernameCell};
-use crate::problem::{Fault, Field, FieldSet, Problem, Problems};
+use crate::rows::problem::{Fault, Field, FieldSet, Problem, Problems};
 use crate::read::records::{Record, Shape};
 
 /// How long a text may be, in characters.

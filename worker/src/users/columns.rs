@@ -1,7 +1,7 @@
 //! The columns of a user import: `contract.md`, §4.
 
 use crate::header::Positions;
-use crate::problem::Field;
+use crate::rows::problem::Field;
 
 /// The columns' names and what else they are called, as letters and digits in lower case.
 pub const NAMES: &[(&str, Field)] = &[

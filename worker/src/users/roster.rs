@@ -19,7 +19,7 @@ use rollcall_schema::tenant::PasswordPolicy;
 use uuid::Uuid;
 
 use super::row::{Change, Gender, Password, UserRow, UsernameCell};
-use crate::problem::{Field, Problem, Problems};
+use crate::rows::problem::{Field, Problem, Problems};
 
 /// What an import can change of a user. Its texts are those of the file and of what was loaded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use rollcall_schema::account::username_key;
 
-use crate::problem::{FieldSet, Problems};
+use crate::rows::problem::{FieldSet, Problems};
 
 /// What a cell asks of the stored value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

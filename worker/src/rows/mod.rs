@@ -1,0 +1,3 @@
+//! What every kind of import shares: fields, their problems, and the header line.
+
+pub mod problem;
