@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::header::{Columns, Header};
+use crate::rows::header::{Columns, Header};
 use crate::in_flight::Touches;
 use crate::memberships::chunk::MembershipChunk;
 use crate::read::Survey;

@@ -8,7 +8,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`import`] | the whole job, top to bottom |
-//! | [`read`], [`header`] | bytes → text → records; what the header line says |
+//! | [`read`] | bytes → text → records; what the header line says |
 //! | [`rows`] | what is wrong with a row, in the contract's words |
 //! | [`chunk`] | rows on their way from the reader to the merge |
 //! | [`in_flight`] | which chunks may be merged side by side, and in which order they commit |
@@ -23,7 +23,6 @@
 
 pub mod import;
 
-pub mod header;
 pub mod rows;
 pub mod read;
 

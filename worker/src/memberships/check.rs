@@ -59,7 +59,7 @@ mod tests {
     use rollcall_schema::import::Endpoint;
 
     use super::*;
-    use crate::header::Columns;
+    use crate::rows::header::Columns;
     use crate::read::batch::RecordBatch;
     use crate::read::records::Records;
     use crate::read::survey;

@@ -1,6 +1,6 @@
 //! The columns of a group import: `contract.md`, §5.
 
-use crate::header::Positions;
+use crate::rows::header::Positions;
 use crate::rows::problem::Field;
 
 /// The columns' names, as letters and digits in lower case. All are required.

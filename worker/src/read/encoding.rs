@@ -10,7 +10,7 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, W
 
 use super::records::MAX_RECORD_BYTES;
 use super::refusal::{Basis, ReadError, Refusal};
-use crate::header;
+use crate::rows::header;
 
 /// How much is read at a time.
 const BLOCK_BYTES: usize = 64 * 1024;

@@ -17,7 +17,7 @@ use std::io::{self, Read};
 use encoding_rs::{Encoding, UTF_8};
 use rollcall_schema::import::Endpoint;
 
-use crate::header::{self, Header};
+use crate::rows::header::{self, Header};
 use delimiter::Delimiter;
 use encoding::Opening;
 use records::{Records, Shape};

@@ -94,7 +94,7 @@ mod tests {
     use rollcall_schema::seal::ServiceKey;
 
     use super::*;
-    use crate::header::Columns;
+    use crate::rows::header::Columns;
     use crate::read::records::Records;
     use crate::read::survey;
     use crate::users::check::check;

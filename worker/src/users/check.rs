@@ -194,7 +194,7 @@ mod tests {
     use rollcall_schema::import::Endpoint;
 
     use super::*;
-    use crate::header::Columns;
+    use crate::rows::header::Columns;
     use crate::read::batch::RecordBatch;
     use crate::read::records::{MAX_RECORD_BYTES, Records};
     use crate::read::survey;

@@ -1,6 +1,6 @@
 //! The columns of a user import: `contract.md`, §4.
 
-use crate::header::Positions;
+use crate::rows::header::Positions;
 use crate::rows::problem::Field;
 
 /// The columns' names and what else they are called, as letters and digits in lower case.
