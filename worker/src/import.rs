@@ -28,7 +28,7 @@ use tokio_postgres::error::SqlState;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{Instrument as _, Span};
 
-use crate::chunk::{Chunk, Cut, Merged, Rows, read_chunks};
+use crate::merge::chunk::{Chunk, Cut, Merged, Rows, read_chunks};
 use crate::in_flight::{InFlight, Place};
 use crate::lease::Keeper;
 use crate::read::refusal::{ReadError, Refusal};

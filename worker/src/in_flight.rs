@@ -2,7 +2,7 @@
 //!
 //! The rule: a chunk is begun beside earlier ones only if it touches no user and no barcode that they touch. What this
 //! cannot foresee (a barcode that an earlier chunk's user gives up, a group that an earlier one makes) the merge
-//! notices: it is [too early](crate::chunk::Merged::TooEarly), and begins again when its turn has come. Chunks commit in
+//! notices: it is [too early](crate::merge::chunk::Merged::TooEarly), and begins again when its turn has come. Chunks commit in
 //! the order of the file, so that what is committed is always the file's beginning, and the cursor one number.
 //!
 //! No deadlock. Outside the database a chunk waits for its turn, which is for earlier chunks only. Inside it, no chunk

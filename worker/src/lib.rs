@@ -10,7 +10,7 @@
 //! | [`import`] | the whole job, top to bottom |
 //! | [`read`] | bytes → text → records; what the header line says |
 //! | [`rows`] | what is wrong with a row, in the contract's words |
-//! | [`chunk`] | rows on their way from the reader to the merge |
+//! | [`merge`] | rows on their way from the reader to the merge |
 //! | [`in_flight`] | which chunks may be merged side by side, and in which order they commit |
 //! | [`users`], [`memberships`] | the two kinds of import: columns, check, merge |
 //! | [`lease`] | keeping the claim alive while the work goes on |
@@ -26,7 +26,7 @@ pub mod import;
 pub mod rows;
 pub mod read;
 
-pub mod chunk;
+pub mod merge;
 pub mod in_flight;
 pub mod memberships;
 pub mod users;

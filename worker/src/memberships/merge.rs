@@ -11,7 +11,7 @@ use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::row::MembershipRow;
-use crate::chunk::Merged;
+use crate::merge::chunk::Merged;
 use crate::rows::problem::{Problem, Problems};
 
 /// Merges a chunk's rows, in its transaction, with what was [found](find) for them.

@@ -14,7 +14,7 @@ use super::chunk::UserChunk;
 use super::copy::{COPY, copy};
 use super::roster::{BarcodeOwners, NewGroup, Passwords, Person, Profile, Roster, Stored};
 use super::row::{Change, UserRow};
-use crate::chunk::Merged;
+use crate::merge::chunk::Merged;
 use crate::in_flight::Place;
 
 /// Merges a chunk, in its transaction, of which it was asked whether it [lies beyond](is_beyond) what there is. What it

@@ -1,0 +1,3 @@
+//! Merging one chunk in one transaction.
+
+pub mod chunk;
