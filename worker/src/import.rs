@@ -29,7 +29,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{Instrument as _, Span};
 
 use crate::merge::chunk::{Chunk, Cut, Merged, Rows, read_chunks};
-use crate::in_flight::{InFlight, Place};
+use crate::merge::commit_order::{InFlight, Place};
 use crate::lease::Keeper;
 use crate::read::refusal::{ReadError, Refusal};
 use crate::read::{self, Survey};
@@ -392,7 +392,7 @@ async fn merge(
 
 /// Merges a chunk in one transaction: its rows, their outcomes, the counters and so the cursor, and with the last
 /// chunk the import's end. Returns how many passwords wait under seal since. Why no two transactions can wait for each
-/// other stands in [`crate::in_flight`].
+/// other stands in [`crate::merge::commit_order`].
 async fn merge_once(
     engine: &Engine,
     job: Job,

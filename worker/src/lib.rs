@@ -11,7 +11,6 @@
 //! | [`read`] | bytes → text → records; what the header line says |
 //! | [`rows`] | what is wrong with a row, in the contract's words |
 //! | [`merge`] | rows on their way from the reader to the merge |
-//! | [`in_flight`] | which chunks may be merged side by side, and in which order they commit |
 //! | [`users`], [`memberships`] | the two kinds of import: columns, check, merge |
 //! | [`lease`] | keeping the claim alive while the work goes on |
 //! | [`consumer`] | who is woken: the queues and the slots that work them |
@@ -27,7 +26,6 @@ pub mod rows;
 pub mod read;
 
 pub mod merge;
-pub mod in_flight;
 pub mod memberships;
 pub mod users;
 

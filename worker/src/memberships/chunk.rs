@@ -3,7 +3,7 @@
 use super::check::check;
 use super::columns::MembershipColumns;
 use super::row::MembershipRow;
-use crate::in_flight::Touches;
+use crate::merge::commit_order::Touches;
 use crate::read::batch::RecordBatch;
 use crate::read::records::Record;
 

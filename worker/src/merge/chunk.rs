@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::rows::header::{Columns, Header};
-use crate::in_flight::Touches;
+use crate::merge::commit_order::Touches;
 use crate::memberships::chunk::MembershipChunk;
 use crate::read::Survey;
 use crate::read::records::Records;

@@ -9,7 +9,7 @@ use super::applied::AppliedRows;
 use super::check::check;
 use super::columns::UserColumns;
 use super::row::{Change, UserRow, UsernameCell};
-use crate::in_flight::Touches;
+use crate::merge::commit_order::Touches;
 use crate::read::batch::RecordBatch;
 use crate::read::records::Record;
 

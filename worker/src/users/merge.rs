@@ -15,7 +15,7 @@ use super::copy::{COPY, copy};
 use super::roster::{BarcodeOwners, NewGroup, Passwords, Person, Profile, Roster, Stored};
 use super::row::{Change, UserRow};
 use crate::merge::chunk::Merged;
-use crate::in_flight::Place;
+use crate::merge::commit_order::Place;
 
 /// Merges a chunk, in its transaction, of which it was asked whether it [lies beyond](is_beyond) what there is. What it
 /// cannot know yet while earlier chunks are in flight, and what somebody else changed meanwhile, it says, and the
