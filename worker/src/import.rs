@@ -33,7 +33,7 @@ use crate::merge::commit_order::{InFlight, Place};
 use crate::lease::Keeper;
 use crate::read::refusal::{ReadError, Refusal};
 use crate::read::{self, Survey};
-use crate::users::applied::AppliedRows;
+use crate::users::row_digest::AppliedRows;
 use crate::users::roster::Passwords;
 use crate::{memberships, users};
 

@@ -8,7 +8,7 @@ use crate::merge::commit_order::Touches;
 use crate::memberships::chunk::MembershipChunk;
 use crate::read::Survey;
 use crate::read::records::Records;
-use crate::users::applied::AppliedRows;
+use crate::users::row_digest::AppliedRows;
 use crate::users::chunk::UserChunk;
 
 /// Bytes that a row takes beside its text, about.

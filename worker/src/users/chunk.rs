@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::applied::AppliedRows;
+use super::row_digest::AppliedRows;
 use super::check::check;
 use super::columns::UserColumns;
 use super::row::{Change, UserRow, UsernameCell};

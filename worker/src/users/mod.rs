@@ -4,7 +4,7 @@ pub mod check;
 pub mod columns;
 pub mod row;
 
-pub mod applied;
+pub mod row_digest;
 pub mod chunk;
 
 pub mod copy;
