@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
-use crate::hashing::turns::Turns;
+use crate::hashing::hash_queue::Turns;
 use crate::import::{Attempted, Engine, attempt, end};
 use crate::retry::{Pause, ask};
 

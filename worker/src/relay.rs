@@ -12,7 +12,7 @@ use rollcall_schema::outbox::{Outbox, PublishError};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::hashing::turns::Turns;
+use crate::hashing::hash_queue::Turns;
 
 /// Messages published at one look. More are due at the next.
 const BATCH: i64 = 500;

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::hashing::hasher::Hasher;
-use crate::hashing::turns::Turns;
+use crate::hashing::hash_queue::Turns;
 use crate::import::Engine;
 use crate::janitor::Janitor;
 use crate::consumer::Slot;

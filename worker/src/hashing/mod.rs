@@ -3,8 +3,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`turns`] | who publishes: an import at its end, and the relay for what was lost |
+//! | [`hash_queue`] | who publishes: an import at its end, and the relay for what was lost |
 //! | [`hasher`] | who takes them, and hashes |
 
 pub mod hasher;
-pub mod turns;
+pub mod hash_queue;
