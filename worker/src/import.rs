@@ -29,7 +29,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{Instrument as _, Span};
 
 use crate::merge::chunk::{Chunk, Cut, Merged, Rows, read_chunks};
-use crate::merge::commit_order::{InFlight, Place};
+use crate::merge::commit_order::{CommitOrder, CommitTicket};
 use crate::lease::Keeper;
 use crate::read::refusal::{ReadError, Refusal};
 use crate::read::{self, Survey};
@@ -167,7 +167,7 @@ async fn work(
     });
     let policy = claimed.password_policy;
     let (mut chunks, reader) = start_reader(engine, claimed, &survey).await?;
-    let mut in_flight = InFlight::default();
+    let mut commit_order = CommitOrder::default();
     // Dropped with the attempt, however it ends: then no chunk goes on.
     let mut merging = JoinSet::new();
     let mut counter = None;
@@ -179,18 +179,18 @@ async fn work(
             // Only a file of several chunks has a progress that is worth a further reading.
             counter = Some(count_rows(engine.clone(), lease, Arc::clone(&survey)));
         }
-        while in_flight.len() >= engine.lanes || in_flight.overlaps(&chunk.touches) {
-            if !next_merged(&mut merging, &mut in_flight).await? {
+        while commit_order.len() >= engine.lanes || commit_order.overlaps(&chunk.write_set) {
+            if !next_merged(&mut merging, &mut commit_order).await? {
                 return Ok(Attempted::LeaseLost);
             }
         }
         last_begun = chunk.is_last;
-        let place = in_flight.begin(&chunk.touches);
-        let merge = merge(engine.clone(), Job { lease, policy }, reading.take(), chunk, place);
+        let ticket = commit_order.begin(&chunk.write_set);
+        let merge = merge(engine.clone(), Job { lease, policy }, reading.take(), chunk, ticket);
         merging.spawn(merge.in_current_span());
     }
-    while !in_flight.is_empty() {
-        if !next_merged(&mut merging, &mut in_flight).await? {
+    while !commit_order.is_empty() {
+        if !next_merged(&mut merging, &mut commit_order).await? {
             return Ok(Attempted::LeaseLost);
         }
     }
@@ -208,10 +208,10 @@ async fn work(
 /// Waits for one of the chunks in flight. `false`: the lease is lost.
 async fn next_merged(
     merging: &mut JoinSet<Result<bool, AttemptError>>,
-    in_flight: &mut InFlight,
+    commit_order: &mut CommitOrder,
 ) -> Result<bool, AttemptError> {
     let Some(merged) = merging.join_next().await else { return Ok(true) };
-    in_flight.clear_committed();
+    commit_order.clear_committed();
     merged?
 }
 
@@ -361,7 +361,7 @@ async fn merge(
     job: Job,
     reading: Option<Reading>,
     chunk: Chunk,
-    mut place: Place,
+    mut ticket: CommitTicket,
 ) -> Result<bool, AttemptError> {
     let span = tracing::info_span!(
         "chunk",
@@ -372,15 +372,15 @@ async fn merge(
     );
     let work = async {
         for begun_again in 0..=BEGUN_AGAIN {
-            match merge_once(&engine, job, reading.as_ref(), &chunk, &place).await {
+            match merge_once(&engine, job, reading.as_ref(), &chunk, &ticket).await {
                 Ok(sealed_passwords) => {
                     edge::pass_for(job.lease.tenant, Edge::AfterChunkCommit);
                     Span::current().record("rollcall.chunk.begun_again", begun_again);
                     engine.sealed.fetch_add(sealed_passwords, Ordering::Relaxed);
-                    place.leave();
+                    ticket.mark_committed();
                     return Ok(true);
                 }
-                Err(Unmerged::TooEarly | Unmerged::Overtaken) => place.come_first().await,
+                Err(Unmerged::TooEarly | Unmerged::Overtaken) => ticket.wait_for_predecessors().await,
                 Err(Unmerged::LeaseLost) => return Ok(false),
                 Err(Unmerged::Failed(error)) => return Err(error.into()),
             }
@@ -398,10 +398,10 @@ async fn merge_once(
     job: Job,
     reading: Option<&Reading>,
     chunk: &Chunk,
-    place: &Place,
+    ticket: &CommitTicket,
 ) -> Result<u64, Unmerged> {
     let txn = engine.sessions.transaction().await?;
-    match merge_in_txn(engine, &txn, job, reading, chunk, place).await {
+    match merge_in_txn(engine, &txn, job, reading, chunk, ticket).await {
         Ok(sealed_passwords) => {
             txn.commit().await?;
             Ok(sealed_passwords)
@@ -421,10 +421,10 @@ async fn merge_in_txn(
     job: Job,
     reading: Option<&Reading>,
     chunk: &Chunk,
-    place: &Place,
+    ticket: &CommitTicket,
 ) -> Result<u64, Unmerged> {
     let lease = &job.lease;
-    let (outcomes, sealed_passwords) = match merge_rows(engine, txn, job, chunk, place).await? {
+    let (outcomes, sealed_passwords) = match merge_rows(engine, txn, job, chunk, ticket).await? {
         Merged::Rows { outcomes, sealed_passwords } => (outcomes, sealed_passwords),
         Merged::TooEarly => return Err(Unmerged::TooEarly),
         Merged::Overtaken => return Err(Unmerged::Overtaken),
@@ -432,7 +432,7 @@ async fn merge_in_txn(
     let tally = outcomes.tally();
     Span::current().record("rollcall.chunk.failed", tally.failed);
 
-    while timeout(ASKED_AGAIN, place.turn()).await.is_err() {
+    while timeout(ASKED_AGAIN, ticket.predecessors_committed()).await.is_err() {
         if !import::is_held(txn, lease).await? {
             return Err(Unmerged::LeaseLost);
         }
@@ -456,7 +456,7 @@ async fn merge_rows(
     txn: &Transaction,
     job: Job,
     chunk: &Chunk,
-    place: &Place,
+    ticket: &CommitTicket,
 ) -> Result<Merged, Unmerged> {
     let tenant = job.lease.tenant;
     let begun = async {
@@ -472,7 +472,7 @@ async fn merge_rows(
             let beyond = users::merge::is_beyond(txn, tenant, rows).err_into();
             let ((), beyond) = try_join(begun, beyond).await?;
             let passwords = Passwords { tenant, policy: job.policy, keys: &engine.passwords };
-            Ok(users::merge::merge_in_txn(txn, passwords, chunk.first_row, rows, beyond, place).await?)
+            Ok(users::merge::merge_in_txn(txn, passwords, chunk.first_row, rows, beyond, ticket).await?)
         }
         Rows::Memberships(chunk_rows) => {
             let rows: Vec<_> = block_in_place(|| chunk_rows.rows().collect());

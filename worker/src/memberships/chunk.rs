@@ -3,7 +3,7 @@
 use super::check::check;
 use super::columns::MembershipColumns;
 use super::row::MembershipRow;
-use crate::merge::commit_order::Touches;
+use crate::merge::commit_order::WriteSet;
 use crate::read::batch::RecordBatch;
 use crate::read::records::Record;
 
@@ -21,9 +21,9 @@ impl MembershipChunk {
     }
 
     /// Takes the next row.
-    pub fn push(&mut self, record: &Record<'_>, touches: &mut Touches) {
+    pub fn push(&mut self, record: &Record<'_>, write_set: &mut WriteSet) {
         if let Some(username) = check(record, &self.columns).username {
-            touches.user(&username);
+            write_set.user(&username);
         }
         self.records.push(record);
     }

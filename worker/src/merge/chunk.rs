@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::rows::header::{Columns, Header};
-use crate::merge::commit_order::Touches;
+use crate::merge::commit_order::WriteSet;
 use crate::memberships::chunk::MembershipChunk;
 use crate::read::Survey;
 use crate::read::records::Records;
@@ -26,7 +26,7 @@ pub struct Chunk {
     /// The rows.
     pub rows: Rows,
     /// Whom and what the rows may touch.
-    pub touches: Arc<Touches>,
+    pub write_set: Arc<WriteSet>,
     /// Whether the file ends behind them: the import finishes in this chunk's transaction.
     pub is_last: bool,
 }
@@ -96,7 +96,7 @@ pub fn read_chunks(
 ) -> io::Result<()> {
     let mut first_row = cut.done + 1;
     let Some(header) = &survey.header else {
-        hand_on(Chunk { first_row, rows: Rows::None, touches: Arc::default(), is_last: true });
+        hand_on(Chunk { first_row, rows: Rows::None, write_set: Arc::default(), is_last: true });
         return Ok(());
     };
     let mut records = Records::open(source, survey);
@@ -116,8 +116,8 @@ pub fn read_chunks(
         growing.bytes += record.bytes() + ROW_BYTES;
         match &mut growing.rows {
             Rows::None => unreachable!("a file with a header has rows of a kind"),
-            Rows::Users(rows) => rows.push(&record, applied, &mut growing.touches),
-            Rows::Memberships(rows) => rows.push(&record, &mut growing.touches),
+            Rows::Users(rows) => rows.push(&record, applied, &mut growing.write_set),
+            Rows::Memberships(rows) => rows.push(&record, &mut growing.write_set),
         }
     }
     hand_on(growing.finish(first_row, true));
@@ -127,7 +127,7 @@ pub fn read_chunks(
 /// A chunk that is not full yet.
 struct Growing {
     rows: Rows,
-    touches: Touches,
+    write_set: WriteSet,
     bytes: usize,
 }
 
@@ -137,10 +137,10 @@ impl Growing {
             Columns::Users(columns) => Rows::Users(Box::new(UserChunk::new(columns))),
             Columns::Memberships(columns) => Rows::Memberships(Box::new(MembershipChunk::new(columns))),
         };
-        Self { rows, touches: Touches::default(), bytes: 0 }
+        Self { rows, write_set: WriteSet::default(), bytes: 0 }
     }
 
     fn finish(self, first_row: u64, is_last: bool) -> Chunk {
-        Chunk { first_row, rows: self.rows, touches: Arc::new(self.touches), is_last }
+        Chunk { first_row, rows: self.rows, write_set: Arc::new(self.write_set), is_last }
     }
 }

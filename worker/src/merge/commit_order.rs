@@ -1,6 +1,6 @@
 //! The chunks of one import that are being merged side by side, so that the outcome is still that of one after another.
 //!
-//! The rule: a chunk is begun beside earlier ones only if it touches no user and no barcode that they touch. What this
+//! The rule: a chunk is begun beside earlier ones only if it write_set no user and no barcode that they touch. What this
 //! cannot foresee (a barcode that an earlier chunk's user gives up, a group that an earlier one makes) the merge
 //! notices: it is [too early](crate::merge::chunk::Merged::TooEarly), and begins again when its turn has come. Chunks commit in
 //! the order of the file, so that what is committed is always the file's beginning, and the cursor one number.
@@ -20,12 +20,12 @@ use tokio::sync::watch;
 
 /// Whom and what a chunk's rows may touch, as hashes: two that share one are taken for the same, which costs time only.
 #[derive(Debug, Default)]
-pub struct Touches {
+pub struct WriteSet {
     users: HashSet<u64>,
     barcodes: HashSet<u64>,
 }
 
-impl Touches {
+impl WriteSet {
     /// A row names this user. Returns the hash it is known by here, and whether it is the first row to do so.
     pub fn user(&mut self, username_key: &str) -> (u64, bool) {
         let hash = hash(username_key);
@@ -55,20 +55,20 @@ fn hash(text: &str) -> u64 {
 
 /// The chunks that were begun and have not committed.
 #[derive(Debug)]
-pub struct InFlight {
+pub struct CommitOrder {
     begun: u64,
     committed: watch::Sender<u64>,
     /// With each chunk's number, counted from 0 within the attempt.
-    chunks: Vec<(u64, Arc<Touches>)>,
+    chunks: Vec<(u64, Arc<WriteSet>)>,
 }
 
-impl Default for InFlight {
+impl Default for CommitOrder {
     fn default() -> Self {
         Self { begun: 0, committed: watch::channel(0).0, chunks: Vec::new() }
     }
 }
 
-impl InFlight {
+impl CommitOrder {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.chunks.len()
@@ -79,21 +79,21 @@ impl InFlight {
         self.chunks.is_empty()
     }
 
-    /// Whether one of them touches what this chunk does.
-    pub fn overlaps(&self, touches: &Touches) -> bool {
-        self.chunks.iter().any(|(_, other)| other.overlaps(touches))
+    /// Whether one of them write_set what this chunk does.
+    pub fn overlaps(&self, write_set: &WriteSet) -> bool {
+        self.chunks.iter().any(|(_, other)| other.overlaps(write_set))
     }
 
     /// Begins the next chunk of the file, which must overlap with none of them.
-    pub fn begin(&mut self, touches: &Arc<Touches>) -> Place {
-        let place = Place {
+    pub fn begin(&mut self, write_set: &Arc<WriteSet>) -> CommitTicket {
+        let ticket = CommitTicket {
             number: self.begun,
             committed: self.committed.clone(),
-            earlier: self.chunks.iter().map(|(_, touches)| Arc::clone(touches)).collect(),
+            earlier: self.chunks.iter().map(|(_, write_set)| Arc::clone(write_set)).collect(),
         };
-        self.chunks.push((self.begun, Arc::clone(touches)));
+        self.chunks.push((self.begun, Arc::clone(write_set)));
         self.begun += 1;
-        place
+        ticket
     }
 
     /// Forgets those that have committed.
@@ -103,36 +103,36 @@ impl InFlight {
     }
 }
 
-/// A chunk's place among those in flight.
+/// A chunk's ticket among those in flight.
 #[derive(Debug)]
-pub struct Place {
+pub struct CommitTicket {
     number: u64,
     committed: watch::Sender<u64>,
     /// What the chunks touch that had not committed when this one was begun.
-    earlier: Vec<Arc<Touches>>,
+    earlier: Vec<Arc<WriteSet>>,
 }
 
-impl Place {
+impl CommitTicket {
     /// Waits until every earlier chunk has committed.
-    pub async fn turn(&self) {
+    pub async fn predecessors_committed(&self) {
         let mut committed = self.committed.subscribe();
         // The sender is our own: it cannot be gone.
         let _ = committed.wait_for(|committed| *committed == self.number).await;
     }
 
     /// Waits for the turn; from then on there is nothing that this chunk could be too early for.
-    pub async fn come_first(&mut self) {
-        self.turn().await;
+    pub async fn wait_for_predecessors(&mut self) {
+        self.predecessors_committed().await;
         self.earlier.clear();
     }
 
     /// What chunks touch that may not have committed.
-    pub fn earlier(&self) -> &[Arc<Touches>] {
+    pub fn predecessors(&self) -> &[Arc<WriteSet>] {
         &self.earlier
     }
 
     /// The chunk has committed: it is the next one's turn.
-    pub fn leave(self) {
+    pub fn mark_committed(self) {
         self.committed.send_replace(self.number + 1);
     }
 }
@@ -143,47 +143,47 @@ mod tests {
 
     use super::*;
 
-    fn touches(users: &[&str], barcodes: &[&str]) -> Arc<Touches> {
-        let mut touches = Touches::default();
+    fn write_set(users: &[&str], barcodes: &[&str]) -> Arc<WriteSet> {
+        let mut write_set = WriteSet::default();
         for user in users {
-            touches.user(user);
+            write_set.user(user);
         }
         for barcode in barcodes {
-            touches.barcode(barcode);
+            write_set.barcode(barcode);
         }
-        Arc::new(touches)
+        Arc::new(write_set)
     }
 
     #[test]
     fn chunks_that_share_a_user_or_a_barcode_overlap() {
-        let mut in_flight = InFlight::default();
-        let place = in_flight.begin(&touches(&["jane", "john"], &["1"]));
-        assert!(in_flight.overlaps(&touches(&["john"], &[])));
-        assert!(in_flight.overlaps(&touches(&["mary"], &["1"])));
+        let mut commit_order = CommitOrder::default();
+        let ticket = commit_order.begin(&write_set(&["jane", "john"], &["1"]));
+        assert!(commit_order.overlaps(&write_set(&["john"], &[])));
+        assert!(commit_order.overlaps(&write_set(&["mary"], &["1"])));
         // A user is no barcode.
-        assert!(!in_flight.overlaps(&touches(&["mary", "1"], &["2", "jane"])));
-        place.leave();
-        in_flight.clear_committed();
-        assert!(!in_flight.overlaps(&touches(&["john"], &["1"])));
-        assert!(in_flight.is_empty());
+        assert!(!commit_order.overlaps(&write_set(&["mary", "1"], &["2", "jane"])));
+        ticket.mark_committed();
+        commit_order.clear_committed();
+        assert!(!commit_order.overlaps(&write_set(&["john"], &["1"])));
+        assert!(commit_order.is_empty());
     }
 
     #[test]
     fn chunks_commit_in_the_order_in_which_they_were_begun() {
-        let mut in_flight = InFlight::default();
-        let first = in_flight.begin(&touches(&["jane"], &[]));
-        let mut second = in_flight.begin(&touches(&["john"], &[]));
-        let third = in_flight.begin(&touches(&["mary"], &[]));
-        assert_eq!((first.earlier().len(), second.earlier().len(), third.earlier().len()), (0, 1, 2));
-        assert!(first.turn().now_or_never().is_some());
-        assert!(second.turn().now_or_never().is_none());
-        first.leave();
-        assert!(third.turn().now_or_never().is_none());
-        assert!(second.come_first().now_or_never().is_some());
-        assert!(second.earlier().is_empty());
-        second.leave();
-        assert!(third.turn().now_or_never().is_some());
-        in_flight.clear_committed();
-        assert_eq!(in_flight.len(), 1);
+        let mut commit_order = CommitOrder::default();
+        let first = commit_order.begin(&write_set(&["jane"], &[]));
+        let mut second = commit_order.begin(&write_set(&["john"], &[]));
+        let third = commit_order.begin(&write_set(&["mary"], &[]));
+        assert_eq!((first.predecessors().len(), second.predecessors().len(), third.predecessors().len()), (0, 1, 2));
+        assert!(first.predecessors_committed().now_or_never().is_some());
+        assert!(second.predecessors_committed().now_or_never().is_none());
+        first.mark_committed();
+        assert!(third.predecessors_committed().now_or_never().is_none());
+        assert!(second.wait_for_predecessors().now_or_never().is_some());
+        assert!(second.predecessors().is_empty());
+        second.mark_committed();
+        assert!(third.predecessors_committed().now_or_never().is_some());
+        commit_order.clear_committed();
+        assert_eq!(commit_order.len(), 1);
     }
 }

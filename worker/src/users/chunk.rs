@@ -9,7 +9,7 @@ use super::row_digest::AppliedRows;
 use super::check::check;
 use super::columns::UserColumns;
 use super::row::{Change, UserRow, UsernameCell};
-use crate::merge::commit_order::Touches;
+use crate::merge::commit_order::WriteSet;
 use crate::read::batch::RecordBatch;
 use crate::read::records::Record;
 
@@ -24,7 +24,7 @@ pub struct UserChunk {
     keys: String,
     usernames: Span,
     barcodes: Span,
-    /// Users that more than one row names, by their hash in [`Touches`].
+    /// Users that more than one row names, by their hash in [`WriteSet`].
     repeated: HashSet<u64>,
     /// Rows are written out here to be digested.
     scratch: Zeroizing<Vec<u8>>,
@@ -92,10 +92,10 @@ impl UserChunk {
     }
 
     /// Takes the next row.
-    pub fn push(&mut self, record: &Record<'_>, applied: &AppliedRows, touches: &mut Touches) {
+    pub fn push(&mut self, record: &Record<'_>, applied: &AppliedRows, write_set: &mut WriteSet) {
         let row = check(record, &self.columns);
         if let UsernameCell::Valid(username) = &row.username {
-            let (user, is_first) = touches.user(&username.key);
+            let (user, is_first) = write_set.user(&username.key);
             if !is_first {
                 self.repeated.insert(user);
             }
@@ -109,7 +109,7 @@ impl UserChunk {
             });
         }
         if let Change::Set(barcode) = row.library_barcode {
-            touches.barcode(barcode);
+            write_set.barcode(barcode);
             self.barcodes.cover(barcode);
         }
         self.records.push(record);

@@ -15,7 +15,7 @@ use super::copy::{COPY, copy};
 use super::roster::{BarcodeOwners, NewGroup, Passwords, Person, Profile, Roster, Stored};
 use super::row::{Change, UserRow};
 use crate::merge::chunk::Merged;
-use crate::merge::commit_order::Place;
+use crate::merge::commit_order::CommitTicket;
 
 /// Merges a chunk, in its transaction, of which it was asked whether it [lies beyond](is_beyond) what there is. What it
 /// cannot know yet while earlier chunks are in flight, and what somebody else changed meanwhile, it says, and the
@@ -26,7 +26,7 @@ pub async fn merge_in_txn(
     first_row: u64,
     chunk: &UserChunk,
     beyond: Beyond,
-    place: &Place,
+    ticket: &CommitTicket,
 ) -> Result<Merged, Error> {
     let tenant = passwords.tenant;
     let known = if beyond.usernames { Known::none(chunk) } else { compare(txn, tenant, chunk).await? };
@@ -40,7 +40,7 @@ pub async fn merge_in_txn(
     )
     .await?;
     let owners = owners.iter().map(BarcodeOwner::from_row).collect::<Result<Vec<_>, _>>()?;
-    if owners.iter().any(|owner| place.earlier().iter().any(|chunk| chunk.has_user(owner.username_key))) {
+    if owners.iter().any(|owner| ticket.predecessors().iter().any(|chunk| chunk.has_user(owner.username_key))) {
         // An earlier chunk may be about to take the barcode from its owner.
         return Ok(Merged::TooEarly);
     }
@@ -53,7 +53,7 @@ pub async fn merge_in_txn(
         .collect::<Result<_, Error>>()?;
     let mut roster = Roster::new(passwords, people, owners, groups);
     let outcomes = block_in_place(|| apply(&mut roster, first_row, chunk.len(), rows));
-    if !roster.new_groups().is_empty() && !place.earlier().is_empty() {
+    if !roster.new_groups().is_empty() && !ticket.predecessors().is_empty() {
         // An earlier chunk may be about to make them, too.
         return Ok(Merged::TooEarly);
     }

@@ -1,4 +1,4 @@
-//! The part of a tenant's roster that a chunk touches, in memory: the contract's sequential rule in one place.
+//! The part of a tenant's roster that a chunk write_set, in memory: the contract's sequential rule in one place.
 //!
 //! Rows take effect as if applied one after another in file order. So the merge loads what the chunk's rows can
 //! touch, applies the rows here one after another, and writes back only what came out different. A username met
@@ -40,7 +40,7 @@ pub struct Profile<'a> {
     pub presentation_group: Option<GroupId>,
 }
 
-/// A user that the chunk touches.
+/// A user that the chunk write_set.
 #[derive(Debug)]
 pub struct Person<'a> {
     /// The user's id.
@@ -94,7 +94,7 @@ pub struct Passwords<'a> {
 /// Who has a barcode.
 pub type BarcodeOwners<'a> = HashMap<&'a str, UserId>;
 
-/// The part of the roster that a chunk touches.
+/// The part of the roster that a chunk write_set.
 pub struct Roster<'a> {
     passwords: Passwords<'a>,
     people: Vec<Person<'a>>,
