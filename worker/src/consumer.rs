@@ -1,8 +1,8 @@
-//! The lanes: each has a queue in RabbitMQ and some slots here; a slot works on one import at a time.
+//! The lanes: each has a queue in RabbitMQ and some slots here; a consumer works on one import at a time.
 //!
-//! A slot asks the broker for one wake-up, claims the import in Postgres, settles the delivery and only then
+//! A consumer asks the broker for one wake-up, claims the import in Postgres, settles the delivery and only then
 //! begins to work; it asks for the next when it is free. So no delivery is ever held while an import runs,
-//! however long it takes, and none waits behind a busy slot: `consumer_timeout` has nothing to time out.
+//! however long it takes, and none waits behind a busy consumer: `consumer_timeout` has nothing to time out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,9 +35,9 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// See [`FIRST_DELAY`].
 const LONGEST_DELAY: Duration = Duration::from_mins(5);
 
-/// What a slot works with.
+/// What a consumer works with.
 #[derive(Clone)]
-pub struct Slot {
+pub struct Consumer {
     /// Which lane it works.
     pub lane: Lane,
     /// What imports work with.
@@ -56,7 +56,7 @@ pub struct Slot {
     pub max_attempts: i32,
 }
 
-impl Slot {
+impl Consumer {
     /// Works until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut pause = Pause::default();
@@ -81,7 +81,7 @@ impl Slot {
     async fn consume(&self, stop: &CancellationToken, pause: &mut Pause) -> Result<(), BrokerError> {
         let channel = self.broker.channel().await?;
         let queue = self.broker.queue(self.lane);
-        // One delivery at a time: what a busy slot had prefetched, an idle one could not have.
+        // One delivery at a time: what a busy consumer had prefetched, an idle one could not have.
         answered(channel.basic_qos(1, BasicQosOptions::default())).await?;
         loop {
             let consumer_tag = format!("{}-{}", self.lane.as_str(), uuid::Uuid::new_v4());
@@ -98,12 +98,12 @@ impl Slot {
                 () = tokio::time::sleep(CONSUMER_BELIEVED) => return Ok(()),
                 delivery = consumer.next() => delivery.ok_or(BrokerError::ConsumerEnded)??,
             };
-            self.take(&channel, &consumer_tag, delivery, stop).await?;
+            self.handle_delivery(&channel, &consumer_tag, delivery, stop).await?;
         }
     }
 
     /// Claims the import that a delivery speaks of, settles the delivery, and works.
-    async fn take(
+    async fn handle_delivery(
         &self,
         channel: &Channel,
         consumer_tag: &str,
@@ -135,7 +135,7 @@ impl Slot {
             rollcall.import.attempt = tracing::field::Empty,
         );
         wake_up.trace.adopt(&span);
-        // Cancelled before the delivery is settled: once it is, the broker would send this slot the next.
+        // Cancelled before the delivery is settled: once it is, the broker would send this consumer the next.
         let (claimed, cancelled) =
             tokio::join!(self.claim(&wake_up, stop).instrument(span.clone()), answered(cancel));
         // Settled whatever the claim said: what was not claimed now is the relay's to publish again.

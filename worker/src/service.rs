@@ -17,7 +17,7 @@ use crate::hashing::hasher::Hasher;
 use crate::hashing::hash_queue::Turns;
 use crate::import::Engine;
 use crate::janitor::Janitor;
-use crate::consumer::Slot;
+use crate::consumer::Consumer;
 use crate::relay::Relay;
 use crate::settings::Settings;
 
@@ -51,7 +51,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut parts = JoinSet::new();
     for lane in Lane::ALL {
         for _ in 0..settings.slots(lane) {
-            let slot = Slot {
+            let consumer = Consumer {
                 lane,
                 engine: engine.clone(),
                 broker: Arc::clone(&broker),
@@ -61,7 +61,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
                 lease: settings.lease(),
                 max_attempts: settings.max_attempts,
             };
-            parts.spawn(slot.run(stop.clone()));
+            parts.spawn(consumer.run(stop.clone()));
         }
     }
     parts.spawn(Relay::new(database.clone(), outbox).run(
