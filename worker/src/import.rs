@@ -33,7 +33,7 @@ use crate::merge::commit_order::{CommitOrder, CommitTicket};
 use crate::lease::Keeper;
 use crate::read::refusal::{ReadError, Refusal};
 use crate::read::{self, Survey};
-use crate::users::row_digest::AppliedRows;
+use crate::users::row_digest::RowDigester;
 use crate::users::roster::Passwords;
 use crate::{memberships, users};
 
@@ -262,10 +262,10 @@ async fn start_reader(
     let upload = engine.uploads.open(claimed.lease.tenant, claimed.lease.import).await?;
     let (send, receive) = mpsc::channel(1);
     let survey = Arc::clone(survey);
-    let applied = AppliedRows::new(engine.rows.clone(), claimed.lease.tenant, claimed.password_policy);
+    let digester = RowDigester::new(engine.rows.clone(), claimed.lease.tenant, claimed.password_policy);
     let cut = Cut { rows: engine.chunk_rows, done: claimed.rows_done };
     let reader = tokio::task::spawn_blocking(move || {
-        read_chunks(upload, &survey, &applied, &cut, |chunk| send.blocking_send(chunk).is_ok())
+        read_chunks(upload, &survey, &digester, &cut, |chunk| send.blocking_send(chunk).is_ok())
     });
     Ok((receive, reader))
 }

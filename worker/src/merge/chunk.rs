@@ -8,7 +8,7 @@ use crate::merge::commit_order::WriteSet;
 use crate::memberships::chunk::MembershipChunk;
 use crate::read::Survey;
 use crate::read::records::Records;
-use crate::users::row_digest::AppliedRows;
+use crate::users::row_digest::RowDigester;
 use crate::users::chunk::UserChunk;
 
 /// Bytes that a row takes beside its text, about.
@@ -90,7 +90,7 @@ pub struct Cut {
 pub fn read_chunks(
     source: impl Read,
     survey: &Survey,
-    applied: &AppliedRows,
+    digester: &RowDigester,
     cut: &Cut,
     mut hand_on: impl FnMut(Chunk) -> bool,
 ) -> io::Result<()> {
@@ -116,7 +116,7 @@ pub fn read_chunks(
         growing.bytes += record.bytes() + ROW_BYTES;
         match &mut growing.rows {
             Rows::None => unreachable!("a file with a header has rows of a kind"),
-            Rows::Users(rows) => rows.push(&record, applied, &mut growing.write_set),
+            Rows::Users(rows) => rows.push(&record, digester, &mut growing.write_set),
             Rows::Memberships(rows) => rows.push(&record, &mut growing.write_set),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::row_digest::AppliedRows;
+use super::row_digest::RowDigester;
 use super::check::check;
 use super::columns::UserColumns;
 use super::row::{Change, UserRow, UsernameCell};
@@ -92,7 +92,7 @@ impl UserChunk {
     }
 
     /// Takes the next row.
-    pub fn push(&mut self, record: &Record<'_>, applied: &AppliedRows, write_set: &mut WriteSet) {
+    pub fn push(&mut self, record: &Record<'_>, digester: &RowDigester, write_set: &mut WriteSet) {
         let row = check(record, &self.columns);
         if let UsernameCell::Valid(username) = &row.username {
             let (user, is_first) = write_set.user(&username.key);
@@ -105,7 +105,7 @@ impl UserChunk {
                 row: self.records.len(),
                 key_end: self.keys.len(),
                 user,
-                digest: applied.digest(&row, &mut self.scratch),
+                digest: digester.digest(&row, &mut self.scratch),
             });
         }
         if let Change::Set(barcode) = row.library_barcode {

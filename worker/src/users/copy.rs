@@ -71,7 +71,7 @@ pub async fn copy(txn: &Session, tenant: TenantId, people: &[&Person<'_>]) -> Re
                 &profile.presentation_group.map(GroupId::as_uuid),
                 &person.password_sealed,
                 &person.fingerprint_to_write(),
-                &person.applied_row,
+                &person.row_digest,
             ])
             .await?;
     }

@@ -60,15 +60,15 @@ pub async fn merge_in_txn(
 
     let releasing: Vec<Uuid> = roster.releasing().map(UserId::as_uuid).collect();
     let changed: Vec<_> = roster.changed().collect();
-    let recognised: Vec<_> = roster.recognised().collect();
+    let newly_digested: Vec<_> = roster.newly_digested().collect();
     let created: Vec<_> = roster.created().collect();
     // Sent one behind the other: users belong to the groups, and take the barcodes.
-    txn.prepare(&[INSERT_GROUPS, RELEASE_BARCODES, UPDATE, RECOGNISE, COPY]).await?;
+    txn.prepare(&[INSERT_GROUPS, RELEASE_BARCODES, UPDATE, UPDATE_ROW_DIGESTS, COPY]).await?;
     let ((), (), updated, (), ()) = try_join5(
         insert_groups(txn, tenant, roster.new_groups()),
         release_barcodes(txn, tenant, &releasing),
         update(txn, tenant, &changed),
-        recognise(txn, tenant, &recognised),
+        update_row_digests(txn, tenant, &newly_digested),
         copy(txn, tenant, &created),
     )
     .await?;
@@ -234,15 +234,15 @@ fn person(user: &Row) -> Result<Person<'_>, Error> {
         staff_member: user.try_get("staff_member")?,
         presentation_group: user.try_get::<_, Option<Uuid>>("presentation_group_id")?.map(GroupId::from),
     };
-    let applied_row: Option<Uuid> = user.try_get("applied_row")?;
+    let row_digest: Option<Uuid> = user.try_get("applied_row")?;
     let updated_at: DateTime<Utc> = user.try_get("updated_at")?;
     Ok(Person {
         id: user.try_get::<_, Uuid>("id")?.into(),
         username: user.try_get("username")?,
         username_key: user.try_get::<_, &str>("username_key")?.into(),
-        stored: Some(Stored { profile, applied_row, updated_at }),
+        stored: Some(Stored { profile, row_digest, updated_at }),
         profile,
-        applied_row: None,
+        row_digest: None,
         password_fingerprint: user.try_get::<_, Option<&[u8]>>("password_fingerprint")?.map(Into::into),
         password_sealed: None,
     })
@@ -372,28 +372,28 @@ async fn update(txn: &Session, tenant: TenantId, people: &[&Person<'_>]) -> Resu
             &column(people, |person| person.profile.presentation_group.map(GroupId::as_uuid)),
             &column(people, |person| person.password_sealed.as_deref()),
             &column(people, |person| person.fingerprint_to_write()),
-            &column(people, |person| person.applied_row),
+            &column(people, |person| person.row_digest),
             &column(people, seen_at),
         ],
     )
     .await
 }
 
-const RECOGNISE: &str = "update users set applied_row = new.applied_row
+const UPDATE_ROW_DIGESTS: &str = "update users set applied_row = new.applied_row
        from unnest($2::uuid[], $3::uuid[], $4::timestamptz[]) as new (id, applied_row, seen_at)
       where users.tenant_id = $1 and users.id = new.id and users.updated_at = new.seen_at";
 
 /// Keeps which row was applied last to users that are as it says already.
-async fn recognise(txn: &Session, tenant: TenantId, people: &[&Person<'_>]) -> Result<(), Error> {
+async fn update_row_digests(txn: &Session, tenant: TenantId, people: &[&Person<'_>]) -> Result<(), Error> {
     if people.is_empty() {
         return Ok(());
     }
     txn.execute(
-        RECOGNISE,
+        UPDATE_ROW_DIGESTS,
         &[
             &tenant.as_uuid(),
             &column(people, |person| person.id.as_uuid()),
-            &column(people, |person| person.applied_row),
+            &column(people, |person| person.row_digest),
             &column(people, seen_at),
         ],
     )

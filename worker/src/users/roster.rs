@@ -54,7 +54,7 @@ pub struct Person<'a> {
     /// What it shall hold.
     pub profile: Profile<'a>,
     /// The digest of the row that was applied last, if it may be skipped when it comes again.
-    pub applied_row: Option<Uuid>,
+    pub row_digest: Option<Uuid>,
     /// The fingerprint of the password that the last import applied.
     pub password_fingerprint: Option<Cow<'a, [u8]>>,
     /// A password that this chunk applies, sealed.
@@ -67,7 +67,7 @@ pub struct Stored<'a> {
     /// What an import can change.
     pub profile: Profile<'a>,
     /// The digest of the row that was applied last.
-    pub applied_row: Option<Uuid>,
+    pub row_digest: Option<Uuid>,
     /// When it was last changed: what is written later must find it so.
     pub updated_at: DateTime<Utc>,
 }
@@ -165,7 +165,7 @@ impl<'a> Roster<'a> {
                 username_key: username.key,
                 stored: None,
                 profile: Profile::default(),
-                applied_row: None,
+                row_digest: None,
                 password_fingerprint: None,
                 password_sealed: None,
             });
@@ -177,7 +177,7 @@ impl<'a> Roster<'a> {
             Change::Set(label) => Change::Set(self.group(label)),
         };
         let person = &mut self.people[index];
-        person.applied_row = digest;
+        person.row_digest = digest;
         let profile = &mut person.profile;
         if let Change::Set(barcode) = row.library_barcode
             && profile.library_barcode != Some(barcode)
@@ -239,11 +239,11 @@ impl<'a> Roster<'a> {
     /// The users that the rows left as they are stored, and of whom no row is known to have been applied: from now on
     /// one is. Of one who was left by another row no new one is kept: two files that say the same in two ways, night
     /// after night, would write every user twice.
-    pub fn recognised(&self) -> impl Iterator<Item = &Person<'a>> {
+    pub fn newly_digested(&self) -> impl Iterator<Item = &Person<'a>> {
         self.people.iter().filter(|person| {
-            person.applied_row.is_some()
+            person.row_digest.is_some()
                 && !person.is_changed()
-                && person.stored.is_some_and(|stored| stored.applied_row.is_none())
+                && person.stored.is_some_and(|stored| stored.row_digest.is_none())
         })
     }
 

@@ -17,13 +17,13 @@ const VERSION: u8 = 1;
 
 /// Digests a tenant's rows.
 #[derive(Clone)]
-pub struct AppliedRows {
+pub struct RowDigester {
     key: RowKey,
     tenant: TenantId,
     policy: PasswordPolicy,
 }
 
-impl AppliedRows {
+impl RowDigester {
     /// Of this tenant's rows, while its passwords are set by this policy.
     pub fn new(key: RowKey, tenant: TenantId, policy: PasswordPolicy) -> Self {
         Self { key, tenant, policy }
@@ -102,13 +102,13 @@ mod tests {
     /// The digest of the only row of a file, by this policy.
     fn digest(policy: PasswordPolicy, file: &str) -> Option<Uuid> {
         let key = ServiceKey::from_hex(&"5a".repeat(32)).expect("a key").row_key();
-        let applied = AppliedRows::new(key, TenantId::from(Uuid::nil()), policy);
+        let digester = RowDigester::new(key, TenantId::from(Uuid::nil()), policy);
         let survey = survey(file.as_bytes(), Endpoint::Users, None).expect("the file is good");
         let header = survey.header.as_ref().expect("there is a header");
         let Columns::Users(columns) = &header.columns else { panic!("it is a user import") };
         let mut records = Records::open(file.as_bytes(), &survey);
         let record = records.next_record().expect("memory can be read").expect("there is a row");
-        applied.digest(&check(&record, columns), &mut Zeroizing::default())
+        digester.digest(&check(&record, columns), &mut Zeroizing::default())
     }
 
     fn by_default(file: &str) -> Option<Uuid> {
