@@ -9,7 +9,7 @@ use tokio_postgres::Error;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
 
-use super::roster::Person;
+use super::roster::StagedUser;
 
 /// What is copied; [`TYPES`] and [`copy`] know the columns in this order.
 pub const COPY: &str = "copy users (tenant_id, id, username, username_key, given_name, surname, middle_name,
@@ -42,20 +42,20 @@ const TYPES: [Type; 20] = [
 ];
 
 /// Copies new users. Their ids grow in file order, so they land side by side in their index.
-pub async fn copy(txn: &Session, tenant: TenantId, people: &[&Person<'_>]) -> Result<(), Error> {
-    if people.is_empty() {
+pub async fn copy(txn: &Session, tenant: TenantId, users: &[&StagedUser<'_>]) -> Result<(), Error> {
+    if users.is_empty() {
         return Ok(());
     }
     let mut writer = pin!(BinaryCopyInWriter::new(txn.copy_in(COPY).await?, &TYPES));
-    for person in people {
-        let profile = &person.profile;
+    for user in users {
+        let profile = &user.profile;
         writer
             .as_mut()
             .write(&[
                 &tenant.as_uuid(),
-                &person.id.as_uuid(),
-                &person.username,
-                &&*person.username_key,
+                &user.id.as_uuid(),
+                &user.username,
+                &&*user.username_key,
                 &profile.given_name,
                 &profile.surname,
                 &profile.middle_name,
@@ -69,9 +69,9 @@ pub async fn copy(txn: &Session, tenant: TenantId, people: &[&Person<'_>]) -> Re
                 &profile.enabled,
                 &profile.staff_member,
                 &profile.presentation_group.map(GroupId::as_uuid),
-                &person.password_sealed,
-                &person.fingerprint_to_write(),
-                &person.row_digest,
+                &user.password_sealed,
+                &user.fingerprint_to_write(),
+                &user.row_digest,
             ])
             .await?;
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::chunk::UserChunk;
 use super::copy::{COPY, copy};
-use super::roster::{BarcodeOwners, NewGroup, Passwords, Person, Profile, Roster, Stored};
+use super::roster::{BarcodeOwners, NewGroup, Passwords, StagedUser, Profile, Roster, StoredUser};
 use super::row::{Change, UserRow};
 use crate::merge::chunk::Merged;
 use crate::merge::commit_order::CommitTicket;
@@ -45,13 +45,13 @@ pub async fn merge_in_txn(
         return Ok(Merged::TooEarly);
     }
 
-    let people = stored.iter().map(person).collect::<Result<_, _>>()?;
+    let users = stored.iter().map(user).collect::<Result<_, _>>()?;
     let owners: BarcodeOwners<'_> = owners.iter().map(|owner| (owner.barcode, owner.user)).collect();
     let groups = groups
         .iter()
         .map(|group| Ok((group.try_get(0)?, group.try_get::<_, Uuid>(1)?.into())))
         .collect::<Result<_, Error>>()?;
-    let mut roster = Roster::new(passwords, people, owners, groups);
+    let mut roster = Roster::new(passwords, users, owners, groups);
     let outcomes = block_in_place(|| apply(&mut roster, first_row, chunk.len(), rows));
     if !roster.new_groups().is_empty() && !ticket.predecessors().is_empty() {
         // An earlier chunk may be about to make them, too.
@@ -76,7 +76,7 @@ pub async fn merge_in_txn(
         return Ok(Merged::Overtaken);
     }
     let sealed =
-        |people: &[&Person<'_>]| people.iter().filter(|person| person.password_sealed.is_some()).count();
+        |users: &[&StagedUser<'_>]| users.iter().filter(|user| user.password_sealed.is_some()).count();
     let sealed_passwords = (sealed(&created) + sealed(&changed)) as u64;
     Ok(Merged::Rows { outcomes, sealed_passwords })
 }
@@ -203,7 +203,7 @@ fn apply<'a>(
     outcomes
 }
 
-/// The users of these keys, as [`person`] takes them.
+/// The users of these keys, as [`user`] takes them.
 async fn load_users(txn: &Session, tenant: TenantId, keys: &[&str]) -> Result<Vec<Row>, Error> {
     if keys.is_empty() {
         return Ok(Vec::new());
@@ -218,7 +218,7 @@ async fn load_users(txn: &Session, tenant: TenantId, keys: &[&str]) -> Result<Ve
     .await
 }
 
-fn person(user: &Row) -> Result<Person<'_>, Error> {
+fn user(user: &Row) -> Result<StagedUser<'_>, Error> {
     let profile = Profile {
         given_name: user.try_get("given_name")?,
         surname: user.try_get("surname")?,
@@ -236,11 +236,11 @@ fn person(user: &Row) -> Result<Person<'_>, Error> {
     };
     let row_digest: Option<Uuid> = user.try_get("applied_row")?;
     let updated_at: DateTime<Utc> = user.try_get("updated_at")?;
-    Ok(Person {
+    Ok(StagedUser {
         id: user.try_get::<_, Uuid>("id")?.into(),
         username: user.try_get("username")?,
         username_key: user.try_get::<_, &str>("username_key")?.into(),
-        stored: Some(Stored { profile, row_digest, updated_at }),
+        stored: Some(StoredUser { profile, row_digest, updated_at }),
         profile,
         row_digest: None,
         password_fingerprint: user.try_get::<_, Option<&[u8]>>("password_fingerprint")?.map(Into::into),
@@ -348,32 +348,32 @@ const UPDATE: &str = "update users
 /// Writes the users that came out different, as arrays; returns how many. One that somebody else has changed since it
 /// was loaded is not written. A password column is touched only where a password is applied: the owner may change it,
 /// and the hasher may hash it, at any time.
-async fn update(txn: &Session, tenant: TenantId, people: &[&Person<'_>]) -> Result<u64, Error> {
-    if people.is_empty() {
+async fn update(txn: &Session, tenant: TenantId, users: &[&StagedUser<'_>]) -> Result<u64, Error> {
+    if users.is_empty() {
         return Ok(0);
     }
     txn.execute(
         UPDATE,
         &[
             &tenant.as_uuid(),
-            &column(people, |person| person.id.as_uuid()),
-            &column(people, |person| person.profile.given_name),
-            &column(people, |person| person.profile.surname),
-            &column(people, |person| person.profile.middle_name),
-            &column(people, |person| person.profile.preferred_name),
-            &column(people, |person| person.profile.email_address),
-            &column(people, |person| person.profile.graduation_year),
-            &column(people, |person| person.profile.library_barcode),
-            &column(people, |person| person.profile.admin_system_id),
-            &column(people, |person| person.profile.gender),
-            &column(people, |person| person.profile.form_class),
-            &column(people, |person| person.profile.enabled),
-            &column(people, |person| person.profile.staff_member),
-            &column(people, |person| person.profile.presentation_group.map(GroupId::as_uuid)),
-            &column(people, |person| person.password_sealed.as_deref()),
-            &column(people, |person| person.fingerprint_to_write()),
-            &column(people, |person| person.row_digest),
-            &column(people, seen_at),
+            &column(users, |user| user.id.as_uuid()),
+            &column(users, |user| user.profile.given_name),
+            &column(users, |user| user.profile.surname),
+            &column(users, |user| user.profile.middle_name),
+            &column(users, |user| user.profile.preferred_name),
+            &column(users, |user| user.profile.email_address),
+            &column(users, |user| user.profile.graduation_year),
+            &column(users, |user| user.profile.library_barcode),
+            &column(users, |user| user.profile.admin_system_id),
+            &column(users, |user| user.profile.gender),
+            &column(users, |user| user.profile.form_class),
+            &column(users, |user| user.profile.enabled),
+            &column(users, |user| user.profile.staff_member),
+            &column(users, |user| user.profile.presentation_group.map(GroupId::as_uuid)),
+            &column(users, |user| user.password_sealed.as_deref()),
+            &column(users, |user| user.fingerprint_to_write()),
+            &column(users, |user| user.row_digest),
+            &column(users, seen_at),
         ],
     )
     .await
@@ -384,17 +384,17 @@ const UPDATE_ROW_DIGESTS: &str = "update users set applied_row = new.applied_row
       where users.tenant_id = $1 and users.id = new.id and users.updated_at = new.seen_at";
 
 /// Keeps which row was applied last to users that are as it says already.
-async fn update_row_digests(txn: &Session, tenant: TenantId, people: &[&Person<'_>]) -> Result<(), Error> {
-    if people.is_empty() {
+async fn update_row_digests(txn: &Session, tenant: TenantId, users: &[&StagedUser<'_>]) -> Result<(), Error> {
+    if users.is_empty() {
         return Ok(());
     }
     txn.execute(
         UPDATE_ROW_DIGESTS,
         &[
             &tenant.as_uuid(),
-            &column(people, |person| person.id.as_uuid()),
-            &column(people, |person| person.row_digest),
-            &column(people, seen_at),
+            &column(users, |user| user.id.as_uuid()),
+            &column(users, |user| user.row_digest),
+            &column(users, seen_at),
         ],
     )
     .await?;
@@ -402,10 +402,10 @@ async fn update_row_digests(txn: &Session, tenant: TenantId, people: &[&Person<'
 }
 
 /// People turned on their side: a column of them, as `unnest` takes it.
-fn column<'a, T>(people: &[&'a Person<'a>], value: impl Fn(&'a Person<'a>) -> T) -> Vec<T> {
-    people.iter().map(|person| value(person)).collect()
+fn column<'a, T>(users: &[&'a StagedUser<'a>], value: impl Fn(&'a StagedUser<'a>) -> T) -> Vec<T> {
+    users.iter().map(|user| value(user)).collect()
 }
 
-fn seen_at(person: &Person<'_>) -> Option<DateTime<Utc>> {
-    person.stored.map(|stored| stored.updated_at)
+fn seen_at(user: &StagedUser<'_>) -> Option<DateTime<Utc>> {
+    user.stored.map(|stored| stored.updated_at)
 }

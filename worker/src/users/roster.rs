@@ -42,7 +42,7 @@ pub struct Profile<'a> {
 
 /// A user that the chunk write_set.
 #[derive(Debug)]
-pub struct Person<'a> {
+pub struct StagedUser<'a> {
     /// The user's id.
     pub id: UserId,
     /// The username as it was first written.
@@ -50,7 +50,7 @@ pub struct Person<'a> {
     /// What the username is found by.
     pub username_key: Cow<'a, str>,
     /// What the database holds; `None` for a user that this chunk creates.
-    pub stored: Option<Stored<'a>>,
+    pub stored: Option<StoredUser<'a>>,
     /// What it shall hold.
     pub profile: Profile<'a>,
     /// The digest of the row that was applied last, if it may be skipped when it comes again.
@@ -63,7 +63,7 @@ pub struct Person<'a> {
 
 /// What the database holds of a user.
 #[derive(Debug, Clone, Copy)]
-pub struct Stored<'a> {
+pub struct StoredUser<'a> {
     /// What an import can change.
     pub profile: Profile<'a>,
     /// The digest of the row that was applied last.
@@ -97,8 +97,8 @@ pub type BarcodeOwners<'a> = HashMap<&'a str, UserId>;
 /// The part of the roster that a chunk write_set.
 pub struct Roster<'a> {
     passwords: Passwords<'a>,
-    people: Vec<Person<'a>>,
-    /// Where in `people` a username key is.
+    users: Vec<StagedUser<'a>>,
+    /// Where in `users` a username key is.
     by_key: HashMap<Cow<'a, str>, usize>,
     /// Who has a barcode that one of the rows claims.
     barcode_owners: BarcodeOwners<'a>,
@@ -111,13 +111,13 @@ impl<'a> Roster<'a> {
     /// The users of the chunk's usernames, the owners of its barcodes and the groups of its labels, as stored.
     pub fn new(
         passwords: Passwords<'a>,
-        people: Vec<Person<'a>>,
+        users: Vec<StagedUser<'a>>,
         barcode_owners: BarcodeOwners<'a>,
         groups: HashMap<&'a str, GroupId>,
     ) -> Self {
         let by_key =
-            people.iter().enumerate().map(|(index, person)| (person.username_key.clone(), index)).collect();
-        Self { passwords, people, by_key, barcode_owners, groups, new_groups: Vec::new() }
+            users.iter().enumerate().map(|(index, user)| (user.username_key.clone(), index)).collect();
+        Self { passwords, users, by_key, barcode_owners, groups, new_groups: Vec::new() }
     }
 
     /// Applies the next row of the file, which has this digest. A row with problems changes nothing and claims nothing.
@@ -131,7 +131,7 @@ impl<'a> Roster<'a> {
         };
         if let Change::Set(barcode) = row.library_barcode
             && let Some(owner) = self.barcode_owners.get(barcode)
-            && existing.is_none_or(|index| self.people[index].id != *owner)
+            && existing.is_none_or(|index| self.users[index].id != *owner)
         {
             problems.push(Problem::BARCODE_TAKEN);
         }
@@ -157,9 +157,9 @@ impl<'a> Roster<'a> {
         let (index, outcome) = if let Some(index) = existing {
             (index, Outcome::Updated)
         } else {
-            let index = self.people.len();
+            let index = self.users.len();
             self.by_key.insert(username.key.clone(), index);
-            self.people.push(Person {
+            self.users.push(StagedUser {
                 id: UserId::generate(),
                 username: username.written,
                 username_key: username.key,
@@ -176,16 +176,16 @@ impl<'a> Roster<'a> {
             Change::Clear => Change::Clear,
             Change::Set(label) => Change::Set(self.group(label)),
         };
-        let person = &mut self.people[index];
-        person.row_digest = digest;
-        let profile = &mut person.profile;
+        let user = &mut self.users[index];
+        user.row_digest = digest;
+        let profile = &mut user.profile;
         if let Change::Set(barcode) = row.library_barcode
             && profile.library_barcode != Some(barcode)
         {
             if let Some(freed) = profile.library_barcode {
                 self.barcode_owners.remove(freed);
             }
-            self.barcode_owners.insert(barcode, person.id);
+            self.barcode_owners.insert(barcode, user.id);
         }
         set(&mut profile.given_name, row.given_name);
         set(&mut profile.surname, row.surname);
@@ -205,7 +205,7 @@ impl<'a> Roster<'a> {
             profile.staff_member = staff_member;
         }
         if let Change::Set(password) = row.password {
-            self.passwords.apply(person, password, outcome);
+            self.passwords.apply(user, password, outcome);
         }
         Ok(outcome)
     }
@@ -227,38 +227,38 @@ impl<'a> Roster<'a> {
     }
 
     /// The users that the rows made.
-    pub fn created(&self) -> impl Iterator<Item = &Person<'a>> {
-        self.people.iter().filter(|person| person.stored.is_none())
+    pub fn created(&self) -> impl Iterator<Item = &StagedUser<'a>> {
+        self.users.iter().filter(|user| user.stored.is_none())
     }
 
     /// The users that the rows left different from what is stored.
-    pub fn changed(&self) -> impl Iterator<Item = &Person<'a>> {
-        self.people.iter().filter(|person| person.is_changed())
+    pub fn changed(&self) -> impl Iterator<Item = &StagedUser<'a>> {
+        self.users.iter().filter(|user| user.is_changed())
     }
 
     /// The users that the rows left as they are stored, and of whom no row is known to have been applied: from now on
     /// one is. Of one who was left by another row no new one is kept: two files that say the same in two ways, night
     /// after night, would write every user twice.
-    pub fn newly_digested(&self) -> impl Iterator<Item = &Person<'a>> {
-        self.people.iter().filter(|person| {
-            person.row_digest.is_some()
-                && !person.is_changed()
-                && person.stored.is_some_and(|stored| stored.row_digest.is_none())
+    pub fn newly_digested(&self) -> impl Iterator<Item = &StagedUser<'a>> {
+        self.users.iter().filter(|user| {
+            user.row_digest.is_some()
+                && !user.is_changed()
+                && user.stored.is_some_and(|stored| stored.row_digest.is_none())
         })
     }
 
     /// The stored users whose barcode another user takes over: it must be free before it is given away, because
     /// the unique index is checked row by row.
     pub fn releasing(&self) -> impl Iterator<Item = UserId> {
-        self.changed().filter_map(|person| {
-            let before = person.stored?.profile.library_barcode?;
-            let taken_over = self.barcode_owners.get(before).is_some_and(|owner| *owner != person.id);
-            taken_over.then_some(person.id)
+        self.changed().filter_map(|user| {
+            let before = user.stored?.profile.library_barcode?;
+            let taken_over = self.barcode_owners.get(before).is_some_and(|owner| *owner != user.id);
+            taken_over.then_some(user.id)
         })
     }
 }
 
-impl Person<'_> {
+impl StagedUser<'_> {
     /// The fingerprint, if it is to be written: together with the seal or not at all.
     pub fn fingerprint_to_write(&self) -> Option<&[u8]> {
         self.password_sealed.as_ref().and(self.password_fingerprint.as_deref())
@@ -281,20 +281,20 @@ impl Passwords<'_> {
     /// Applies a row's password where the tenant's policy says so. The file's password is the default one that
     /// the school hands out: one that was applied before is not applied again, so that a nightly file does not
     /// take back what its owner has changed since.
-    fn apply(&self, person: &mut Person<'_>, password: Password<'_>, outcome: Outcome) {
-        let owner = password::owner(self.tenant, &person.username_key);
+    fn apply(&self, user: &mut StagedUser<'_>, password: Password<'_>, outcome: Outcome) {
+        let owner = password::owner(self.tenant, &user.username_key);
         let clear = password.expose().as_bytes();
         let fingerprint = self.keys.fingerprint(&owner, clear);
         let applies = match self.policy {
             PasswordPolicy::Always => true,
             PasswordPolicy::OnCreate => outcome == Outcome::Created,
             PasswordPolicy::WhenChanged => {
-                !person.password_fingerprint.as_deref().is_some_and(|stored| fingerprint.matches(stored))
+                !user.password_fingerprint.as_deref().is_some_and(|stored| fingerprint.matches(stored))
             }
         };
         if applies {
-            person.password_sealed = Some(self.keys.seal(&owner, clear));
-            person.password_fingerprint = Some(Cow::Owned(fingerprint.as_bytes().to_vec()));
+            user.password_sealed = Some(self.keys.seal(&owner, clear));
+            user.password_fingerprint = Some(Cow::Owned(fingerprint.as_bytes().to_vec()));
         }
     }
 }
