@@ -469,7 +469,7 @@ async fn merge_rows(
             Ok(Merged::Rows { outcomes: ChunkOutcomes::starting_at(chunk.first_row), sealed_passwords: 0 })
         }
         Rows::Users(rows) => {
-            let beyond = users::merge::is_beyond(txn, tenant, rows).err_into();
+            let beyond = users::merge::probe_key_ranges(txn, tenant, rows).err_into();
             let ((), beyond) = try_join(begun, beyond).await?;
             let passwords = Passwords { tenant, policy: job.policy, keys: &engine.passwords };
             Ok(users::merge::merge_in_txn(txn, passwords, chunk.first_row, rows, beyond, ticket).await?)

@@ -17,7 +17,7 @@ use super::row::{Change, UserRow};
 use crate::merge::chunk::Merged;
 use crate::merge::commit_order::CommitTicket;
 
-/// Merges a chunk, in its transaction, of which it was asked whether it [lies beyond](is_beyond) what there is. What it
+/// Merges a chunk, in its transaction, of which it was asked whether it [lies beyond](probe_key_ranges) what there is. What it
 /// cannot know yet while earlier chunks are in flight, and what somebody else changed meanwhile, it says, and the
 /// transaction is to be rolled back.
 pub async fn merge_in_txn(
@@ -25,7 +25,7 @@ pub async fn merge_in_txn(
     passwords: Passwords<'_>,
     first_row: u64,
     chunk: &UserChunk,
-    beyond: Beyond,
+    beyond: RangeProbe,
     ticket: &CommitTicket,
 ) -> Result<Merged, Error> {
     let tenant = passwords.tenant;
@@ -118,7 +118,7 @@ struct RowAt<'a> {
 
 /// Whether a chunk lies where the tenant's roster has nothing at all.
 #[derive(Debug, Clone, Copy)]
-pub struct Beyond {
+pub struct RangeProbe {
     /// No user of the tenant stands between the least and the greatest of the chunk's usernames.
     usernames: bool,
     /// Nor any barcode between the least and the greatest of its barcodes.
@@ -127,7 +127,7 @@ pub struct Beyond {
 
 /// Asks for the whole chunk at once what would else be asked for each of its rows. A first import in the order of the
 /// names is answered so throughout; any other loses two look-ups a chunk.
-pub async fn is_beyond(session: &Session, tenant: TenantId, chunk: &UserChunk) -> Result<Beyond, Error> {
+pub async fn probe_key_ranges(session: &Session, tenant: TenantId, chunk: &UserChunk) -> Result<RangeProbe, Error> {
     let usernames = chunk.usernames();
     let barcodes = chunk.barcodes();
     let row = session
@@ -143,7 +143,7 @@ pub async fn is_beyond(session: &Session, tenant: TenantId, chunk: &UserChunk) -
             ],
         )
         .await?;
-    Ok(Beyond { usernames: row.try_get(0)?, barcodes: row.try_get(1)? })
+    Ok(RangeProbe { usernames: row.try_get(0)?, barcodes: row.try_get(1)? })
 }
 
 /// Asks which of the chunk's rows were applied before. Only the exceptions are told, in one row: a file that comes
