@@ -28,7 +28,7 @@ use tokio_postgres::error::SqlState;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{Instrument as _, Span};
 
-use crate::merge::chunk::{Chunk, Cut, Merged, Rows, read_chunks};
+use crate::merge::chunk::{Chunk, ChunkLimits, Merged, Rows, read_chunks};
 use crate::merge::commit_order::{CommitOrder, CommitTicket};
 use crate::lease::Keeper;
 use crate::read::refusal::{ReadError, Refusal};
@@ -263,9 +263,9 @@ async fn start_reader(
     let (send, receive) = mpsc::channel(1);
     let survey = Arc::clone(survey);
     let digester = RowDigester::new(engine.rows.clone(), claimed.lease.tenant, claimed.password_policy);
-    let cut = Cut { rows: engine.chunk_rows, done: claimed.rows_done };
+    let limits = ChunkLimits { rows: engine.chunk_rows, done: claimed.rows_done };
     let reader = tokio::task::spawn_blocking(move || {
-        read_chunks(upload, &survey, &digester, &cut, |chunk| send.blocking_send(chunk).is_ok())
+        read_chunks(upload, &survey, &digester, &limits, |chunk| send.blocking_send(chunk).is_ok())
     });
     Ok((receive, reader))
 }

@@ -76,14 +76,14 @@ pub enum Merged {
 
 /// How a file is cut into chunks.
 #[derive(Debug, Clone)]
-pub struct Cut {
+pub struct ChunkLimits {
     /// Rows in a chunk, at most.
     pub rows: usize,
     /// Rows at the start of the file that have their outcome already.
     pub done: u64,
 }
 
-/// Reads a file's rows behind the first `cut.done`, chunk by chunk, and hands each on. Always ends with a chunk that is
+/// Reads a file's rows behind the first `limits.done`, chunk by chunk, and hands each on. Always ends with a chunk that is
 /// the last, be it empty. Stops early, without an error, when `hand_on` wants no more.
 ///
 /// To be run on a thread that may block.
@@ -91,47 +91,47 @@ pub fn read_chunks(
     source: impl Read,
     survey: &Survey,
     digester: &RowDigester,
-    cut: &Cut,
+    limits: &ChunkLimits,
     mut hand_on: impl FnMut(Chunk) -> bool,
 ) -> io::Result<()> {
-    let mut first_row = cut.done + 1;
+    let mut first_row = limits.done + 1;
     let Some(header) = &survey.header else {
         hand_on(Chunk { first_row, rows: Rows::None, write_set: Arc::default(), is_last: true });
         return Ok(());
     };
     let mut records = Records::open(source, survey);
-    let mut growing = Growing::new(header);
+    let mut builder = ChunkBuilder::new(header);
     while let Some(record) = records.next_record()? {
-        if record.number().0 <= cut.done {
+        if record.number().0 <= limits.done {
             continue;
         }
         // A full chunk is handed on only when another row follows, so that the last one is known to be it.
-        if growing.rows.len() >= cut.rows || growing.bytes >= MAX_CHUNK_BYTES {
-            let full = std::mem::replace(&mut growing, Growing::new(header));
+        if builder.rows.len() >= limits.rows || builder.bytes >= MAX_CHUNK_BYTES {
+            let full = std::mem::replace(&mut builder, ChunkBuilder::new(header));
             if !hand_on(full.finish(first_row, false)) {
                 return Ok(());
             }
             first_row = record.number().0;
         }
-        growing.bytes += record.bytes() + ROW_BYTES;
-        match &mut growing.rows {
+        builder.bytes += record.bytes() + ROW_BYTES;
+        match &mut builder.rows {
             Rows::None => unreachable!("a file with a header has rows of a kind"),
-            Rows::Users(rows) => rows.push(&record, digester, &mut growing.write_set),
-            Rows::Memberships(rows) => rows.push(&record, &mut growing.write_set),
+            Rows::Users(rows) => rows.push(&record, digester, &mut builder.write_set),
+            Rows::Memberships(rows) => rows.push(&record, &mut builder.write_set),
         }
     }
-    hand_on(growing.finish(first_row, true));
+    hand_on(builder.finish(first_row, true));
     Ok(())
 }
 
 /// A chunk that is not full yet.
-struct Growing {
+struct ChunkBuilder {
     rows: Rows,
     write_set: WriteSet,
     bytes: usize,
 }
 
-impl Growing {
+impl ChunkBuilder {
     fn new(header: &Header) -> Self {
         let rows = match &header.columns {
             Columns::Users(columns) => Rows::Users(Box::new(UserChunk::new(columns))),

@@ -28,12 +28,12 @@ pub struct Opening {
     /// Nothing but white space so far.
     blank: bool,
     /// The file goes on after it.
-    cut: bool,
+    limits: bool,
 }
 
 impl Opening {
     fn new() -> Opening {
-        Opening { bytes: Vec::new(), blank: true, cut: false }
+        Opening { bytes: Vec::new(), blank: true, limits: false }
     }
 
     /// The text itself.
