@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
-use crate::hashing::hash_queue::Turns;
+use crate::hashing::hash_queue::HashQueue;
 use crate::import::{Attempted, Engine, attempt, end};
 use crate::retry::{Pause, ask};
 
@@ -47,7 +47,7 @@ pub struct Consumer {
     /// Wakes the next import of a tenant.
     pub outbox: Outbox,
     /// Has the passwords hashed that imports leave sealed.
-    pub turns: Turns,
+    pub hash_queue: HashQueue,
     /// Who holds the leases: this process.
     pub holder: Arc<str>,
     /// How long a lease lasts.

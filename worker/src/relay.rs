@@ -12,7 +12,7 @@ use rollcall_schema::outbox::{Outbox, PublishError};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::hashing::hash_queue::Turns;
+use crate::hashing::hash_queue::HashQueue;
 
 /// Messages published at one look. More are due at the next.
 const BATCH: i64 = 500;
@@ -30,7 +30,7 @@ impl Relay {
     }
 
     /// Looks again and again until `stop`.
-    pub async fn run(self, turns: Turns, every: Duration, patience: Duration, stop: CancellationToken) {
+    pub async fn run(self, hash_queue: HashQueue, every: Duration, patience: Duration, stop: CancellationToken) {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;

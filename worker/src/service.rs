@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::hashing::hasher::Hasher;
-use crate::hashing::hash_queue::Turns;
+use crate::hashing::hash_queue::HashQueue;
 use crate::import::Engine;
 use crate::janitor::Janitor;
 use crate::consumer::Consumer;
@@ -36,7 +36,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     let stop = CancellationToken::new();
     let outbox = Outbox::new(database.clone(), Arc::clone(&broker));
-    let turns = Turns::new(database.clone(), Arc::clone(&broker));
+    let turns = HashQueue::new(database.clone(), Arc::clone(&broker));
     let engine = Engine {
         database: database.clone(),
         sessions,

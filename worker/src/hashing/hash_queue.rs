@@ -14,19 +14,19 @@ use rollcall_schema::telemetry::TraceContext;
 
 /// Passwords for which there is one turn more: some minutes' work of a core.
 const PASSWORDS_PER_TURN: u64 = 2000;
-/// Turns of one tenant at most: what keeps eight workers busy.
+/// HashQueue of one tenant at most: what keeps eight workers busy.
 const MOST_TURNS: u64 = 16;
 /// Tenants whose turns are published at one look. More are due at the next.
 const TENANTS: i64 = 100;
 
 /// The way into the hashing queue.
 #[derive(Clone)]
-pub struct Turns {
+pub struct HashQueue {
     database: Database,
     broker: Arc<Broker>,
 }
 
-impl Turns {
+impl HashQueue {
     /// A way from the one to the other.
     pub fn new(database: Database, broker: Arc<Broker>) -> Self {
         Self { database, broker }

@@ -25,7 +25,7 @@ use tracing::Instrument as _;
 
 use crate::retry::{Pause, ask};
 
-/// Turns at once: while the hashes of one are stored the threads work on the other's.
+/// HashQueue at once: while the hashes of one are stored the threads work on the other's.
 const TURNS: u16 = 2;
 /// Passwords in a batch, by thread of the pool: enough that the statements around it cost little beside it, and few
 /// enough that the next tenant's turn comes soon.

@@ -1,4 +1,4 @@
-//! Turns a record of a group import into a row.
+//! HashQueue a record of a group import into a row.
 //!
 //! Knows only the record. Which users and groups there are, only the merge can tell.
 

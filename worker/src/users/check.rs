@@ -1,4 +1,4 @@
-//! Turns a record of a user import into a row: what each cell asks for, or what is wrong with it.
+//! HashQueue a record of a user import into a row: what each cell asks for, or what is wrong with it.
 //!
 //! Knows only the record. Whether a barcode is taken or a new user lacks something, only the merge can tell.
 
