@@ -26,7 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use crate::hashing::hash_queue::HashQueue;
-use crate::import::{Attempted, Engine, attempt, end};
+use crate::import::{AttemptOutcome, Engine, attempt, end};
 use crate::retry::{Pause, ask};
 
 /// The delay before the second attempt; four times as long with each failure up to [`LONGEST_DELAY`]. Five attempts
@@ -183,14 +183,14 @@ impl Consumer {
         let attempt = attempt(engine, claimed.clone(), stop.clone()).in_current_span();
         let attempted = AbortOnDropHandle::new(tokio::spawn(attempt)).await;
         match attempted.unwrap_or_else(|broken| Err(broken.into())) {
-            Ok(Attempted::Finished) => {
+            Ok(AttemptOutcome::Finished) => {
                 tracing::info!(tenant = %lease.tenant, import = %lease.import, "finished");
                 self.wake_next(claimed).await;
             }
-            Ok(Attempted::LeaseLost) => {
+            Ok(AttemptOutcome::LeaseLost) => {
                 tracing::warn!(tenant = %lease.tenant, import = %lease.import, "the import is another worker's, or has been ended");
             }
-            Ok(Attempted::Interrupted) => self.release(claimed, Duration::ZERO, false, stop).await,
+            Ok(AttemptOutcome::Interrupted) => self.release(claimed, Duration::ZERO, false, stop).await,
             Err(error) => {
                 tracing::Span::current().record("otel.status_code", "ERROR");
                 let before = self.failures(claimed, stop).await;

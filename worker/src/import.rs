@@ -30,7 +30,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::merge::chunk::{Chunk, ChunkLimits, Merged, Rows, read_chunks};
 use crate::merge::commit_order::{CommitOrder, CommitTicket};
-use crate::lease::Keeper;
+use crate::lease::Heartbeat;
 use crate::read::refusal::{ReadError, Refusal};
 use crate::read::{self, Survey};
 use crate::users::row_digest::RowDigester;
@@ -69,7 +69,7 @@ pub struct Engine {
 
 /// How an attempt ended, when nothing failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attempted {
+pub enum AttemptOutcome {
     /// The import has its result.
     Finished,
     /// The worker is to stop: the import is to be given back.
@@ -139,13 +139,13 @@ pub async fn attempt(
     engine: Engine,
     claimed: Claimed,
     stop: CancellationToken,
-) -> Result<Attempted, AttemptError> {
-    let keeper = Keeper::start(engine.database.clone(), claimed.lease);
+) -> Result<AttemptOutcome, AttemptError> {
+    let heartbeat = Heartbeat::start(engine.database.clone(), claimed.lease);
     tokio::select! {
         biased;
         attempted = work(&engine, &claimed, &stop) => attempted,
         // Dropped amid a transaction, a connection is closed, and the transaction with it.
-        () = keeper.lost() => Ok(Attempted::LeaseLost),
+        () = heartbeat.lost() => Ok(AttemptOutcome::LeaseLost),
     }
 }
 
@@ -153,7 +153,7 @@ async fn work(
     engine: &Engine,
     claimed: &Claimed,
     stop: &CancellationToken,
-) -> Result<Attempted, AttemptError> {
+) -> Result<AttemptOutcome, AttemptError> {
     let lease = claimed.lease;
     let survey = match survey(engine, claimed).await? {
         Ok(survey) => Arc::new(survey),
@@ -181,7 +181,7 @@ async fn work(
         }
         while commit_order.len() >= engine.lanes || commit_order.overlaps(&chunk.write_set) {
             if !next_merged(&mut merging, &mut commit_order).await? {
-                return Ok(Attempted::LeaseLost);
+                return Ok(AttemptOutcome::LeaseLost);
             }
         }
         last_begun = chunk.is_last;
@@ -191,14 +191,14 @@ async fn work(
     }
     while !commit_order.is_empty() {
         if !next_merged(&mut merging, &mut commit_order).await? {
-            return Ok(Attempted::LeaseLost);
+            return Ok(AttemptOutcome::LeaseLost);
         }
     }
     if last_begun {
-        return Ok(Attempted::Finished);
+        return Ok(AttemptOutcome::Finished);
     }
     if stop.is_cancelled() {
-        return Ok(Attempted::Interrupted);
+        return Ok(AttemptOutcome::Interrupted);
     }
     // The last chunk never came: the reader says why.
     reader.await??;
@@ -233,9 +233,9 @@ async fn survey(engine: &Engine, claimed: &Claimed) -> Result<Result<Survey, Ref
 }
 
 /// Ends an import whose file cannot be imported at all.
-async fn refuse(engine: &Engine, lease: &Lease, refusal: &Refusal) -> Result<Attempted, AttemptError> {
+async fn refuse(engine: &Engine, lease: &Lease, refusal: &Refusal) -> Result<AttemptOutcome, AttemptError> {
     let ended = end(&engine.database, lease, &Ending::Refused(refusal.to_string())).await?;
-    Ok(if ended { Attempted::Finished } else { Attempted::LeaseLost })
+    Ok(if ended { AttemptOutcome::Finished } else { AttemptOutcome::LeaseLost })
 }
 
 /// Ends an import that has no further rows to merge. `false`: the lease is lost.

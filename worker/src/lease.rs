@@ -8,12 +8,12 @@ use tokio::time::{Instant, interval_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Renews a lease until it is dropped.
-pub struct Keeper {
+pub struct Heartbeat {
     lost: CancellationToken,
     _stop: DropGuard,
 }
 
-impl Keeper {
+impl Heartbeat {
     /// Starts to renew, three times within the lease's length.
     pub fn start(database: Database, lease: Lease) -> Self {
         let lost = CancellationToken::new();
