@@ -1,21 +1,15 @@
-//! The lanes: each has a queue in RabbitMQ and some slots here; a consumer works on one import at a time.
+//! The consumers of wake-ups. Each lane has a queue in RabbitMQ and some consumers in this process; a consumer processes
+//! one import at a time.
 //!
-//! A consumer asks the broker for one wake-up, claims the import in Postgres, settles the delivery and only then
-//! begins to work; it asks for the next when it is free. So no delivery is ever held while an import runs,
-//! however long it takes, and none waits behind a busy consumer: `consumer_timeout` has nothing to time out.
+//! A consumer receives one wake-up, claims the import in Postgres, settles the delivery, and only then starts to process
+//! the import; it receives the next wake-up when it is idle again. So no delivery is held while an import runs, however
+//! long it takes, and none waits for a busy consumer: RabbitMQ's `consumer_timeout` never applies.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use lapin::Channel;
-use lapin::message::Delivery;
-use lapin::options::{
-    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions,
-};
-use lapin::types::FieldTable;
-use rollcall_schema::broker::{Broker, BrokerError, CONSUMER_BELIEVED, answered};
+use rollcall_schema::broker::{Broker, BrokerError};
 use rollcall_schema::database::DatabaseError;
 use rollcall_schema::edge::{self, Edge};
 use rollcall_schema::import::{self, Claimed, Ending};
@@ -25,101 +19,58 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
+use crate::attempt::{AttemptError, AttemptOutcome};
+use crate::engine::Engine;
 use crate::hashing::hash_queue::HashQueue;
-use crate::import::{AttemptOutcome, Engine, attempt, end};
-use crate::retry::{Pause, ask};
+use crate::import::run;
+use crate::lease::{LeaseError, end_import, release};
+use crate::queue_consumer::{Concurrency, QueueConsumer, Received};
+use crate::retry::retry_database;
 
-/// The delay before the second attempt; four times as long with each failure up to [`LONGEST_DELAY`]. Five attempts
-/// last a minute and a half: the restart of a server, or of whatever holds the uploads.
-const FIRST_DELAY: Duration = Duration::from_secs(1);
-/// See [`FIRST_DELAY`].
-const LONGEST_DELAY: Duration = Duration::from_mins(5);
+/// The delay before the second attempt. It quadruples with each failure up to [`MAX_RETRY_DELAY`]. Five attempts last a
+/// minute and a half: enough for the restart of a server, or of what stores the uploads.
+const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// See [`FIRST_RETRY_DELAY`].
+const MAX_RETRY_DELAY: Duration = Duration::from_mins(5);
 
-/// What a consumer works with.
+/// Receives the wake-ups of a lane and processes their imports, one at a time.
 #[derive(Clone)]
 pub struct Consumer {
-    /// Which lane it works.
     pub lane: Lane,
-    /// What imports work with.
     pub engine: Engine,
-    /// The way to RabbitMQ.
     pub broker: Arc<Broker>,
     /// Wakes the next import of a tenant.
     pub outbox: Outbox,
-    /// Has the passwords hashed that imports leave sealed.
+    /// Requests hashing of the passwords that imports have sealed.
     pub hash_queue: HashQueue,
-    /// Who holds the leases: this process.
+    /// The holder of the leases: this process.
     pub holder: Arc<str>,
-    /// How long a lease lasts.
+    /// The length of a lease.
     pub lease: Duration,
-    /// Failed attempts after which an import is given up.
+    /// Failed attempts after which an import is abandoned.
     pub max_attempts: i32,
 }
 
 impl Consumer {
-    /// Works until `stop`.
+    /// Runs until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut pause = Pause::default();
-        while !stop.is_cancelled() {
-            match self.consume(&stop, &mut pause).await {
-                Ok(()) => continue,
-                Err(error) => {
-                    tracing::warn!(
-                        lane = self.lane.as_str(),
-                        error = &error as &dyn std::error::Error,
-                        "no wake-ups can be had from RabbitMQ; trying again in {:?}",
-                        pause.length()
-                    );
-                }
-            }
-            pause.wait(&stop).await;
-        }
+        let consumer = QueueConsumer {
+            broker: &self.broker,
+            queue: self.broker.queue(self.lane),
+            tag: self.lane.as_str(),
+            // One delivery: another one would wait here while a different consumer is idle.
+            concurrency: Concurrency::Exclusive,
+        };
+        consumer.run(&stop, |received| self.handle_delivery(received, &stop)).await;
     }
 
-    /// Takes wake-ups one by one over one channel, until `stop`, until the channel is lost, or until none has come for so
-    /// long that it is better to ask anew.
-    async fn consume(&self, stop: &CancellationToken, pause: &mut Pause) -> Result<(), BrokerError> {
-        let channel = self.broker.channel().await?;
+    /// Claims the import of a wake-up, settles the delivery, and processes the import.
+    async fn handle_delivery(&self, received: Received, stop: &CancellationToken) -> Result<(), BrokerError> {
         let queue = self.broker.queue(self.lane);
-        // One delivery at a time: what a busy consumer had prefetched, an idle one could not have.
-        answered(channel.basic_qos(1, BasicQosOptions::default())).await?;
-        loop {
-            let consumer_tag = format!("{}-{}", self.lane.as_str(), uuid::Uuid::new_v4());
-            let mut consumer = answered(channel.basic_consume(
-                queue.as_str().into(),
-                consumer_tag.as_str().into(),
-                BasicConsumeOptions::default(),
-                FieldTable::default(),
-            ))
-            .await?;
-            pause.forget();
-            let delivery = tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(CONSUMER_BELIEVED) => return Ok(()),
-                delivery = consumer.next() => delivery.ok_or(BrokerError::ConsumerEnded)??,
-            };
-            self.handle_delivery(&channel, &consumer_tag, delivery, stop).await?;
-        }
-    }
-
-    /// Claims the import that a delivery speaks of, settles the delivery, and works.
-    async fn handle_delivery(
-        &self,
-        channel: &Channel,
-        consumer_tag: &str,
-        delivery: Delivery,
-        stop: &CancellationToken,
-    ) -> Result<(), BrokerError> {
-        let queue = self.broker.queue(self.lane);
-        let cancel = channel.basic_cancel(consumer_tag.into(), BasicCancelOptions::default());
-        let Some(wake_up) = WakeUp::read(&delivery.data, delivery.properties.headers().as_ref()) else {
-            tracing::error!(queue, "a message that is no wake-up goes to the dead letters");
-            answered(cancel).await?;
-            return answered(async {
-                delivery.acker.reject(BasicRejectOptions { requeue: false }).await?;
-                Ok(())
-            })
-            .await;
+        let Some(wake_up) = WakeUp::read(received.body(), received.headers()) else {
+            tracing::error!(queue, "rejected a message that is not a wake-up; see the dead letters");
+            received.cancel_subscription().await?;
+            return received.reject().await;
         };
         let span = tracing::info_span!(
             "process import",
@@ -135,28 +86,31 @@ impl Consumer {
             rollcall.import.attempt = tracing::field::Empty,
         );
         wake_up.trace.adopt(&span);
-        // Cancelled before the delivery is settled: once it is, the broker would send this consumer the next.
+        // The subscription is cancelled before the delivery is settled: after that, RabbitMQ would send the next one.
         let (claimed, cancelled) =
-            tokio::join!(self.claim(&wake_up, stop).instrument(span.clone()), answered(cancel));
-        // Settled whatever the claim said: what was not claimed now is the relay's to publish again.
+            tokio::join!(self.claim(&wake_up, stop).instrument(span.clone()), received.cancel_subscription());
+        // Settled whether or not the import was claimed: the relay publishes again what is still due.
         edge::pass_for(wake_up.tenant, Edge::BeforeWakeUpAck);
-        let settled = answered(async {
-            delivery.acker.ack(BasicAckOptions::default()).await?;
-            Ok(())
-        })
-        .await;
+        let settled = received.ack().await;
         edge::pass_for(wake_up.tenant, Edge::AfterWakeUpAck);
-        // What is claimed is worked on, whatever has become of the broker meanwhile.
+        // A claimed import is processed even if the connection to RabbitMQ has been lost meanwhile.
         if let Some(claimed) = claimed {
             span.record("rollcall.import.attempt", claimed.lease.attempt);
-            self.work(&claimed, stop).instrument(span).await;
+            self.process(&claimed, stop).instrument(span).await;
         }
         cancelled.and(settled)
     }
 
-    /// Claims the import. With a database that fails for long it is left to the relay.
+    /// Claims an import. If the database keeps failing the import is left to the relay.
     async fn claim(&self, wake_up: &WakeUp, stop: &CancellationToken) -> Option<Claimed> {
-        ask(stop, || self.try_claim(wake_up)).await.flatten()
+        match retry_database(stop, || self.try_claim(wake_up)).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(import = %wake_up.import, error, "claiming an import failed; the relay will wake it again");
+                None
+            }
+        }
     }
 
     async fn try_claim(&self, wake_up: &WakeUp) -> Result<Option<Claimed>, DatabaseError> {
@@ -164,8 +118,9 @@ impl Consumer {
         Ok(import::claim(&mut conn, wake_up.tenant, wake_up.import, &self.holder, self.lease).await?)
     }
 
-    /// Works on a claimed import and sees to what comes after. What fails here is made good by the lease's end.
-    async fn work(&self, claimed: &Claimed, stop: &CancellationToken) {
+    /// Processes a claimed import and does what follows from the outcome. If that fails, another worker claims the import
+    /// when the lease has expired.
+    async fn process(&self, claimed: &Claimed, stop: &CancellationToken) {
         let lease = &claimed.lease;
         if claimed.failures >= self.max_attempts {
             let why = format!(
@@ -174,79 +129,86 @@ impl Consumer {
                  logs, by the id {}.",
                 claimed.failures, lease.import
             );
-            self.give_up(claimed, why, stop).await;
+            self.abandon(claimed, why, stop).await;
             return;
         }
-        // A task of its own: an import that makes it panic costs its own attempt and nobody else's.
-        let sealed = Arc::new(AtomicU64::new(0));
-        let engine = Engine { sealed: Arc::clone(&sealed), ..self.engine.clone() };
-        let attempt = attempt(engine, claimed.clone(), stop.clone()).in_current_span();
-        let attempted = AbortOnDropHandle::new(tokio::spawn(attempt)).await;
-        match attempted.unwrap_or_else(|broken| Err(broken.into())) {
+        let sealed_passwords = Arc::new(AtomicU64::new(0));
+        // A task of its own: an import that panics fails only its own attempt.
+        let attempt = run(self.engine.clone(), claimed.clone(), Arc::clone(&sealed_passwords), stop.clone());
+        let outcome = AbortOnDropHandle::new(tokio::spawn(attempt.in_current_span())).await;
+        match outcome.unwrap_or_else(|panicked| Err(panicked.into())) {
             Ok(AttemptOutcome::Finished) => {
-                tracing::info!(tenant = %lease.tenant, import = %lease.import, "finished");
+                tracing::info!(tenant = %lease.tenant, import = %lease.import, "import finished");
                 self.wake_next(claimed).await;
             }
-            Ok(AttemptOutcome::LeaseLost) => {
-                tracing::warn!(tenant = %lease.tenant, import = %lease.import, "the import is another worker's, or has been ended");
-            }
             Ok(AttemptOutcome::Interrupted) => self.release(claimed, Duration::ZERO, false, stop).await,
-            Err(error) => {
-                tracing::Span::current().record("otel.status_code", "ERROR");
-                let before = self.failures(claimed, stop).await;
-                let failures = before + 1;
-                tracing::error!(
-                    tenant = %lease.tenant, import = %lease.import, failures,
-                    error = &error as &dyn std::error::Error, "an attempt failed"
+            Err(AttemptError::LeaseLost) => {
+                tracing::warn!(
+                    tenant = %lease.tenant, import = %lease.import,
+                    "lease lost: another worker has claimed the import, or it has ended"
                 );
-                if failures >= self.max_attempts || !error.may_pass() {
-                    let attempts =
-                        if failures == 1 { "1 attempt".to_owned() } else { format!("{failures} attempts") };
-                    let why = format!(
-                        "The import was given up after {attempts}: {error}. Rows that were processed before stay so; \
-                         whoever runs the service finds more in the workers' logs, by the id {}.",
-                        lease.import
-                    );
-                    self.give_up(claimed, why, stop).await;
-                } else {
-                    self.release(claimed, delay(before), true, stop).await;
-                }
             }
+            Err(error) => self.handle_failure(claimed, &error, stop).await,
         }
-        // However it ended, and after the tenant's next import was woken, which somebody waits for.
-        self.publish_turns(claimed, sealed.load(Ordering::Relaxed)).await;
+        // However the attempt ended, and only after the tenant's next import was woken: a client waits for that one.
+        self.request_hashing(claimed, sealed_passwords.load(Ordering::Relaxed)).await;
     }
 
-    /// Attempts that failed before this one. Asked anew, because a chunk that was merged since the claim has cleared
-    /// them; where the database cannot be asked the next claim counts.
-    async fn failures(&self, claimed: &Claimed, stop: &CancellationToken) -> i32 {
-        let failures = ask(stop, || async {
+    async fn handle_failure(&self, claimed: &Claimed, error: &AttemptError, stop: &CancellationToken) {
+        let lease = &claimed.lease;
+        tracing::Span::current().record("otel.status_code", "ERROR");
+        let before = self.previous_failures(claimed, stop).await;
+        let failures = before + 1;
+        tracing::error!(
+            tenant = %lease.tenant, import = %lease.import, failures,
+            error = error as &dyn std::error::Error, "an attempt at an import failed"
+        );
+        if failures >= self.max_attempts || !error.is_transient() {
+            let attempts =
+                if failures == 1 { "1 attempt".to_owned() } else { format!("{failures} attempts") };
+            let why = format!(
+                "The import was given up after {attempts}: {error}. Rows that were processed before stay so; \
+                 whoever runs the service finds more in the workers' logs, by the id {}.",
+                lease.import
+            );
+            self.abandon(claimed, why, stop).await;
+        } else {
+            self.release(claimed, retry_delay(before), true, stop).await;
+        }
+    }
+
+    /// Attempts that failed before this one. Read from the database, because a chunk that was merged since the claim has
+    /// reset the count. If the database keeps failing, the next claim counts.
+    async fn previous_failures(&self, claimed: &Claimed, stop: &CancellationToken) -> i32 {
+        let failures = retry_database(stop, async || -> Result<i32, DatabaseError> {
             let mut conn = self.engine.database.connection().await?;
             Ok(import::failures(&mut conn, &claimed.lease).await?)
         });
         failures.await.unwrap_or(0)
     }
 
-    async fn give_up(&self, claimed: &Claimed, why: String, stop: &CancellationToken) {
+    async fn abandon(&self, claimed: &Claimed, why: String, stop: &CancellationToken) {
         let ending = Ending::Abandoned(why);
-        let given_up = ask(stop, || end(&self.engine.database, &claimed.lease, &ending));
-        match given_up.await {
-            // Its own wake-up is due among the dead letters since; nobody waits for that, so the relay sees to it.
-            Some(true) => self.wake_next(claimed).await,
-            Some(false) => {}
-            None => tracing::warn!("an import could not be given up yet; its lease will run out"),
+        let ended = retry_database(stop, || end_import(&self.engine.database, &claimed.lease, &ending));
+        match ended.await {
+            // The import's dead letter is due as well, but nothing waits for it: it is left to the relay.
+            Ok(()) => self.wake_next(claimed).await,
+            Err(LeaseError::Lost) => {}
+            Err(LeaseError::Database(error)) => {
+                let (import, error) = (claimed.lease.import, &error as &dyn std::error::Error);
+                tracing::warn!(%import, error, "abandoning an import failed; its lease will expire");
+            }
         }
     }
 
-    /// Gives the import back. A database that is away is asked again: it is most often why the attempt failed, and when
-    /// it is back the import need not wait for the lease's end.
+    /// Releases an import. Retried while the database fails: a failing database is the most frequent reason for a failed
+    /// attempt, and once it is back the import need not wait for the end of the lease.
     async fn release(&self, claimed: &Claimed, delay: Duration, charged: bool, stop: &CancellationToken) {
-        let released = ask(stop, || async {
-            let mut conn = self.engine.database.connection().await?;
-            Ok(import::release(&mut conn, &claimed.lease, delay, charged).await?)
-        });
-        if released.await.is_none() {
-            tracing::warn!("an import could not be given back; its lease will run out");
+        let released =
+            retry_database(stop, || release(&self.engine.database, &claimed.lease, delay, charged));
+        if let Err(LeaseError::Database(error)) = released.await {
+            let (import, error) = (claimed.lease.import, &error as &dyn std::error::Error);
+            tracing::warn!(%import, error, "releasing an import failed; its lease will expire");
         }
     }
 
@@ -254,23 +216,23 @@ impl Consumer {
         if let Err(error) = self.outbox.wake_next(claimed.lease.tenant).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the tenant's next import could not be woken; the relay will"
+                "waking the tenant's next import failed; the relay will wake it"
             );
         }
     }
 
-    async fn publish_turns(&self, claimed: &Claimed, passwords: u64) {
-        if let Err(error) = self.turns.publish(claimed.lease.tenant, passwords).await {
+    async fn request_hashing(&self, claimed: &Claimed, passwords: u64) {
+        if let Err(error) = self.hash_queue.publish(claimed.lease.tenant, passwords).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "hashing turns could not be published; the relay will"
+                "publishing hash batch requests failed; the relay will publish them"
             );
         }
     }
 }
 
-/// How long to wait before the next attempt, after `failures` that failed before this one.
-fn delay(failures: i32) -> Duration {
+/// The delay before the next attempt, after this many failures before the one at hand.
+fn retry_delay(failures: i32) -> Duration {
     let quadruplings = u32::try_from(failures).unwrap_or(0).min(8);
-    FIRST_DELAY.saturating_mul(4_u32.pow(quadruplings)).min(LONGEST_DELAY)
+    FIRST_RETRY_DELAY.saturating_mul(4_u32.pow(quadruplings)).min(MAX_RETRY_DELAY)
 }

@@ -1,67 +1,53 @@
-//! Patience with the servers: one that is away for a while costs seconds, and is not asked in a loop meanwhile.
+//! Retries of database operations: a database that restarts costs seconds, and is not queried in a tight loop meanwhile.
 
 use std::time::{Duration, Instant};
 
+use backon::{ConstantBuilder, Retryable as _};
 use rollcall_schema::database::DatabaseError;
 use tokio_util::sync::CancellationToken;
 
-/// The pause after the first failure of the broker; doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// See [`FIRST_PAUSE`].
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How long a database that fails is asked again, and how often: far less than RabbitMQ lets a delivery wait for its
+use crate::lease::LeaseError;
+
+/// How long a failing database operation is retried: far less than RabbitMQ lets a delivery wait for its
 /// acknowledgement.
-const DATABASE_PATIENCE: Duration = Duration::from_mins(1);
-/// See [`DATABASE_PATIENCE`].
-const DATABASE_PAUSE: Duration = Duration::from_millis(500);
+const RETRY_LIMIT: Duration = Duration::from_mins(1);
+/// The pause between two tries.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// The pause before a consumer goes back to a broker that failed it. It grows with each failure.
-pub struct Pause(Duration);
+/// An error that may be a failure of the database.
+pub trait MaybeDatabaseError: std::error::Error + 'static {
+    fn is_database_error(&self) -> bool;
+}
 
-impl Default for Pause {
-    fn default() -> Self {
-        Self(FIRST_PAUSE)
+impl MaybeDatabaseError for DatabaseError {
+    fn is_database_error(&self) -> bool {
+        true
     }
 }
 
-impl Pause {
-    /// How long the next one is.
-    pub fn length(&self) -> Duration {
-        self.0
-    }
-
-    /// The broker works: the next pause is short again.
-    pub fn forget(&mut self) {
-        *self = Self::default();
-    }
-
-    /// Pauses, or until `stop`.
-    pub async fn wait(&mut self, stop: &CancellationToken) {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(self.0) => {}
-        }
-        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
+impl MaybeDatabaseError for LeaseError {
+    fn is_database_error(&self) -> bool {
+        matches!(self, Self::Database(_))
     }
 }
 
-/// Asks the database, and a database that fails again for a while, so that one that restarts costs seconds. `None`: it
-/// failed all that time, or until `stop`.
-pub async fn ask<T, Question>(stop: &CancellationToken, question: impl Fn() -> Question) -> Option<T>
+/// Runs an operation, and retries it while the database fails: for a minute at most, and not after `stop`. The limit is
+/// one of time and not of tries, because a try can wait long for a connection.
+pub async fn retry_database<T, E, Operation>(
+    stop: &CancellationToken,
+    operation: impl FnMut() -> Operation,
+) -> Result<T, E>
 where
-    Question: Future<Output = Result<T, DatabaseError>>,
+    E: MaybeDatabaseError,
+    Operation: Future<Output = Result<T, E>>,
 {
-    let given_up = Instant::now() + DATABASE_PATIENCE;
-    loop {
-        match question().await {
-            Ok(answer) => return Some(answer),
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the database could not be asked");
-            }
-        }
-        if stop.is_cancelled() || Instant::now() >= given_up {
-            return None;
-        }
-        tokio::time::sleep(DATABASE_PAUSE).await;
-    }
+    let deadline = Instant::now() + RETRY_LIMIT;
+    operation
+        .retry(ConstantBuilder::new().with_delay(RETRY_PAUSE).without_max_times())
+        .when(|error: &E| error.is_database_error() && !stop.is_cancelled() && Instant::now() < deadline)
+        .notify(|error, pause| {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(error, "the database failed; retrying in {pause:?}");
+        })
+        .await
 }
