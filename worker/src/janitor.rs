@@ -1,8 +1,8 @@
-//! The janitor: removes what nobody needs any more. Uploads whose import finished a while ago; what is left of uploads
-//! that broke off because their API died, or that never became an import; idempotency keys that have expired.
+//! The janitor: deletes what is no longer needed. That is uploads of imports that finished a while ago; what is left of
+//! uploads that were interrupted because the API died, or that never became an import; and expired idempotency keys.
 //!
-//! Every worker has one. Two at once do no harm: each thing is deleted once, and what is not deleted now is still there
-//! at the next look.
+//! Every worker runs one. Several at once do no harm: each thing is deleted once, and what cannot be deleted now is found
+//! again in the next sweep.
 
 use std::error::Error;
 use std::time::Duration;
@@ -15,38 +15,36 @@ use rollcall_schema::upload::{UploadError, UploadStore};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// Uploads that are looked at or given up with one statement.
+/// Uploads that are checked or expired with one statement.
 const BATCH: usize = 200;
 
-/// Removes what nobody needs any more.
+/// Deletes what is no longer needed.
 pub struct Janitor {
-    /// The way to Postgres.
     pub database: Database,
-    /// Where the uploads are.
     pub uploads: UploadStore,
     /// How long the upload of a finished import is kept.
     pub retention: Duration,
-    /// After how long an upload that is not complete, or belongs to no import, is taken for left behind.
-    pub abandoned_after: Duration,
+    /// The age at which an upload that is not complete, or that belongs to no import, is treated as a leftover.
+    pub incomplete_after: Duration,
 }
 
-/// Why something was not removed. It is at a later look.
+/// Why something was not deleted. The next sweep finds it again.
 #[derive(Debug, thiserror::Error)]
-enum CleaningError {
-    #[error("the database could not be asked for what nobody needs")]
+enum CleanupError {
+    #[error("the database failed")]
     Database(#[from] DatabaseError),
     #[error("the upload store failed")]
     Store(#[from] UploadError),
 }
 
-impl From<diesel::result::Error> for CleaningError {
+impl From<diesel::result::Error> for CleanupError {
     fn from(error: diesel::result::Error) -> Self {
         Self::Database(error.into())
     }
 }
 
 impl Janitor {
-    /// Looks again and again until `stop`.
+    /// Sweeps at this interval until `stop`.
     pub async fn run(self, every: Duration, stop: CancellationToken) {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -55,19 +53,19 @@ impl Janitor {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            stop.run_until_cancelled(self.clean_up()).await;
+            stop.run_until_cancelled(self.sweep()).await;
         }
     }
 
-    /// Each for itself: what cannot be removed must not keep the rest.
-    async fn clean_up(&self) {
-        told("uploads of imports that finished a while ago", self.delete_finished().await);
-        told("uploads that broke off", self.delete_half().await);
-        told("uploads that no import needs", self.delete_ownerless().await);
-        told("idempotency keys that have expired", self.forget_keys().await);
+    /// The steps are independent: what cannot be deleted must not keep the rest.
+    async fn sweep(&self) {
+        log_deleted("uploads of finished imports", self.delete_expired_uploads().await);
+        log_deleted("incomplete uploads", self.delete_incomplete_uploads().await);
+        log_deleted("uploads that belong to no import", self.delete_orphaned_uploads().await);
+        log_deleted("expired idempotency keys", self.delete_expired_keys().await);
     }
 
-    async fn delete_finished(&self) -> Result<usize, CleaningError> {
+    async fn delete_expired_uploads(&self) -> Result<usize, CleanupError> {
         let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
         let mut deleted = 0;
         loop {
@@ -86,41 +84,42 @@ impl Janitor {
         }
     }
 
-    /// Their API died while they came.
-    async fn delete_half(&self) -> Result<usize, CleaningError> {
-        Ok(self.uploads.delete_half(self.abandoned_after).await?)
+    /// Uploads whose API died while it received them.
+    async fn delete_incomplete_uploads(&self) -> Result<usize, CleanupError> {
+        Ok(self.uploads.delete_half(self.incomplete_after).await?)
     }
 
-    /// Their API died, or lost the database, before it put them into line; or they were given up and not deleted.
-    async fn delete_ownerless(&self) -> Result<usize, CleaningError> {
+    /// Uploads whose API died, or lost the database, before it submitted the import; and those that had expired but were
+    /// not deleted.
+    async fn delete_orphaned_uploads(&self) -> Result<usize, CleanupError> {
         let mut deleted = 0;
-        let mut batches = std::pin::pin!(self.uploads.older_than(self.abandoned_after).try_chunks(BATCH));
+        let mut batches = std::pin::pin!(self.uploads.older_than(self.incomplete_after).try_chunks(BATCH));
         while let Some(batch) = batches.try_next().await.map_err(|failed| failed.1)? {
-            let ownerless = {
+            let orphaned = {
                 let mut conn = self.database.connection().await?;
                 retention::ownerless(&mut conn, &batch).await?
             };
-            for (tenant, import) in &ownerless {
+            for (tenant, import) in &orphaned {
                 self.uploads.delete(*tenant, *import).await?;
             }
-            deleted += ownerless.len();
+            deleted += orphaned.len();
         }
         Ok(deleted)
     }
 
-    async fn forget_keys(&self) -> Result<usize, CleaningError> {
+    async fn delete_expired_keys(&self) -> Result<usize, CleanupError> {
         let mut conn = self.database.connection().await?;
         Ok(idempotency::forget_expired(&mut conn).await?)
     }
 }
 
-fn told(what: &str, removed: Result<usize, CleaningError>) {
-    match removed {
+fn log_deleted(what: &str, deleted: Result<usize, CleanupError>) {
+    match deleted {
         Ok(0) => {}
-        Ok(count) => tracing::info!(count, "{what} were removed"),
+        Ok(count) => tracing::info!(count, "deleted {what}"),
         Err(error) => {
             let error = &error as &(dyn Error + 'static);
-            tracing::warn!(error, "{what} could not all be removed; trying again later");
+            tracing::warn!(error, "deleting {what} failed; retrying in the next sweep");
         }
     }
 }

@@ -1,35 +1,89 @@
-//! Keeps a lease alive while its import is worked on, and says when it is lost.
+//! The lease of a claimed import: renewed while a worker processes the import, released or ended with it.
+//!
+//! A lease carries the fencing token (the attempt number). A worker whose lease is lost can do no harm: no transaction
+//! commits whose token is not the import's.
 
 use std::time::Duration;
 
+use diesel_async::AsyncConnection as _;
 use rollcall_schema::database::{Database, DatabaseError};
-use rollcall_schema::import::{self, Lease};
+use rollcall_schema::edge::{self, Edge};
+use rollcall_schema::import::{self, Ending, Lease};
 use tokio::time::{Instant, interval_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+/// Why something was not done under a lease.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// Another worker has claimed the import, or the import has ended.
+    #[error("the lease is lost")]
+    Lost,
+    #[error("the database failed")]
+    Database(#[from] DatabaseError),
+}
+
+impl From<diesel::result::Error> for LeaseError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+fn held(is_held: bool) -> Result<(), LeaseError> {
+    if is_held { Ok(()) } else { Err(LeaseError::Lost) }
+}
+
+/// Ends an import that has no more rows to merge.
+pub async fn end_import(database: &Database, lease: &Lease, ending: &Ending) -> Result<(), LeaseError> {
+    let mut conn = database.connection().await?;
+    let finished = conn
+        .transaction(async |conn| {
+            let finished = import::finish_in_txn(conn, lease, ending).await;
+            edge::pass_for(lease.tenant, Edge::BeforeEndCommit);
+            finished
+        })
+        .await?;
+    edge::pass_for(lease.tenant, Edge::AfterEndCommit);
+    held(finished)
+}
+
+/// Releases an import, to be claimed again after `delay`. `charged` counts the attempt as a failure.
+pub async fn release(
+    database: &Database,
+    lease: &Lease,
+    delay: Duration,
+    charged: bool,
+) -> Result<(), LeaseError> {
+    let mut conn = database.connection().await?;
+    held(import::release(&mut conn, lease, delay, charged).await?)
+}
+
+async fn renew(database: &Database, lease: &Lease) -> Result<(), LeaseError> {
+    let mut conn = database.connection().await?;
+    held(import::renew(&mut conn, lease).await?)
+}
+
 /// Renews a lease until it is dropped.
-pub struct Keeper {
+pub struct Heartbeat {
     lost: CancellationToken,
     _stop: DropGuard,
 }
 
-impl Keeper {
-    /// Starts to renew, three times within the lease's length.
+impl Heartbeat {
+    /// Starts to renew the lease, three times within its length.
     pub fn start(database: Database, lease: Lease) -> Self {
         let lost = CancellationToken::new();
         let stop = CancellationToken::new();
-        tokio::spawn(renew(database, lease, lost.clone(), stop.clone()));
+        tokio::spawn(keep_renewing(database, lease, lost.clone(), stop.clone()));
         Self { lost, _stop: stop.drop_guard() }
     }
 
-    /// Resolves when the lease is another's, or could not be renewed in time: nothing more may be begun. (What is
-    /// under way is harmless: no transaction commits whose attempt is not the import's.)
+    /// Resolves when the lease is lost or could not be renewed in time. Then no more work may be started.
     pub async fn lost(&self) {
         self.lost.cancelled().await;
     }
 }
 
-async fn renew(database: Database, lease: Lease, lost: CancellationToken, stop: CancellationToken) {
+async fn keep_renewing(database: Database, lease: Lease, lost: CancellationToken, stop: CancellationToken) {
     let period = lease.length / 3;
     let mut ticks = interval_at(Instant::now() + period, period);
     let mut expires = Instant::now() + lease.length;
@@ -38,25 +92,20 @@ async fn renew(database: Database, lease: Lease, lost: CancellationToken, stop: 
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let begun = Instant::now();
-        match tokio::time::timeout(lease.length, try_renew(&database, &lease)).await {
-            Ok(Ok(true)) => expires = begun + lease.length,
-            Ok(Ok(false)) => break,
+        let started = Instant::now();
+        match tokio::time::timeout(lease.length, renew(&database, &lease)).await {
+            Ok(Ok(())) => expires = started + lease.length,
+            Ok(Err(LeaseError::Lost)) => break,
             Ok(Err(error)) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(import = %lease.import, error, "the lease could not be renewed yet");
+                tracing::warn!(import = %lease.import, error, "renewing the lease failed; retrying");
             }
-            Err(_) => tracing::warn!(import = %lease.import, "the lease could not be renewed in time"),
+            Err(_) => tracing::warn!(import = %lease.import, "renewing the lease timed out; retrying"),
         }
         if Instant::now() >= expires + Duration::from_secs(1) {
             break;
         }
     }
-    // A lease whose import has just finished is not renewed either; then nobody listens.
+    // The lease of an import that has just finished cannot be renewed either, but then nothing waits for `lost`.
     lost.cancel();
-}
-
-async fn try_renew(database: &Database, lease: &Lease) -> Result<bool, DatabaseError> {
-    let mut conn = database.connection().await?;
-    Ok(import::renew(&mut conn, lease).await?)
 }

@@ -1,46 +1,60 @@
-//! The worker: woken by a message, it claims an import, reads and checks its file, merges the rows into the
-//! tenant's tables and records what became of each.
+//! The worker: receives wake-ups, claims imports, reads and checks their files, merges the rows into the tenant's tables,
+//! and stores the outcome of each row.
 //!
-//! It knows nothing of HTTP: who waits for the result, and how it is answered, is the API's concern.
+//! It knows nothing of HTTP: which client waits for a result, and how it is answered, is the API's concern.
 //!
-//! The map, in reading order:
+//! The map, from the process down to its parts. A room uses only rooms that come after it, and what
+//! [`rollcall_schema`] offers.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`import`] | the whole job, top to bottom |
-//! | [`read`], [`header`] | bytes → text → records; what the header line says |
-//! | [`problem`] | what is wrong with a row, in the contract's words |
-//! | [`chunk`] | rows on their way from the reader to the merge |
-//! | [`in_flight`] | which chunks may be merged side by side, and in which order they commit |
-//! | [`users`], [`memberships`] | the two kinds of import: columns, check, merge |
-//! | [`lease`] | keeping the claim alive while the work goes on |
-//! | [`lane`] | who is woken: the queues and the slots that work them |
-//! | [`relay`] | publishes what was committed and not confirmed, or seems lost |
-//! | [`janitor`] | removes uploads and keys that nobody needs any more |
-//! | [`hashing`] | passwords, off the critical path |
-//! | [`patience`] | with servers that are away for a while |
-//! | [`settings`], [`service`] | configuration, and the process as a whole |
-
-pub mod import;
-
-pub mod header;
-pub mod problem;
-pub mod read;
-
-pub mod chunk;
-pub mod in_flight;
-pub mod memberships;
-pub mod users;
-
-pub mod lease;
-
-pub mod hashing;
-pub mod lane;
-pub mod relay;
-
-pub mod janitor;
-
-pub mod patience;
+//! | [`service`], [`settings`] | the process as a whole, and its configuration |
+//! | [`consumer`] | receives the wake-ups of a lane; one import at a time |
+//! | [`relay`] | publishes wake-ups that are due: not confirmed, lost, or to be retried |
+//! | [`janitor`] | deletes uploads and idempotency keys that have expired |
+//! | [`hashing`] | hashes the passwords that imports have sealed |
+//! | [`queue_consumer`] | receives the deliveries of any queue |
+//! | [`import`] | an import, from its upload to its result |
+//! | [`chunk_reader`], [`row_counter`] | the readings of an upload after the survey |
+//! | [`attempt`], [`engine`] | how an attempt at an import ends, and what it uses |
+//! | [`merge`] | one chunk, one transaction; the proof that the result is that of one row after another |
+//! | [`retry`], [`lease`] | retries of database operations; the lease of a claimed import |
+//! | [`survey`] | the first reading of an upload: format and header, or why it is refused |
+//! | [`users`], [`memberships`] | the two kinds of import: columns, check, merge. Neither knows the other |
+//! | [`rows`] | what the kinds share: fields, problems, the header line |
+//! | [`read`] | bytes → text → records; knows no columns |
+//! | [`statements`] | every hand-written SQL statement, for a test |
 
 pub mod service;
 pub mod settings;
+
+pub mod consumer;
+pub mod janitor;
+pub mod relay;
+
+pub mod hashing;
+pub mod queue_consumer;
+
+pub mod import;
+
+pub mod chunk_reader;
+pub mod row_counter;
+
+pub mod attempt;
+pub mod engine;
+
+pub mod merge;
+
+pub mod lease;
+pub mod retry;
+
+pub mod survey;
+
+pub mod memberships;
+pub mod users;
+
+pub mod rows;
+
+pub mod read;
+
+pub mod statements;

@@ -1,4 +1,4 @@
-//! The worker's process.
+//! The worker's program.
 
 use std::time::Duration;
 
@@ -6,37 +6,36 @@ use clap::Parser as _;
 use rollcall_schema::telemetry;
 use rollcall_worker::{service, settings::Settings};
 
-/// How long threads that read or write are waited for at the very end: one that hangs in a file system must not keep
-/// the process.
-const LAST_THREADS: Duration = Duration::from_secs(1);
+/// How long the process waits at exit for blocking threads: one that hangs in a file system must not keep it alive.
+const BLOCKING_THREADS_LIMIT: Duration = Duration::from_secs(1);
 
 fn main() -> std::process::ExitCode {
     let settings = Settings::parse();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return refuse(&error.into()),
+        Err(error) => return fail(&error.into()),
     };
     let code = runtime.block_on(run(settings));
-    runtime.shutdown_timeout(LAST_THREADS);
+    runtime.shutdown_timeout(BLOCKING_THREADS_LIMIT);
     code
 }
 
 async fn run(settings: Settings) -> std::process::ExitCode {
     let telemetry = match telemetry::start("rollcall-worker") {
         Ok(telemetry) => telemetry,
-        Err(error) => return refuse(&error.into()),
+        Err(error) => return fail(&error.into()),
     };
     let end = service::run(settings).await;
-    // Off the runtime's threads: the last export blocks until the collector has answered or the time is up.
+    // Not on a runtime thread: the last export blocks until the collector has answered or the time is up.
     let _ = tokio::task::spawn_blocking(move || telemetry.shut_down()).await;
     match end {
         Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => refuse(&error),
+        Err(error) => fail(&error),
     }
 }
 
-/// Says in one line why the worker does not run.
-fn refuse(error: &anyhow::Error) -> std::process::ExitCode {
+/// Prints in one line why the worker does not run.
+fn fail(error: &anyhow::Error) -> std::process::ExitCode {
     eprintln!("rollcall-worker: {error:#}");
     std::process::ExitCode::from(2)
 }

@@ -1,8 +1,8 @@
-//! The relay: publishes the wake-ups of imports that were committed and never confirmed to be in a queue, whose
-//! time for another try has come, whose worker fell silent (the lease ran out), or whose wake-up seems lost. So too the
-//! hashing turns of tenants whose passwords wait, and the dead letters of imports that were given up.
+//! The relay: publishes wake-ups that are due. These are the wake-ups of imports that were committed but whose publication
+//! was never confirmed, that are to be retried now, whose worker has stopped renewing the lease, or whose wake-up may be
+//! lost. It also publishes hash batch requests of tenants whose passwords wait, and the dead letters of abandoned imports.
 //!
-//! Nothing depends on a publish having worked: what is not published now is still due at the next look.
+//! Nothing depends on a publication succeeding: what is not published now is still due in the next sweep.
 
 use std::time::Duration;
 
@@ -12,25 +12,23 @@ use rollcall_schema::outbox::{Outbox, PublishError};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::hashing::turns::Turns;
+use crate::hashing::hash_queue::HashQueue;
 
-/// Messages published at one look. More are due at the next.
-const BATCH: i64 = 500;
+/// Messages of each kind published in one sweep. The others are due in the next.
+const MAX_MESSAGES_PER_SWEEP: i64 = 500;
 
 /// Publishes what is due.
 pub struct Relay {
-    database: Database,
-    outbox: Outbox,
+    pub database: Database,
+    pub outbox: Outbox,
+    pub hash_queue: HashQueue,
+    /// How long after a wake-up without effect the next one is published.
+    pub republish_after: Duration,
 }
 
 impl Relay {
-    /// A relay from the imports' rows to the queues.
-    pub fn new(database: Database, outbox: Outbox) -> Self {
-        Self { database, outbox }
-    }
-
-    /// Looks again and again until `stop`.
-    pub async fn run(self, turns: Turns, every: Duration, patience: Duration, stop: CancellationToken) {
+    /// Sweeps at this interval until `stop`.
+    pub async fn run(self, every: Duration, stop: CancellationToken) {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
@@ -39,31 +37,34 @@ impl Relay {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            let published = self.publish_due(patience).await;
-            // Imports first: somebody waits for them.
-            match published.and(turns.publish_due(patience).await) {
+            // Imports first: clients wait for them.
+            let published = self.publish_due().await;
+            match published.and(self.hash_queue.publish_due(self.republish_after).await) {
                 Ok(()) if failing => {
                     failing = false;
-                    tracing::info!("wake-ups are published again");
+                    tracing::info!("publishing messages works again");
                 }
-                // Once per outage: it is looked at again every few seconds.
+                // Logged once for each outage, not for each sweep.
                 Err(error) if !failing => {
                     failing = true;
-                    tracing::warn!(error = &error as &dyn std::error::Error, "wake-ups wait to be published");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "publishing messages failed; retrying every {every:?}"
+                    );
                 }
                 Ok(()) | Err(_) => {}
             }
         }
     }
 
-    async fn publish_due(&self, patience: Duration) -> Result<(), PublishError> {
+    async fn publish_due(&self) -> Result<(), PublishError> {
         let due = {
             let mut conn = self.database.connection().await?;
-            import::due_wake_ups(&mut conn, patience, BATCH).await?
+            import::due_wake_ups(&mut conn, self.republish_after, MAX_MESSAGES_PER_SWEEP).await?
         };
         for wake_up in due {
             self.outbox.publish(&wake_up).await?;
         }
-        self.outbox.publish_dead_letters(BATCH).await
+        self.outbox.publish_dead_letters(MAX_MESSAGES_PER_SWEEP).await
     }
 }

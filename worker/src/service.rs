@@ -1,7 +1,6 @@
-//! The worker as a process: everything it runs, from start to a clean stop.
+//! The worker's process: everything that it runs, from start to shutdown.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use rollcall_schema::broker::Broker;
@@ -13,118 +12,122 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::hashing::hasher::Hasher;
-use crate::hashing::turns::Turns;
-use crate::import::Engine;
+use crate::consumer::Consumer;
+use crate::engine::Engine;
+use crate::hashing::hash_queue::HashQueue;
+use crate::hashing::hasher::PasswordHasher;
 use crate::janitor::Janitor;
-use crate::lane::Slot;
 use crate::relay::Relay;
 use crate::settings::Settings;
 
 /// Runs the worker until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let stop = CancellationToken::new();
+    let mut tasks = start(&settings, &stop).await?;
+    tracing::info!(small = settings.small_lane, bulk = settings.bulk_lane, "waiting for wake-ups");
+
+    let ended_task = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        // No task ends before `stop`, unless it panics.
+        ended = tasks.join_next() => ended,
+    };
+    tracing::info!("shutting down: finishing the chunks at hand and releasing the imports");
+    stop.cancel();
+    let drained = async { while tasks.join_next().await.is_some() {} };
+    let aborted = tokio::select! {
+        () = drained => None,
+        () = tokio::time::sleep(settings.shutdown_limit) => Some("shutdown timed out"),
+        _ = terminate.recv() => Some("received a second signal"),
+        _ = interrupt.recv() => Some("received a second signal"),
+    };
+    if let Some(why) = aborted {
+        tracing::warn!("{why}: aborting; other workers resume the imports when their leases have expired");
+        tasks.abort_all();
+    }
+    match ended_task {
+        None => Ok(()),
+        Some(ended) => {
+            ended.context("a task of the worker panicked")?;
+            anyhow::bail!("a task of the worker ended unexpectedly")
+        }
+    }
+}
+
+/// Connects to everything and starts the worker's tasks, which run until `stop`.
+async fn start(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<JoinSet<()>> {
     let key = settings.key.key()?;
-    let address = by_key(settings.database.address()?);
+    let address = plan_key_lookups(settings.database.address()?);
     let database = Database::new(address.clone(), settings.connections());
     let sessions = Sessions::new(address, settings.sessions());
     let holder = format!("worker-{}-{}", std::process::id(), uuid::Uuid::new_v4());
     let broker = Arc::new(Broker::new(settings.broker.address()?, holder.clone()));
     let uploads = settings.uploads.store(key.clone())?;
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
     database.wait_until_migrated().await?;
 
-    let stop = CancellationToken::new();
     let outbox = Outbox::new(database.clone(), Arc::clone(&broker));
-    let turns = Turns::new(database.clone(), Arc::clone(&broker));
-    let engine = Engine {
-        database: database.clone(),
-        sessions,
-        uploads,
-        passwords: key.password_keys(),
-        rows: key.row_key(),
-        sealed: Arc::default(),
-        chunk_rows: settings.chunk_rows,
-        lanes: settings.lanes,
-    };
+    let hash_queue = HashQueue::new(database.clone(), Arc::clone(&broker));
+    let password_keys = key.password_keys();
 
-    let mut parts = JoinSet::new();
+    let mut tasks = JoinSet::new();
+    let consumer = |lane| Consumer {
+        lane,
+        engine: Engine {
+            database: database.clone(),
+            sessions: sessions.clone(),
+            uploads: uploads.clone(),
+            password_keys: password_keys.clone(),
+            row_key: key.row_key(),
+            chunk_rows: settings.chunk_rows,
+            parallel_chunks: settings.parallel_chunks,
+        },
+        broker: Arc::clone(&broker),
+        outbox: outbox.clone(),
+        hash_queue: hash_queue.clone(),
+        holder: holder.as_str().into(),
+        lease: settings.lease,
+        max_attempts: settings.max_attempts,
+    };
     for lane in Lane::ALL {
-        for _ in 0..settings.slots(lane) {
-            let slot = Slot {
-                lane,
-                engine: engine.clone(),
-                broker: Arc::clone(&broker),
-                outbox: outbox.clone(),
-                turns: turns.clone(),
-                holder: holder.as_str().into(),
-                lease: settings.lease(),
-                max_attempts: settings.max_attempts,
-            };
-            parts.spawn(slot.run(stop.clone()));
+        for _ in 0..settings.consumers(lane) {
+            tasks.spawn(consumer(lane).run(stop.clone()));
         }
     }
-    parts.spawn(Relay::new(database.clone(), outbox).run(
-        turns,
-        Duration::from_secs_f64(settings.relay_seconds),
-        Duration::from_secs_f64(settings.wake_up_patience_seconds),
-        stop.clone(),
-    ));
+    let relay = Relay {
+        database: database.clone(),
+        outbox: outbox.clone(),
+        hash_queue: hash_queue.clone(),
+        republish_after: settings.republish_after,
+    };
+    tasks.spawn(relay.run(settings.relay_interval, stop.clone()));
     let janitor = Janitor {
         database: database.clone(),
-        uploads: engine.uploads.clone(),
-        retention: settings.upload_retention(),
-        abandoned_after: Duration::from_secs_f64(settings.half_upload_seconds),
+        uploads: uploads.clone(),
+        retention: settings.upload_retention,
+        incomplete_after: settings.incomplete_upload,
     };
-    parts.spawn(janitor.run(Duration::from_secs_f64(settings.cleaning_seconds), stop.clone()));
+    tasks.spawn(janitor.run(settings.janitor_interval, stop.clone()));
     let threads = settings.hashing_threads();
     if threads > 0 {
-        let hasher = Hasher::new(database, broker, engine.passwords, threads);
-        parts.spawn(hasher.run(stop.clone()));
+        let hasher =
+            PasswordHasher::new(database.clone(), Arc::clone(&broker), password_keys.clone(), threads);
+        tasks.spawn(hasher.run(stop.clone()));
     }
-    tracing::info!(small = settings.small_lane, bulk = settings.bulk_lane, "the worker waits for wake-ups");
-
-    let ended_part = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-        // None of them ends by itself.
-        ended = parts.join_next() => ended,
-    };
-    tracing::info!("stopping: the chunks at hand are finished, the imports given back");
-    stop.cancel();
-    let drained = async { while parts.join_next().await.is_some() {} };
-    let limit = Duration::from_secs_f64(settings.shutdown_seconds);
-    let cut_off = tokio::select! {
-        () = drained => None,
-        () = tokio::time::sleep(limit) => Some("the time to stop is up"),
-        _ = terminate.recv() => Some("told to stop once more"),
-        _ = interrupt.recv() => Some("told to stop once more"),
-    };
-    if let Some(why) = cut_off {
-        tracing::warn!(
-            "{why}: what is under way is cut off, and goes on elsewhere when its lease has run out"
-        );
-        parts.abort_all();
-    }
-    match ended_part {
-        None => Ok(()),
-        Some(ended) => {
-            ended.context("a part of the worker broke down")?;
-            anyhow::bail!("a part of the worker ended by itself")
-        }
-    }
+    Ok(tasks)
 }
 
-/// Sessions in which rows are found by key, some thousand at a time, which is all that a worker asks for.
-fn by_key(address: DatabaseAddress) -> DatabaseAddress {
+/// Plans every statement for lookups by key, a few thousand at a time: a worker runs no others.
+fn plan_key_lookups(address: DatabaseAddress) -> DatabaseAddress {
     address
-        // For a table of some hundred thousand rows the planner would rather read all of it, chunk after chunk: ten
-        // times the work, measured at 400,000 users.
+        // The planner would rather read a table of some hundred thousand rows completely, for every chunk: ten times the
+        // work, measured with 400,000 users.
         .setting("enable_seqscan", "off")
         .setting("enable_hashjoin", "off")
         .setting("enable_mergejoin", "off")
-        // What is discouraged above looks dear, and would be compiled anew for each chunk.
+        // Plans that use what is discouraged above have a high estimated cost, and would be compiled for every chunk.
         .setting("jit", "off")
-        // A chunk's arrays become a table of some megabytes, which is to stay in memory.
+        // A chunk's arrays become a table of some megabytes, which should stay in memory.
         .setting("work_mem", "32MB")
 }

@@ -1,8 +1,10 @@
-//! Taking hashing turns: one batch of a tenant's waiting passwords per turn, hashed on a bounded pool, stored in one
-//! statement. If more wait, the turn goes behind the other tenants' before its delivery is settled.
+//! Handles hash batch requests: hashes one batch of a tenant's waiting passwords for each request, on a bounded pool, and
+//! stores the hashes in one statement. If more passwords wait, the request returns to the end of the queue before its
+//! delivery is settled.
 //!
-//! A delivery is held for a batch: some hundred milliseconds of processor time, and [`BATCH_LIMIT`] where the imports
-//! leave none. It is settled whatever came of it. What was not hashed waits in Postgres, where the relay finds it.
+//! A delivery is held for one batch: some hundred milliseconds of processor time, and at most [`BATCH_LIMIT`] when imports
+//! leave none. It is settled whatever the outcome: passwords that were not hashed still wait in Postgres, where the relay
+//! finds them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +12,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::future::ready;
 use futures_util::stream::FuturesUnordered;
-use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions};
-use lapin::types::FieldTable;
-use rollcall_schema::broker::{Broker, BrokerError, CONSUMER_BELIEVED, answered};
+use rollcall_schema::broker::{Broker, BrokerError};
 use rollcall_schema::database::{Database, DatabaseError};
 use rollcall_schema::edge::{self, Edge};
 use rollcall_schema::hashing::{self, HashedPassword, Turn, WaitingPassword};
@@ -23,99 +22,58 @@ use rollcall_schema::seal::PasswordKeys;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::patience::{Pause, ask};
+use crate::queue_consumer::{Concurrency, QueueConsumer, Received};
+use crate::retry::retry_database;
 
-/// Turns at once: while the hashes of one are stored the threads work on the other's.
-const TURNS: u16 = 2;
-/// Passwords in a batch, by thread of the pool: enough that the statements around it cost little beside it, and few
-/// enough that the next tenant's turn comes soon.
+/// Requests handled at the same time: while the hashes of one are stored, the threads work on the other.
+const CONCURRENT_REQUESTS: u16 = 2;
+/// Passwords in a batch, for each thread of the pool: enough to make the statements around it cheap in comparison, and few
+/// enough that the next tenant's request is handled soon.
 const BATCH_PER_THREAD: usize = 8;
-/// How long a batch may take. What is not hashed by then is left to another pass, and the rest is stored: RabbitMQ
-/// takes back what is not settled within half an hour.
+/// How long a batch may take. What has been hashed by then is stored, and the rest is left to another pass: RabbitMQ takes
+/// back a delivery that is not settled within half an hour.
 const BATCH_LIMIT: Duration = Duration::from_mins(5);
 
-/// Hashes the passwords that wait.
-pub struct Hasher {
+/// Hashes waiting passwords.
+pub struct PasswordHasher {
     database: Database,
     broker: Arc<Broker>,
     keys: PasswordKeys,
     pool: HashingPool,
-    /// Passwords in a batch.
-    batch: usize,
+    batch_size: usize,
 }
 
-impl Hasher {
-    /// One that hashes `threads` passwords at once, when nobody else wants the processor.
+impl PasswordHasher {
+    /// Hashes up to `threads` passwords at the same time, on threads of the lowest priority.
     pub fn new(database: Database, broker: Arc<Broker>, keys: PasswordKeys, threads: usize) -> Self {
-        let batch = threads * BATCH_PER_THREAD;
-        let pool = HashingPool::in_background(threads, batch * usize::from(TURNS));
-        Self { database, broker, keys, pool, batch }
+        let batch_size = threads * BATCH_PER_THREAD;
+        let pool = HashingPool::in_background(threads, batch_size * usize::from(CONCURRENT_REQUESTS));
+        Self { database, broker, keys, pool, batch_size }
     }
 
-    /// Takes turns until `stop`.
+    /// Runs until `stop`. Then what has been hashed of the batches at hand is stored, and requests that were not
+    /// acknowledged return to the queue.
     pub async fn run(self, stop: CancellationToken) {
-        let mut pause = Pause::default();
-        while !stop.is_cancelled() {
-            match self.consume(&stop, &mut pause).await {
-                Ok(()) => continue,
-                Err(error) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "no hashing turns can be had from RabbitMQ; trying again in {:?}",
-                        pause.length()
-                    );
-                }
-            }
-            pause.wait(&stop).await;
-        }
-    }
-
-    /// Takes turns over one channel, until `stop`, until the channel is lost, or until none has come for so long that it is
-    /// better to ask anew. What was hashed of the batches at hand is
-    /// stored; the turns that were not acknowledged then go back into the queue with the channel's end.
-    async fn consume(&self, stop: &CancellationToken, pause: &mut Pause) -> Result<(), BrokerError> {
-        let channel = self.broker.channel().await?;
-        answered(channel.basic_qos(TURNS, BasicQosOptions::default())).await?;
-        let consumer = channel.basic_consume(
-            self.broker.passwords().into(),
-            format!("passwords-{}", uuid::Uuid::new_v4()).into(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        );
-        let mut consumer = answered(consumer).await?;
-        pause.forget();
-        let mut turns = FuturesUnordered::new();
-        let mut ended = loop {
-            tokio::select! {
-                () = stop.cancelled() => break Ok(()),
-                () = tokio::time::sleep(CONSUMER_BELIEVED) => break Ok(()),
-                Some(settled) = turns.next() => {
-                    if let Err(error) = settled {
-                        break Err(error);
-                    }
-                }
-                delivery = consumer.next() => match delivery {
-                    Some(Ok(delivery)) => turns.push(self.process(delivery, stop)),
-                    Some(Err(error)) => break Err(error.into()),
-                    None => break Err(BrokerError::ConsumerEnded),
-                },
-            }
+        let consumer = QueueConsumer {
+            broker: &self.broker,
+            queue: self.broker.passwords(),
+            tag: "passwords",
+            concurrency: Concurrency::Prefetch(CONCURRENT_REQUESTS),
         };
-        while let Some(settled) = turns.next().await {
-            ended = ended.and(settled);
-        }
-        ended
+        consumer.run(&stop, |received| self.handle_delivery(received, &stop)).await;
     }
 
-    /// Takes a turn, passes it on if more passwords wait, and settles its delivery.
-    async fn process(&self, delivery: Delivery, stop: &CancellationToken) -> Result<(), BrokerError> {
+    /// Hashes a batch, publishes the request again if more passwords wait, and settles the delivery.
+    async fn handle_delivery(&self, received: Received, stop: &CancellationToken) -> Result<(), BrokerError> {
         let queue = self.broker.passwords();
-        let Some(turn) = Turn::read(&delivery.data, delivery.properties.headers().as_ref()) else {
-            tracing::error!(queue, "a message that is no hashing turn goes to the dead letters");
-            let rejected = delivery.acker.reject(BasicRejectOptions { requeue: false });
-            return answered(rejected).await.map(|_| ());
+        let Some(request) = Turn::read(received.body(), received.headers()) else {
+            tracing::error!(
+                queue,
+                "rejected a message that is not a hash batch request; see the dead letters"
+            );
+            return received.reject().await;
         };
-        // Not a part of the import's trace but linked to it: a district's passwords take thousands of turns.
+        // Linked to the import's trace but not part of it: a district's passwords take thousands of requests.
         let span = tracing::info_span!(
             parent: None,
             "process passwords",
@@ -125,50 +83,52 @@ impl Hasher {
             messaging.system = "rabbitmq",
             messaging.operation.type = "process",
             messaging.destination.name = queue,
-            messaging.message.id = %turn.tenant,
-            rollcall.tenant.id = %turn.tenant,
+            messaging.message.id = %request.tenant,
+            rollcall.tenant.id = %request.tenant,
             rollcall.passwords.taken = tracing::field::Empty,
             rollcall.passwords.hashed = tracing::field::Empty,
         );
-        turn.trace.link(&span);
+        request.trace.link(&span);
         let work = async {
-            // Who had it before may have died with a batch in hand.
-            let more = self.hash_batch(turn.tenant, delivery.redelivered, stop).await;
-            if more.is_none() {
+            // The worker that received the request before may have died with a batch: then the pass starts again.
+            let batch = self.hash_batch(request.tenant, received.is_redelivered(), stop).await;
+            if let Err(error) = &batch {
                 tracing::Span::current().record("otel.status_code", "ERROR");
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(tenant = %request.tenant, error, "hashing a batch failed; the relay will request it again");
             }
             if stop.is_cancelled() {
-                // Goes back into the queue with the channel's end; who has it then begins another pass.
+                // The request returns to the queue when the channel closes, and the next receiver starts another pass.
                 return Ok(());
             }
-            // With a database that fails it is left to the relay: no message goes round and round meanwhile.
-            if more == Some(true) {
-                // Confirmed before this one is acknowledged: a turn is rather doubled than lost.
-                self.broker.publish_turn(&turn).await?;
+            // If the database failed it is left to the relay; otherwise the request would circulate all the while.
+            if matches!(batch, Ok(Batch::MoreWaiting)) {
+                // Confirmed before this delivery is acknowledged: better two requests than none.
+                self.broker.publish_turn(&request).await?;
             }
-            edge::pass_for(turn.tenant, Edge::BeforeTurnAck);
-            let settled = answered(delivery.acker.ack(BasicAckOptions::default())).await;
-            edge::pass_for(turn.tenant, Edge::AfterTurnAck);
-            settled.map(|_| ())
+            edge::pass_for(request.tenant, Edge::BeforeTurnAck);
+            let settled = received.ack().await;
+            edge::pass_for(request.tenant, Edge::AfterTurnAck);
+            settled
         };
         work.instrument(span).await
     }
 
-    /// Hashes the next of a tenant's waiting passwords, and says whether more wait; `None`: the database failed.
+    /// Hashes the next batch of a tenant's waiting passwords.
     async fn hash_batch(
         &self,
         tenant: TenantId,
         from_the_beginning: bool,
         stop: &CancellationToken,
-    ) -> Option<bool> {
-        let batch = ask(stop, || self.take_batch(tenant, from_the_beginning)).await?;
+    ) -> Result<Batch, DatabaseError> {
+        let batch = retry_database(stop, || self.take_batch(tenant, from_the_beginning)).await?;
         let span = tracing::Span::current();
         span.record("rollcall.passwords.taken", batch.len());
         if batch.is_empty() {
-            return Some(false);
+            return Ok(Batch::Last);
         }
-        let more = batch.len() == self.batch;
-        let enough = async {
+        let outcome = if batch.len() == self.batch_size { Batch::MoreWaiting } else { Batch::Last };
+        let time_is_up = async {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(BATCH_LIMIT) => {}
@@ -178,13 +138,13 @@ impl Hasher {
             .into_iter()
             .map(|waiting| self.hash(tenant, waiting))
             .collect::<FuturesUnordered<_>>()
-            .take_until(enough)
+            .take_until(time_is_up)
             .filter_map(ready)
             .collect()
             .await;
-        let stored = ask(stop, || self.store(tenant, &hashed)).await?;
+        let stored = retry_database(stop, || self.store(tenant, &hashed)).await?;
         span.record("rollcall.passwords.hashed", stored);
-        Some(more)
+        Ok(outcome)
     }
 
     async fn take_batch(
@@ -193,7 +153,7 @@ impl Hasher {
         from_the_beginning: bool,
     ) -> Result<Vec<WaitingPassword>, DatabaseError> {
         let mut conn = self.database.connection().await?;
-        Ok(hashing::take_batch(&mut conn, tenant, from_the_beginning, self.batch).await?)
+        Ok(hashing::take_batch(&mut conn, tenant, from_the_beginning, self.batch_size).await?)
     }
 
     async fn store(&self, tenant: TenantId, hashed: &[HashedPassword]) -> Result<usize, DatabaseError> {
@@ -201,19 +161,26 @@ impl Hasher {
         Ok(hashing::store_hashes(&mut conn, tenant, hashed).await?)
     }
 
-    /// The hash, or that the seal does not open; `None` where the pool took no more.
+    /// The hash, or that the seal does not open. `None` if the pool is full.
     async fn hash(&self, tenant: TenantId, waiting: WaitingPassword) -> Option<HashedPassword> {
         let WaitingPassword { user, username_key, sealed } = waiting;
         let owner = password::owner(tenant, &username_key);
         let Some(clear) = self.keys.open(&owner, &sealed) else {
             tracing::error!(
                 %tenant, %user,
-                "a waiting password was sealed with another key and is dropped; the next import sets it again \
-                 once it changes, or with the policy `always`"
+                "dropped a waiting password that was sealed with another key; an import sets it again once it changes, \
+                 or with the policy `always`"
             );
             return Some(HashedPassword { user, sealed, hash: None });
         };
         let hash = self.pool.hash(clear).await.ok()?;
         Some(HashedPassword { user, sealed, hash: Some(hash) })
     }
+}
+
+/// What is left of a tenant's pass after a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Batch {
+    MoreWaiting,
+    Last,
 }

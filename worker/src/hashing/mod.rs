@@ -1,10 +1,11 @@
-//! Passwords, off the critical path: an import stores them sealed, and they are hashed here afterwards, batch by batch,
-//! in turns that travel through a queue of their own. A login that comes first opens the seal itself.
+//! Hashing passwords after their import, so that imports do not wait for it. An import stores passwords sealed; here they
+//! are hashed batch by batch, by requests that travel through a queue of their own. A login that comes earlier opens the
+//! seal itself.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`turns`] | who publishes: an import at its end, and the relay for what was lost |
-//! | [`hasher`] | who takes them, and hashes |
+//! | [`hash_queue`] | publishes the requests: an import at its end, and the relay for those that were lost |
+//! | [`hasher`] | receives the requests, and hashes |
 
+pub mod hash_queue;
 pub mod hasher;
-pub mod turns;

@@ -1,44 +1,40 @@
 //! Rows of a group import on their way to the merge.
 
 use super::check::check;
-use super::columns::MembershipColumns;
 use super::row::MembershipRow;
-use crate::in_flight::Touches;
 use crate::read::batch::RecordBatch;
 use crate::read::records::Record;
+use crate::rows::header::Columns;
+use crate::rows::write_set::WriteSet;
 
 /// Consecutive rows of a group import.
 #[derive(Debug)]
 pub struct MembershipChunk {
     records: RecordBatch,
-    columns: MembershipColumns,
+    columns: Columns,
 }
 
 impl MembershipChunk {
-    /// No row yet.
-    pub fn new(columns: &MembershipColumns) -> Self {
+    pub fn new(columns: &Columns) -> Self {
         Self { records: RecordBatch::default(), columns: columns.clone() }
     }
 
-    /// Takes the next row.
-    pub fn push(&mut self, record: &Record<'_>, touches: &mut Touches) {
+    pub fn push(&mut self, record: &Record<'_>, write_set: &mut WriteSet) {
         if let Some(username) = check(record, &self.columns).username {
-            touches.user(&username);
+            write_set.add_user(&username);
         }
         self.records.push(record);
     }
 
-    /// How many rows there are.
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The rows, checked, in the order of the file.
+    /// The checked rows, in file order.
     pub fn rows(&self) -> impl Iterator<Item = MembershipRow<'_>> {
         self.records.iter().map(|record| check(&record, &self.columns))
     }

@@ -1,5 +1,5 @@
-//! Merges a chunk of memberships: find the users and the groups that the rows name, then put the one into the
-//! other. Being a member already is fine, and costs no write.
+//! Merges a chunk of memberships: find the users and groups that the rows name, then insert the memberships. Being a
+//! member already is fine, and costs no write.
 
 use std::collections::HashMap;
 
@@ -11,17 +11,23 @@ use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::row::MembershipRow;
-use crate::chunk::Merged;
-use crate::problem::{Problem, Problems};
+use crate::rows::merged::MergedRows;
+use crate::rows::problem::{Problem, Problems};
 
-/// Merges a chunk's rows, in its transaction, with what was [found](find) for them.
+pub const FIND_USERS: &str = include_str!("sql/find_users.sql");
+pub const FIND_LIBRARY_GROUPS: &str = include_str!("sql/find_library_groups.sql");
+pub const FIND_SYSTEM_GROUPS: &str = include_str!("sql/find_system_groups.sql");
+pub const INSERT_LIBRARY_MEMBERS: &str = include_str!("sql/insert_library_members.sql");
+pub const INSERT_SYSTEM_MEMBERS: &str = include_str!("sql/insert_system_members.sql");
+
+/// Merges a chunk's rows in its transaction. `found` is the result of [`find`] in that transaction.
 pub async fn merge_in_txn(
     txn: &Session,
     tenant: TenantId,
     first_row: u64,
     rows: Vec<MembershipRow<'_>>,
     found: Found,
-) -> Result<Merged, Error> {
+) -> Result<MergedRows, Error> {
     let mut merge = Merge {
         library_groups: by_name(&found.library_groups)?,
         system_groups: by_name(&found.system_groups)?,
@@ -38,16 +44,14 @@ pub async fn merge_in_txn(
         insert(txn, tenant, INSERT_SYSTEM_MEMBERS, &merge.system_members),
     )
     .await?;
-    Ok(Merged::Rows { outcomes, sealed_passwords: 0 })
+    Ok(MergedRows { outcomes, sealed_passwords: 0 })
 }
 
-/// What there is of what a chunk's rows name.
+/// The users and groups that a chunk's rows name, as far as they exist.
 pub struct Found {
-    /// The id of each row's user, as one array in the order of the rows: cheaper on the way back than a row for each.
+    /// The id of each row's user, as one array in the order of the rows.
     users: Row,
-    /// Names and ids.
     library_groups: Vec<Row>,
-    /// Names and ids.
     system_groups: Vec<Row>,
 }
 
@@ -58,20 +62,9 @@ pub async fn find(session: &Session, tenant: TenantId, rows: &[MembershipRow<'_>
     let library_groups = distinct(rows, |row| row.library_group);
     let system_groups = distinct(rows, |row| row.system_group);
     let (users, library_groups, system_groups) = try_join3(
-        session.query_one(
-            "select coalesce(array_agg(users.id order by named.n), '{}')
-               from unnest($2::text[]) with ordinality as named (key, n)
-               left join users on users.tenant_id = $1 and users.username_key = named.key",
-            &[&tenant, &usernames],
-        ),
-        session.query(
-            "select name, id from library_groups where tenant_id = $1 and name = any($2)",
-            &[&tenant, &library_groups],
-        ),
-        session.query(
-            "select name, id from system_groups where tenant_id = $1 and name = any($2)",
-            &[&tenant, &system_groups],
-        ),
+        session.query_one(FIND_USERS, &[&tenant, &usernames]),
+        session.query(FIND_LIBRARY_GROUPS, &[&tenant, &library_groups]),
+        session.query(FIND_SYSTEM_GROUPS, &[&tenant, &system_groups]),
     )
     .await?;
     Ok(Found { users, library_groups, system_groups })
@@ -88,7 +81,7 @@ struct Merge<'a> {
     system_members: Members,
 }
 
-/// Who is to be in which group: two columns, as `unnest` takes them.
+/// New memberships: two columns, as `unnest` takes them.
 #[derive(Default)]
 struct Members {
     users: Vec<Uuid>,
@@ -96,7 +89,7 @@ struct Members {
 }
 
 impl Members {
-    fn put(&mut self, user: Uuid, group: Option<GroupId>) {
+    fn push(&mut self, user: Uuid, group: Option<GroupId>) {
         if let Some(group) = group {
             self.users.push(user);
             self.groups.push(group.as_uuid());
@@ -105,8 +98,8 @@ impl Members {
 }
 
 impl Merge<'_> {
-    /// Applies the next row of the file, of the user that was found for it. Rows cannot touch each other: a membership
-    /// is there or it is not.
+    /// Applies the next row of the file to the user that was found for it. Rows do not depend on each other: a
+    /// membership exists or it does not.
     fn apply(&mut self, row: MembershipRow<'_>, user: Option<Uuid>) -> Result<Outcome, Problems> {
         let mut problems = row.problems;
         let mut find = |name: Option<&str>, known: &HashMap<&str, GroupId>, unknown: Problem| {
@@ -122,8 +115,8 @@ impl Merge<'_> {
             problems.push(Problem::UNKNOWN_USER);
         }
         let Some(user) = user.filter(|_| problems.is_empty()) else { return Err(problems) };
-        self.library_members.put(user, library);
-        self.system_members.put(user, system);
+        self.library_members.push(user, library);
+        self.system_members.push(user, system);
         Ok(Outcome::Updated)
     }
 }
@@ -137,14 +130,6 @@ fn distinct<'a>(
     values.dedup();
     values
 }
-
-const INSERT_LIBRARY_MEMBERS: &str = "insert into library_group_members (tenant_id, user_id, group_id)
-     select $1, new.user_id, new.group_id from unnest($2::uuid[], $3::uuid[]) as new (user_id, group_id)
-     on conflict do nothing";
-
-const INSERT_SYSTEM_MEMBERS: &str = "insert into system_group_members (tenant_id, user_id, group_id)
-     select $1, new.user_id, new.group_id from unnest($2::uuid[], $3::uuid[]) as new (user_id, group_id)
-     on conflict do nothing";
 
 async fn insert(txn: &Session, tenant: TenantId, sql: &'static str, members: &Members) -> Result<(), Error> {
     if members.users.is_empty() {

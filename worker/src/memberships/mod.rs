@@ -1,7 +1,10 @@
 //! The group import: rows that put users into groups.
+//!
+//! It knows nothing of the user import.
+
+pub mod columns;
 
 pub mod check;
-pub mod columns;
 pub mod row;
 
 pub mod chunk;

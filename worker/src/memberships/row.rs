@@ -1,18 +1,17 @@
-//! A row of a group import, checked: who is to be in which groups. It borrows its record's text.
+//! A checked row of a group import: a user, and the groups the user joins. It borrows the text of its record.
 
 use std::borrow::Cow;
 
-use crate::problem::Problems;
+use crate::rows::problem::Problems;
 
-/// One row of a group import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MembershipRow<'a> {
-    /// The key of the user's name. None where it is blank, or such that no user can have it.
+    /// The key of the username. `None` if the cell is blank, or no user can have that name.
     pub username: Option<Cow<'a, str>>,
-    /// The library group's exact name. None where the cell is blank, or such that no group can have it.
+    /// The library group's exact name. `None` if the cell is blank, or no group can have that name.
     pub library_group: Option<&'a str>,
-    /// The system group's exact name. None where the cell is blank, or such that no group can have it.
+    /// The system group's exact name. `None` if the cell is blank, or no group can have that name.
     pub system_group: Option<&'a str>,
-    /// What is wrong with the row's cells. The merge adds the users and groups that it does not find.
+    /// The problems of the row's cells. The merge adds unknown users and groups.
     pub problems: Problems,
 }

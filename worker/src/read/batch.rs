@@ -1,6 +1,6 @@
-//! Consecutive records, kept: what a chunk carries from the reader to the merge.
+//! Copies of consecutive records: what a chunk carries from the reader to the merge.
 //!
-//! The text of all of them in one buffer, so that a row costs no allocation of its own. It is wiped from memory when
+//! The text of all records is in one buffer, so that a row needs no allocation of its own. The buffer is wiped when it is
 //! dropped, because some of the cells may be passwords.
 
 use zeroize::Zeroizing;
@@ -11,12 +11,12 @@ use super::records::{Record, RowNumber, Shape};
 #[derive(Debug, Default)]
 pub struct RecordBatch {
     text: Zeroizing<String>,
-    /// Where each cell ends, within its record's text.
+    /// Where each cell ends within its record's text.
     ends: Vec<usize>,
     kept: Vec<Kept>,
 }
 
-/// What a record leaves beside its text: where it ends.
+/// A record without its text: where the text and the cells end.
 #[derive(Debug)]
 struct Kept {
     number: RowNumber,
@@ -26,7 +26,7 @@ struct Kept {
 }
 
 impl RecordBatch {
-    /// Keeps a copy of a record, the one behind those that are kept already.
+    /// Appends a copy of a record.
     pub fn push(&mut self, record: &Record<'_>) {
         self.make_room(record.text.len());
         self.text.push_str(record.text);
@@ -39,7 +39,7 @@ impl RecordBatch {
         });
     }
 
-    /// Grows the text by hand: a `String` that grows leaves what it held behind, unwiped.
+    /// Grows the text explicitly: a `String` that reallocates leaves its old contents in memory, unwiped.
     fn make_room(&mut self, bytes: usize) {
         let needed = self.text.len() + bytes;
         if needed > self.text.capacity() {
@@ -49,17 +49,15 @@ impl RecordBatch {
         }
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.kept.len()
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
 
-    /// The record at `index`, from 0.
+    /// The record at `index`, counted from 0.
     pub fn get(&self, index: usize) -> Option<Record<'_>> {
         let kept = self.kept.get(index)?;
         let (text_start, ends_start) = match index.checked_sub(1).and_then(|before| self.kept.get(before)) {
@@ -74,7 +72,7 @@ impl RecordBatch {
         })
     }
 
-    /// All of them, in the order of the file.
+    /// The records in file order.
     pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
         (0..self.len()).filter_map(|index| self.get(index))
     }

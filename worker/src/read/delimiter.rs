@@ -1,10 +1,10 @@
-//! Which delimiter a file uses.
+//! Detects which delimiter a file uses.
 //!
-//! Only the header line is asked: cells hold commas and semicolons of their own, column names hardly ever do.
+//! Only the header line decides: cells contain commas and semicolons of their own, column names hardly ever do.
 
 use std::fmt;
 
-/// What stands between the cells of a line.
+/// What separates the cells of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delimiter {
     /// `,`
@@ -16,12 +16,12 @@ pub enum Delimiter {
 }
 
 impl Delimiter {
-    /// The delimiter that the header line holds most of outside quotes; of equals comma, then semicolon. The header
-    /// line is the first line of `opening` that is not blank.
+    /// The delimiter that occurs most often in the header line, outside quotes; on a tie comma, then semicolon. The
+    /// header line is the first line of `opening` that is not blank.
     pub fn of_opening(opening: &[u8]) -> Delimiter {
         let (mut commas, mut semicolons, mut tabs) = (0_usize, 0_usize, 0_usize);
         let mut quoted = false;
-        // A quote within a cell is a character like any other, as it is to the reader of records.
+        // A quote inside a cell is an ordinary character, as it is to `Records`.
         let mut at_cell_start = true;
         let mut bytes = header_line(opening).iter().copied().peekable();
         while let Some(byte) = bytes.next() {
@@ -50,7 +50,6 @@ impl Delimiter {
         }
     }
 
-    /// The character itself.
     pub const fn byte(self) -> u8 {
         match self {
             Delimiter::Comma => b',',
@@ -59,7 +58,7 @@ impl Delimiter {
         }
     }
 
-    /// The delimiter's name, as the job keeps it.
+    /// The name that is stored with the import.
     pub const fn name(self) -> &'static str {
         match self {
             Delimiter::Comma => "comma",
@@ -88,7 +87,7 @@ fn header_line(opening: &[u8]) -> &[u8] {
     rest
 }
 
-/// Whether `bytes` are nothing but white space, as [`str::trim`] has it.
+/// Whether `bytes` are only white space, as defined by [`str::trim`].
 pub(super) fn is_blank(bytes: &[u8]) -> bool {
     bytes.is_empty() || std::str::from_utf8(bytes).is_ok_and(|text| text.trim_start().is_empty())
 }

@@ -1,89 +1,55 @@
 //! Reads an upload: bytes → text → records.
 //!
-//! An upload is read twice. The first reading, [`survey`], settles what only the whole file can tell (its encoding) and
-//! what its header line says (delimiter, columns, kind of import). The second, [`Records`], yields
-//! the rows. Both hold a bounded part of the file in memory, whatever the file.
+//! An upload is read twice. [`detect`] reads it once to find what only the whole file can tell: its encoding. It also
+//! returns the start of the file, from which the header line is read. [`records::Records`] then yields the rows. Both
+//! hold a bounded part of the file in memory, whatever the file.
 //!
-//! The reader knows nothing of where the bytes come from and nothing of what a row means.
+//! This room does not know where the bytes come from, what a column is called, or what a row means.
 
 pub mod batch;
 pub mod delimiter;
-pub mod encoding;
+mod encoding;
+pub mod file_type;
+pub mod opening;
 pub mod records;
 pub mod refusal;
+pub mod text;
 
 use std::io::{self, Read};
 
-use encoding_rs::{Encoding, UTF_8};
-use rollcall_schema::import::Endpoint;
+use encoding_rs::Encoding;
 
-use crate::header::{self, Header};
 use delimiter::Delimiter;
-use encoding::Opening;
-use records::{Records, Shape};
-use refusal::{FileType, ReadError, Refusal};
+use opening::Opening;
+use records::Records;
+use refusal::ReadError;
 
-/// What the first reading found: all that the second needs, and what is kept on the job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Survey {
-    /// The encoding that the whole file is in; `name()` is its name.
+/// How a file's bytes become records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format {
+    /// The encoding of the whole file.
     pub encoding: &'static Encoding,
-    /// What stands between the cells.
     pub delimiter: Delimiter,
-    /// What the header line says. None where the file is empty or holds only blank lines: there are no rows then.
-    pub header: Option<Header>,
 }
 
-/// The first reading of an upload. `charset` is the parameter of the part's content type, if it has one.
+/// Reads the whole file to find its format. `charset` is the parameter of the multipart part's content type, if it has
+/// one.
 ///
 /// # Errors
 ///
-/// [`ReadError::Refused`] where the file cannot be imported however often it is tried, [`ReadError::Io`] where `source`
-/// could not be read.
-pub fn survey(mut source: impl Read, endpoint: Endpoint, charset: Option<&str>) -> Result<Survey, ReadError> {
-    let mut magic = [0; FileType::MAGIC_BYTES];
-    let length = encoding::fill(&mut source, &mut magic)?;
-    let magic = magic.get(..length).unwrap_or_default();
-    survey_text(magic.chain(source), endpoint, charset).map_err(|error| match (error, FileType::of(magic)) {
-        // Whatever was found wrong with it as a CSV, the mend is to send a CSV.
-        (ReadError::Refused(_), Some(file_type)) => Refusal::NotCsv(file_type).into(),
-        (error, _) => error,
-    })
-}
-
-fn survey_text(source: impl Read, endpoint: Endpoint, charset: Option<&str>) -> Result<Survey, ReadError> {
-    let (encoding, opening) = encoding::scan(source, charset)?;
+/// [`ReadError::Refused`] if the file cannot be read however often it is tried, [`ReadError::Io`] if `source` failed.
+pub fn detect(source: impl Read, charset: Option<&str>) -> Result<(Format, Opening), ReadError> {
+    let (encoding, opening) = encoding::detect(source, charset)?;
     let delimiter = Delimiter::of_opening(opening.bytes());
-    let header = header(&opening, delimiter, endpoint)?;
-    Ok(Survey { encoding, delimiter, header })
+    Ok((Format { encoding, delimiter }, opening))
 }
 
-fn header(opening: &Opening, delimiter: Delimiter, endpoint: Endpoint) -> Result<Option<Header>, ReadError> {
-    let mut records = Records::new(opening.bytes(), UTF_8, delimiter);
-    let Some(record) = records.next_record()? else {
-        return Ok(None);
-    };
-    let result = match record.shape() {
-        Shape::Whole => Ok(header::read(&record, endpoint)?),
-        Shape::TooLong => Err(Refusal::HeaderTooLong),
-        Shape::QuoteNeverCloses => Err(Refusal::HeaderQuoteNeverCloses),
-    };
-    if opening.is_cut() && records.is_at_end() {
-        // The header goes on beyond what is kept of the file, so that more is not known of it.
-        return Err(Refusal::HeaderTooLong.into());
-    }
-    Ok(Some(result?))
-}
-
-/// How many rows the upload has, by the rules of [`Records`]: the header and blank lines are none.
-pub fn count_rows(source: impl Read, survey: &Survey) -> io::Result<u64> {
-    let mut records = Records::open(source, survey);
+/// Counts the rows of a file by the rules of [`Records`]: the header and blank lines are not counted.
+pub fn count_rows(source: impl Read, format: Format) -> io::Result<u64> {
+    let mut records = Records::open(source, format);
     let mut rows = 0;
     while let Some(record) = records.next_record()? {
         rows = record.number().0;
     }
     Ok(rows)
 }
-
-#[cfg(test)]
-mod tests;

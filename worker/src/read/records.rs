@@ -1,22 +1,21 @@
 //! The records of a text, one after another, in bounded memory.
 //!
-//! Straight over `csv-core`, for three things that the `csv` crate does not tell: that a record is longer than a record
-//! may be (it would be kept whole in memory), that a quote never closes (the rest of the file would be one cell), and
-//! that a line was blank.
+//! Built on `csv-core`, because the `csv` crate does not report three things: that a record exceeds a limit (it would
+//! hold all of it in memory), that a quote never closes (the rest of the file would be one cell), and that a line was
+//! blank.
 
 use std::io::{self, BufRead, Read};
 
 use csv_core::{ReadRecordResult, ReaderBuilder};
-use encoding_rs::Encoding;
 
-use super::Survey;
+use super::Format;
 use super::delimiter::{Delimiter, is_blank};
-use super::encoding::Text;
+use super::text::Text;
 
-/// How long a record may be: the bytes of its cells as UTF-8, and one for each cell. 1 MiB.
+/// The largest record: the bytes of its cells as UTF-8, plus one for each cell. 1 MiB.
 pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
 
-/// A data row's number, from 1, the header and blank lines not counted.
+/// A data row's number, counted from 1 without the header and blank lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowNumber(pub u64);
 
@@ -26,10 +25,10 @@ impl std::fmt::Display for RowNumber {
     }
 }
 
-/// Whether a record came out whole.
+/// Whether a record was read completely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// All its cells are there.
+    /// It has all its cells.
     Whole,
     /// It is longer than [`MAX_RECORD_BYTES`]; it has no cells.
     TooLong,
@@ -47,12 +46,10 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The row's number.
     pub fn number(&self) -> RowNumber {
         self.number
     }
 
-    /// Whether it came out whole.
     pub fn shape(&self) -> Shape {
         self.shape
     }
@@ -63,12 +60,12 @@ impl<'a> Record<'a> {
     }
 
     /// How many cells it has.
-    #[expect(clippy::len_without_is_empty, reason = "a whole record has a cell")]
+    #[expect(clippy::len_without_is_empty, reason = "a whole record has at least one cell")]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// The trimmed value of the cell at `index`, from 0. None beyond the record's end.
+    /// The trimmed value of the cell at `index`, counted from 0. `None` after the record's last cell.
     pub fn cell(&self, index: usize) -> Option<&'a str> {
         let end = *self.ends.get(index)?;
         let start = match index.checked_sub(1) {
@@ -90,24 +87,24 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The records of a file. Must not be read on after an error.
+/// The records of a file. After an error it must not be read any further.
 #[derive(Debug)]
 pub struct Records<R> {
     text: Text<R>,
     parser: csv_core::Reader,
     delimiter: Delimiter,
-    /// The cells of the record, one behind the other, without quotes.
+    /// The cells of the record, concatenated, without quotes.
     cells: Vec<u8>,
     /// Where in `cells` each cell ends.
     ends: Vec<usize>,
     number: u64,
     header_ahead: bool,
-    /// All of the text was parsed; what remains is to end its last record.
+    /// All of the text has been parsed; only its last record has to be ended.
     at_end: bool,
     finished: bool,
 }
 
-/// How much of the buffers a record takes.
+/// How much of the buffers a record occupies.
 struct Extent {
     bytes: usize,
     cells: usize,
@@ -115,22 +112,22 @@ struct Extent {
 }
 
 impl<R: Read> Records<R> {
-    /// The rows of the file that `survey` is of.
-    pub fn open(source: R, survey: &Survey) -> Records<R> {
-        let mut records = Records::new(source, survey.encoding, survey.delimiter);
+    /// The rows of a file, without its header line.
+    pub fn open(source: R, format: Format) -> Records<R> {
+        let mut records = Records::with_header(source, format);
         records.header_ahead = true;
         records
     }
 
-    /// All records, the header line too.
-    pub(super) fn new(source: R, encoding: &'static Encoding, delimiter: Delimiter) -> Records<R> {
-        let mut parser = ReaderBuilder::new().delimiter(delimiter.byte()).build();
-        // The parser would drop a byte-order mark from the first input it is given. That has been done, once.
+    /// All records of a file, including the header line.
+    pub(super) fn with_header(source: R, format: Format) -> Records<R> {
+        let mut parser = ReaderBuilder::new().delimiter(format.delimiter.byte()).build();
+        // The parser drops a byte-order mark from its first input. `Text` has already removed the one that counts.
         let _ = parser.read_record(&[], &mut [], &mut []);
         Records {
-            text: Text::new(source, encoding),
+            text: Text::new(source, format.encoding),
             parser,
-            delimiter,
+            delimiter: format.delimiter,
             cells: vec![0; 4096],
             ends: vec![0; 64],
             number: 0,
@@ -140,11 +137,11 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// The next record that is not a blank line, or None after the last.
+    /// The next record that is not a blank line; `None` after the last.
     ///
     /// # Errors
     ///
-    /// Those of the source, and [`io::ErrorKind::InvalidData`] where the file is not the one that was surveyed.
+    /// Those of the source, and [`io::ErrorKind::InvalidData`] where the file is not in the encoding that was detected.
     pub fn next_record(&mut self) -> io::Result<Option<Record<'_>>> {
         if self.header_ahead {
             self.header_ahead = false;
@@ -167,14 +164,14 @@ impl<R: Read> Records<R> {
         }))
     }
 
-    /// Whether the text has ended, the last record with it.
+    /// Whether the text has ended, and the last record with it.
     pub(super) fn is_at_end(&self) -> bool {
         self.at_end
     }
 
     /// How many bytes and ends of cells the buffers can hold.
     #[cfg(test)]
-    pub(super) fn buffered(&self) -> usize {
+    pub(crate) fn buffered(&self) -> usize {
         self.cells.capacity() + self.ends.capacity()
     }
 
@@ -190,7 +187,7 @@ impl<R: Read> Records<R> {
 
     fn parse(&mut self) -> io::Result<Parsed> {
         let mut extent = Extent { bytes: 0, cells: 0, shape: Shape::Whole };
-        // Nothing but white space so far, in the line and not just in its cells: `""` is a value.
+        // Only white space so far, in the line and not just in its cells: `""` is a value.
         let mut blank = true;
         while !self.finished {
             let input = if self.at_end { b"\n" } else { self.text.fill_buf()? };
@@ -206,7 +203,7 @@ impl<R: Read> Records<R> {
             extent.bytes += written;
             extent.cells += ended;
             let is_record = result == ReadRecordResult::Record;
-            // A delimiter that is no white space stands in the line wherever it has more than one cell.
+            // A line with more than one cell contains the delimiter, and only a tab is white space.
             let other_cells = usize::from(is_record);
             blank = blank
                 && (extent.cells <= other_cells || self.delimiter == Delimiter::Tab)
@@ -221,7 +218,7 @@ impl<R: Read> Records<R> {
                     let is_blank = blank && is_blank(self.cells.get(..extent.bytes).unwrap_or_default());
                     return Ok(if is_blank { Parsed::Blank } else { Parsed::Record(extent.bounded()) });
                 }
-                // The end of the line that was put after the text became part of a cell: that cell's quote is open.
+                // The line end that was appended to the text became part of a cell: that cell's quote is open.
                 ReadRecordResult::InputEmpty if at_end && written > 0 => {
                     self.finished = true;
                     return Ok(Parsed::Record(Extent { bytes: 0, cells: 0, shape: Shape::QuoteNeverCloses }));
@@ -242,8 +239,8 @@ impl<R: Read> Records<R> {
         Ok(Parsed::End)
     }
 
-    /// Makes room for the rest of a record that is too long to be kept. While it may yet turn out to be a blank line,
-    /// the first bytes of a character whose rest is to come stay.
+    /// Makes room for the rest of a record that is too long to keep. While the line may still be blank, the first bytes
+    /// of an incomplete character are kept.
     fn drop_cells(&mut self, extent: &mut Extent, blank: &mut bool) {
         let bytes = self.cells.get(..extent.bytes).unwrap_or_default();
         let whole = match std::str::from_utf8(bytes) {
@@ -258,7 +255,7 @@ impl<R: Read> Records<R> {
 }
 
 impl Extent {
-    /// The extent of a record that has ended: none where it was too long.
+    /// The extent of a record that has ended: empty if the record was too long.
     fn bounded(self) -> Extent {
         if self.shape == Shape::TooLong || self.bytes + self.cells > MAX_RECORD_BYTES {
             Extent { bytes: 0, cells: 0, shape: Shape::TooLong }
@@ -274,7 +271,7 @@ enum Parsed {
     End,
 }
 
-/// Doubles a buffer, up to what a record may take. False where it is as large as that.
+/// Doubles a buffer, up to the largest record. Returns `false` if it already has that size.
 fn grow<T: Clone>(buffer: &mut Vec<T>, zero: T) -> bool {
     if buffer.len() >= MAX_RECORD_BYTES {
         return false;

@@ -1,32 +1,32 @@
-//! Rows of a user import on their way to the merge: their records, and what is asked of the database first.
+//! Rows of a user import on their way to the merge: their records, and what the first queries of the merge need.
 
 use std::collections::HashSet;
 
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::applied::AppliedRows;
 use super::check::check;
-use super::columns::UserColumns;
 use super::row::{Change, UserRow, UsernameCell};
-use crate::in_flight::Touches;
+use super::row_digest::RowDigester;
 use crate::read::batch::RecordBatch;
 use crate::read::records::Record;
+use crate::rows::header::Columns;
+use crate::rows::write_set::WriteSet;
 
 /// Consecutive rows of a user import.
 #[derive(Debug)]
 pub struct UserChunk {
     records: RecordBatch,
-    columns: UserColumns,
-    /// The rows that have a username, in the order of the file.
+    columns: Columns,
+    /// The rows that have a username, in file order.
     named: Vec<Named>,
-    /// Their usernames' keys, one behind the other.
+    /// The keys of their usernames, concatenated.
     keys: String,
-    usernames: Span,
-    barcodes: Span,
-    /// Users that more than one row names, by their hash in [`Touches`].
+    usernames: KeyRange,
+    barcodes: KeyRange,
+    /// Users that more than one row names, by their hash in the [`WriteSet`].
     repeated: HashSet<u64>,
-    /// Rows are written out here to be digested.
+    /// Buffer for the rows' digests.
     scratch: Zeroizing<Vec<u8>>,
 }
 
@@ -38,11 +38,11 @@ struct Named {
     digest: Option<Uuid>,
 }
 
-/// Where texts lie in the order of their bytes, which is also the database's order of them.
+/// The least and the greatest of some texts, in the order of their bytes, which is also the database's order.
 #[derive(Debug, Default)]
-pub struct Span(Option<(String, String)>);
+pub struct KeyRange(Option<(String, String)>);
 
-impl Span {
+impl KeyRange {
     fn cover(&mut self, text: &str) {
         match &mut self.0 {
             None => self.0 = Some((text.to_owned(), text.to_owned())),
@@ -52,12 +52,12 @@ impl Span {
         }
     }
 
-    /// The least of them; an empty text, of which there is none in the database, if there is none.
+    /// The least text. If there is none: the empty text, which the database does not hold.
     pub fn least(&self) -> &str {
         self.0.as_ref().map_or("", |(least, _)| least)
     }
 
-    /// The greatest of them; an empty text if there is none.
+    /// The greatest text, or the empty text.
     pub fn greatest(&self) -> &str {
         self.0.as_ref().map_or("", |(_, greatest)| greatest)
     }
@@ -66,36 +66,33 @@ impl Span {
 /// A row that has a username.
 #[derive(Debug, Clone, Copy)]
 pub struct NamedRow<'a> {
-    /// Its index in the chunk.
+    /// The row's index in the chunk.
     pub row: usize,
-    /// The username's key.
     pub key: &'a str,
-    /// Its digest, if it may be skipped when it comes again.
+    /// The row's digest, if the row may be skipped when it is imported again.
     pub digest: Option<Uuid>,
-    /// Whether no other row of the chunk names the same user: what it does depends on what is stored alone.
+    /// Whether no other row of the chunk names the same user. Then the row's effect depends only on what is stored.
     pub alone: bool,
 }
 
 impl UserChunk {
-    /// No row yet.
-    pub fn new(columns: &UserColumns) -> Self {
+    pub fn new(columns: &Columns) -> Self {
         Self {
             records: RecordBatch::default(),
             columns: columns.clone(),
             named: Vec::new(),
             keys: String::new(),
-            usernames: Span::default(),
-            barcodes: Span::default(),
+            usernames: KeyRange::default(),
+            barcodes: KeyRange::default(),
             repeated: HashSet::new(),
             scratch: Zeroizing::default(),
         }
     }
 
-    /// Takes the next row.
-    pub fn push(&mut self, record: &Record<'_>, applied: &AppliedRows, touches: &mut Touches) {
+    pub fn push(&mut self, record: &Record<'_>, digester: &RowDigester, write_set: &mut WriteSet) {
         let row = check(record, &self.columns);
         if let UsernameCell::Valid(username) = &row.username {
-            let (user, is_first) = touches.user(&username.key);
+            let (user, is_first) = write_set.add_user(&username.key);
             if !is_first {
                 self.repeated.insert(user);
             }
@@ -105,27 +102,25 @@ impl UserChunk {
                 row: self.records.len(),
                 key_end: self.keys.len(),
                 user,
-                digest: applied.digest(&row, &mut self.scratch),
+                digest: digester.digest(&row, &mut self.scratch),
             });
         }
         if let Change::Set(barcode) = row.library_barcode {
-            touches.barcode(barcode);
+            write_set.add_barcode(barcode);
             self.barcodes.cover(barcode);
         }
         self.records.push(record);
     }
 
-    /// How many rows there are.
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The rows that have a username, in the order of the file.
+    /// The rows that have a username, in file order.
     pub fn named(&self) -> impl Iterator<Item = NamedRow<'_>> {
         let mut key_start = 0;
         self.named.iter().map(move |named| {
@@ -140,17 +135,15 @@ impl UserChunk {
         })
     }
 
-    /// Where the usernames' keys lie.
-    pub fn usernames(&self) -> &Span {
+    pub fn usernames(&self) -> &KeyRange {
         &self.usernames
     }
 
-    /// Where the barcodes lie that the rows claim.
-    pub fn barcodes(&self) -> &Span {
+    pub fn barcodes(&self) -> &KeyRange {
         &self.barcodes
     }
 
-    /// The row at an index, checked once more: cheaper than to keep what came of the first time.
+    /// The row at an index. It is checked again, which is cheaper than storing the result of the first check.
     pub fn row(&self, index: usize) -> Option<UserRow<'_>> {
         Some(check(&self.records.get(index)?, &self.columns))
     }
@@ -161,12 +154,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_lies_between_the_least_and_the_greatest() {
-        let mut span = Span::default();
-        assert_eq!((span.least(), span.greatest()), ("", ""));
+    fn a_key_range_runs_from_the_least_to_the_greatest() {
+        let mut range = KeyRange::default();
+        assert_eq!((range.least(), range.greatest()), ("", ""));
         for text in ["m", "z", "Z", "é", "a"] {
-            span.cover(text);
+            range.cover(text);
         }
-        assert_eq!((span.least(), span.greatest()), ("Z", "é"));
+        assert_eq!((range.least(), range.greatest()), ("Z", "é"));
     }
 }

@@ -1,10 +1,10 @@
-//! The columns of a user import: `contract.md`, §4.
+//! The columns of a user import (contract, §4).
 
-use crate::header::Positions;
-use crate::problem::Field;
+use crate::rows::field::Field;
+use crate::rows::header::ColumnNames;
 
-/// The columns' names and what else they are called, as letters and digits in lower case.
-pub const NAMES: &[(&str, Field)] = &[
+/// The columns' names and their aliases, as letters and digits in lower case.
+pub const NAMES: ColumnNames = &[
     ("username", Field::Username),
     ("givenname", Field::GivenName),
     ("surname", Field::Surname),
@@ -27,27 +27,3 @@ pub const NAMES: &[(&str, Field)] = &[
     ("presentationgrouplabel", Field::PresentationGroupLabel),
     ("presentationgroup", Field::PresentationGroupLabel),
 ];
-
-/// Where the columns of a user import stand. Only `username` is sure to be there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserColumns {
-    positions: Positions,
-    width: usize,
-}
-
-impl UserColumns {
-    /// Columns at these positions in a header of `width` cells.
-    pub(crate) fn new(positions: &Positions, width: usize) -> UserColumns {
-        UserColumns { positions: *positions, width }
-    }
-
-    /// The column at which `field` stands, from 0. None where the file has no such column.
-    pub fn position(&self, field: Field) -> Option<usize> {
-        self.positions[field as usize]
-    }
-
-    /// How many cells the header has.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-}

@@ -1,12 +1,18 @@
-//! The user import: rows that create users and bring them up to date.
+//! The user import: rows that create users and update them.
+//!
+//! It knows nothing of the group import.
+
+pub mod columns;
 
 pub mod check;
-pub mod columns;
 pub mod row;
 
-pub mod applied;
 pub mod chunk;
+pub mod row_digest;
+
+pub mod roster;
 
 pub mod copy;
+pub mod load;
 pub mod merge;
-pub mod roster;
+pub mod write;

@@ -1,11 +1,11 @@
-//! The part of a tenant's roster that a chunk touches, in memory: the contract's sequential rule in one place.
+//! The part of a tenant's roster that a chunk touches, in memory. This is the one place that implements the contract's
+//! rule that rows take effect in file order (contract, §3).
 //!
-//! Rows take effect as if applied one after another in file order. So the merge loads what the chunk's rows can
-//! touch, applies the rows here one after another, and writes back only what came out different. A username met
-//! twice, a barcode that two rows claim or that moves from one user to another need no case of their own and no
-//! question to the database.
+//! The merge loads what the chunk's rows can touch, applies the rows here one after another, and writes back only what
+//! has changed. So a username that occurs twice, a barcode that two rows claim, or one that moves from one user to
+//! another need no special case and no query.
 //!
-//! It knows nothing of the database: what was loaded is given to it, and what is to be written is asked of it.
+//! It knows nothing of the database: the merge passes in what is stored and asks for what is to be written.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,11 +19,11 @@ use rollcall_schema::tenant::PasswordPolicy;
 use uuid::Uuid;
 
 use super::row::{Change, Gender, Password, UserRow, UsernameCell};
-use crate::problem::{Field, Problem, Problems};
+use crate::rows::field::Field;
+use crate::rows::problem::{Problem, Problems};
 
-/// What an import can change of a user. Its texts are those of the file and of what was loaded.
+/// What an import can change of a user. Its texts borrow from the file and from the loaded rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the field table")]
 pub struct Profile<'a> {
     pub given_name: Option<&'a str>,
     pub surname: Option<&'a str>,
@@ -40,67 +40,60 @@ pub struct Profile<'a> {
     pub presentation_group: Option<GroupId>,
 }
 
-/// A user that the chunk touches.
+/// A user that the chunk touches: as stored, and as the rows applied so far leave it.
 #[derive(Debug)]
-pub struct Person<'a> {
-    /// The user's id.
+pub struct StagedUser<'a> {
     pub id: UserId,
     /// The username as it was first written.
     pub username: &'a str,
-    /// What the username is found by.
     pub username_key: Cow<'a, str>,
-    /// What the database holds; `None` for a user that this chunk creates.
-    pub stored: Option<Stored<'a>>,
-    /// What it shall hold.
+    /// As the database holds it. `None` for a user that this chunk creates.
+    pub stored: Option<StoredUser<'a>>,
+    /// As it will be written.
     pub profile: Profile<'a>,
-    /// The digest of the row that was applied last, if it may be skipped when it comes again.
-    pub applied_row: Option<Uuid>,
-    /// The fingerprint of the password that the last import applied.
+    /// The digest of the row that was applied last, if that row may be skipped when it is imported again.
+    pub row_digest: Option<Uuid>,
+    /// The fingerprint of the password that an import applied last.
     pub password_fingerprint: Option<Cow<'a, [u8]>>,
     /// A password that this chunk applies, sealed.
     pub password_sealed: Option<Vec<u8>>,
 }
 
-/// What the database holds of a user.
+/// A user as the database holds it.
 #[derive(Debug, Clone, Copy)]
-pub struct Stored<'a> {
-    /// What an import can change.
+pub struct StoredUser<'a> {
     pub profile: Profile<'a>,
     /// The digest of the row that was applied last.
-    pub applied_row: Option<Uuid>,
-    /// When it was last changed: what is written later must find it so.
+    pub row_digest: Option<Uuid>,
+    /// When the user was last changed. A later write must find this value unchanged.
     pub updated_at: DateTime<Utc>,
 }
 
-/// A presentation group that the chunk's rows make.
+/// A presentation group that the chunk's rows create.
 #[derive(Debug)]
 pub struct NewGroup<'a> {
-    /// Its id.
     pub id: GroupId,
-    /// Its label.
     pub label: &'a str,
 }
 
-/// What passwords need.
+/// How the passwords of rows are applied.
 pub struct Passwords<'a> {
-    /// Whose.
     pub tenant: TenantId,
-    /// When a row's password is applied.
     pub policy: PasswordPolicy,
-    /// The keys to seal and to tell an unchanged one.
+    /// The keys for the seal and for the fingerprint that recognises an unchanged password.
     pub keys: &'a PasswordKeys,
 }
 
-/// Who has a barcode.
+/// The owner of each barcode.
 pub type BarcodeOwners<'a> = HashMap<&'a str, UserId>;
 
 /// The part of the roster that a chunk touches.
 pub struct Roster<'a> {
     passwords: Passwords<'a>,
-    people: Vec<Person<'a>>,
-    /// Where in `people` a username key is.
+    users: Vec<StagedUser<'a>>,
+    /// The index in `users` of a username key.
     by_key: HashMap<Cow<'a, str>, usize>,
-    /// Who has a barcode that one of the rows claims.
+    /// The owners of barcodes that the rows claim.
     barcode_owners: BarcodeOwners<'a>,
     /// Presentation groups by label.
     groups: HashMap<&'a str, GroupId>,
@@ -111,16 +104,16 @@ impl<'a> Roster<'a> {
     /// The users of the chunk's usernames, the owners of its barcodes and the groups of its labels, as stored.
     pub fn new(
         passwords: Passwords<'a>,
-        people: Vec<Person<'a>>,
+        users: Vec<StagedUser<'a>>,
         barcode_owners: BarcodeOwners<'a>,
         groups: HashMap<&'a str, GroupId>,
     ) -> Self {
         let by_key =
-            people.iter().enumerate().map(|(index, person)| (person.username_key.clone(), index)).collect();
-        Self { passwords, people, by_key, barcode_owners, groups, new_groups: Vec::new() }
+            users.iter().enumerate().map(|(index, user)| (user.username_key.clone(), index)).collect();
+        Self { passwords, users, by_key, barcode_owners, groups, new_groups: Vec::new() }
     }
 
-    /// Applies the next row of the file, which has this digest. A row with problems changes nothing and claims nothing.
+    /// Applies the next row of the file. A row with problems changes nothing and claims nothing.
     pub fn apply(&mut self, row: UserRow<'a>, digest: Option<Uuid>) -> Result<Outcome, Problems> {
         let UserRow { username, mut problems, .. } = row;
         let existing = match &username {
@@ -131,7 +124,7 @@ impl<'a> Roster<'a> {
         };
         if let Change::Set(barcode) = row.library_barcode
             && let Some(owner) = self.barcode_owners.get(barcode)
-            && existing.is_none_or(|index| self.people[index].id != *owner)
+            && existing.is_none_or(|index| self.users[index].id != *owner)
         {
             problems.push(Problem::BARCODE_TAKEN);
         }
@@ -157,15 +150,15 @@ impl<'a> Roster<'a> {
         let (index, outcome) = if let Some(index) = existing {
             (index, Outcome::Updated)
         } else {
-            let index = self.people.len();
+            let index = self.users.len();
             self.by_key.insert(username.key.clone(), index);
-            self.people.push(Person {
+            self.users.push(StagedUser {
                 id: UserId::generate(),
                 username: username.written,
                 username_key: username.key,
                 stored: None,
                 profile: Profile::default(),
-                applied_row: None,
+                row_digest: None,
                 password_fingerprint: None,
                 password_sealed: None,
             });
@@ -176,16 +169,16 @@ impl<'a> Roster<'a> {
             Change::Clear => Change::Clear,
             Change::Set(label) => Change::Set(self.group(label)),
         };
-        let person = &mut self.people[index];
-        person.applied_row = digest;
-        let profile = &mut person.profile;
+        let user = &mut self.users[index];
+        user.row_digest = digest;
+        let profile = &mut user.profile;
         if let Change::Set(barcode) = row.library_barcode
             && profile.library_barcode != Some(barcode)
         {
             if let Some(freed) = profile.library_barcode {
                 self.barcode_owners.remove(freed);
             }
-            self.barcode_owners.insert(barcode, person.id);
+            self.barcode_owners.insert(barcode, user.id);
         }
         set(&mut profile.given_name, row.given_name);
         set(&mut profile.surname, row.surname);
@@ -205,12 +198,12 @@ impl<'a> Roster<'a> {
             profile.staff_member = staff_member;
         }
         if let Change::Set(password) = row.password {
-            self.passwords.apply(person, password, outcome);
+            self.passwords.apply(user, password, outcome);
         }
         Ok(outcome)
     }
 
-    /// The group of this label, made if there is none.
+    /// The group with this label; created if there is none.
     fn group(&mut self, label: &'a str) -> GroupId {
         if let Some(group) = self.groups.get(label) {
             return *group;
@@ -221,45 +214,42 @@ impl<'a> Roster<'a> {
         id
     }
 
-    /// The groups that the rows made.
     pub fn new_groups(&self) -> &[NewGroup<'a>] {
         &self.new_groups
     }
 
-    /// The users that the rows made.
-    pub fn created(&self) -> impl Iterator<Item = &Person<'a>> {
-        self.people.iter().filter(|person| person.stored.is_none())
+    pub fn created(&self) -> impl Iterator<Item = &StagedUser<'a>> {
+        self.users.iter().filter(|user| user.stored.is_none())
     }
 
-    /// The users that the rows left different from what is stored.
-    pub fn changed(&self) -> impl Iterator<Item = &Person<'a>> {
-        self.people.iter().filter(|person| person.is_changed())
+    /// The stored users that the rows have changed.
+    pub fn changed(&self) -> impl Iterator<Item = &StagedUser<'a>> {
+        self.users.iter().filter(|user| user.is_changed())
     }
 
-    /// The users that the rows left as they are stored, and of whom no row is known to have been applied: from now on
-    /// one is. Of one who was left by another row no new one is kept: two files that say the same in two ways, night
-    /// after night, would write every user twice.
-    pub fn recognised(&self) -> impl Iterator<Item = &Person<'a>> {
-        self.people.iter().filter(|person| {
-            person.applied_row.is_some()
-                && !person.is_changed()
-                && person.stored.is_some_and(|stored| stored.applied_row.is_none())
+    /// The stored users that the rows have not changed and that have no row digest yet. A digest that differs is not
+    /// replaced: two files that say the same in different ways, night after night, would write every user twice.
+    pub fn newly_digested(&self) -> impl Iterator<Item = &StagedUser<'a>> {
+        self.users.iter().filter(|user| {
+            user.row_digest.is_some()
+                && !user.is_changed()
+                && user.stored.is_some_and(|stored| stored.row_digest.is_none())
         })
     }
 
-    /// The stored users whose barcode another user takes over: it must be free before it is given away, because
-    /// the unique index is checked row by row.
-    pub fn releasing(&self) -> impl Iterator<Item = UserId> {
-        self.changed().filter_map(|person| {
-            let before = person.stored?.profile.library_barcode?;
-            let taken_over = self.barcode_owners.get(before).is_some_and(|owner| *owner != person.id);
-            taken_over.then_some(person.id)
+    /// The stored users whose barcode another user takes over. It must be freed first, because the unique index is
+    /// checked row by row.
+    pub fn releasing_barcodes(&self) -> impl Iterator<Item = UserId> {
+        self.changed().filter_map(|user| {
+            let before = user.stored?.profile.library_barcode?;
+            let taken_over = self.barcode_owners.get(before).is_some_and(|owner| *owner != user.id);
+            taken_over.then_some(user.id)
         })
     }
 }
 
-impl Person<'_> {
-    /// The fingerprint, if it is to be written: together with the seal or not at all.
+impl StagedUser<'_> {
+    /// The fingerprint, if it is to be written. It is written together with the sealed password or not at all.
     pub fn fingerprint_to_write(&self) -> Option<&[u8]> {
         self.password_sealed.as_ref().and(self.password_fingerprint.as_deref())
     }
@@ -278,23 +268,23 @@ fn set<T>(value: &mut Option<T>, change: Change<T>) {
 }
 
 impl Passwords<'_> {
-    /// Applies a row's password where the tenant's policy says so. The file's password is the default one that
-    /// the school hands out: one that was applied before is not applied again, so that a nightly file does not
-    /// take back what its owner has changed since.
-    fn apply(&self, person: &mut Person<'_>, password: Password<'_>, outcome: Outcome) {
-        let owner = password::owner(self.tenant, &person.username_key);
+    /// Applies a row's password if the tenant's policy says so. The password in a file is the default that the school
+    /// hands out. Unless the policy is `always`, a password that was applied before is not applied again, so that a
+    /// nightly file does not reset a password that its owner has changed.
+    fn apply(&self, user: &mut StagedUser<'_>, password: Password<'_>, outcome: Outcome) {
+        let owner = password::owner(self.tenant, &user.username_key);
         let clear = password.expose().as_bytes();
         let fingerprint = self.keys.fingerprint(&owner, clear);
         let applies = match self.policy {
             PasswordPolicy::Always => true,
             PasswordPolicy::OnCreate => outcome == Outcome::Created,
             PasswordPolicy::WhenChanged => {
-                !person.password_fingerprint.as_deref().is_some_and(|stored| fingerprint.matches(stored))
+                !user.password_fingerprint.as_deref().is_some_and(|stored| fingerprint.matches(stored))
             }
         };
         if applies {
-            person.password_sealed = Some(self.keys.seal(&owner, clear));
-            person.password_fingerprint = Some(Cow::Owned(fingerprint.as_bytes().to_vec()));
+            user.password_sealed = Some(self.keys.seal(&owner, clear));
+            user.password_fingerprint = Some(Cow::Owned(fingerprint.as_bytes().to_vec()));
         }
     }
 }

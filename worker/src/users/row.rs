@@ -1,26 +1,24 @@
-//! A row of a user import, checked: what it asks for and what is wrong with it. It borrows its record's text.
+//! A checked row of a user import: what it asks for, and what is wrong with it. It borrows the text of its record.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use rollcall_schema::account::username_key;
-
-use crate::problem::{FieldSet, Problems};
+use crate::rows::field::FieldSet;
+use crate::rows::problem::Problems;
+use crate::rows::username::Username;
 
 /// What a cell asks of the stored value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Change<T> {
-    /// Leave it alone: the column is absent, or blank and blank keeps, or the cell is invalid.
+    /// Leave it alone: the column is absent, or the cell is blank and blank keeps, or the cell is invalid.
     #[default]
     Keep,
-    /// Take it away.
+    /// Remove it.
     Clear,
-    /// Put this in its place.
+    /// Replace it by this.
     Set(T),
 }
 
 impl<T> Change<T> {
-    /// The same change of another value.
     pub fn map<U>(self, value: impl FnOnce(T) -> U) -> Change<U> {
         match self {
             Change::Keep => Change::Keep,
@@ -32,7 +30,6 @@ impl<T> Change<T> {
 
 /// One row of a user import.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the field table")]
 pub struct UserRow<'a> {
     pub username: UsernameCell<'a>,
     pub given_name: Change<&'a str>,
@@ -49,42 +46,23 @@ pub struct UserRow<'a> {
     pub enabled: Change<bool>,
     pub staff_member: Change<bool>,
     pub presentation_group_label: Change<&'a str>,
-    /// What is wrong with the row's cells. The merge adds what only the database knows.
+    /// The problems of the row's cells. The merge adds those that only the database can reveal.
     pub problems: Problems,
-    /// The fields whose cell is there and invalid: they lack no value, they have a bad one.
+    /// The fields whose cell is present but invalid. They do not count as missing.
     pub invalid: FieldSet,
 }
 
-/// What a row has for a username.
+/// What a row has as its username.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UsernameCell<'a> {
-    /// A blank, or no cell at all.
+    /// A blank cell, or none.
     Missing,
-    /// A value that no user can have.
+    /// A name that no user can have.
     Invalid,
-    /// A username.
     Valid(Username<'a>),
 }
 
-/// A username: as written, and the key that it is found by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Username<'a> {
-    /// What a new user is called.
-    pub written: &'a str,
-    /// What makes it one with the same name in other cases.
-    pub key: Cow<'a, str>,
-}
-
-impl<'a> Username<'a> {
-    /// The username that is `written` so.
-    pub fn new(written: &'a str) -> Username<'a> {
-        let is_its_key = written.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
-        let key = if is_its_key { Cow::Borrowed(written) } else { Cow::Owned(username_key(written)) };
-        Username { written, key }
-    }
-}
-
-/// What the column `gender` can say.
+/// A value of the column `gender`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gender {
     /// `F`
@@ -103,17 +81,16 @@ impl Gender {
     }
 }
 
-/// A password in clear. It never shows in `Debug`; whoever keeps the record's text wipes it.
+/// A password in clear. `Debug` never shows it, and the owner of the record's text wipes it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Password<'a>(&'a str);
 
 impl<'a> Password<'a> {
-    /// The password that a cell holds.
     pub(super) fn new(clear: &'a str) -> Password<'a> {
         Password(clear)
     }
 
-    /// The clear text, to be sealed or digested and nothing else.
+    /// The clear text, only to be sealed or digested.
     pub fn expose(self) -> &'a str {
         self.0
     }

@@ -1,0 +1,77 @@
+//! Publishes hash batch requests: when an import has ended and not with its chunks, so that hashing does not compete with
+//! the import that seals the passwords. The relay publishes them again when a tenant's passwords stay unhashed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rollcall_schema::broker::Broker;
+use rollcall_schema::database::Database;
+use rollcall_schema::edge::{self, Edge};
+use rollcall_schema::hashing::{self, Turn};
+use rollcall_schema::ids::TenantId;
+use rollcall_schema::outbox::PublishError;
+use rollcall_schema::telemetry::TraceContext;
+
+/// Passwords for each request that an import publishes: some minutes of work for one core.
+const PASSWORDS_PER_REQUEST: u64 = 2000;
+/// Requests that one import publishes at most: enough to keep eight workers busy.
+const MAX_REQUESTS: u64 = 16;
+/// Tenants for which the relay publishes in one sweep. The others are due in the next.
+const MAX_TENANTS_PER_SWEEP: i64 = 100;
+
+/// The way into the hashing queue.
+#[derive(Clone)]
+pub struct HashQueue {
+    database: Database,
+    broker: Arc<Broker>,
+}
+
+impl HashQueue {
+    pub fn new(database: Database, broker: Arc<Broker>) -> Self {
+        Self { database, broker }
+    }
+
+    /// Publishes requests for a tenant whose import has sealed this many passwords: several, so that workers can share the
+    /// work; none if there are no passwords. The relay publishes later what fails now.
+    pub async fn publish(&self, tenant: TenantId, passwords: u64) -> Result<(), PublishError> {
+        if passwords == 0 {
+            return Ok(());
+        }
+        {
+            let mut conn = self.database.connection().await?;
+            edge::pass_for(tenant, Edge::BeforePassCommit);
+            hashing::begin_pass(&mut conn, tenant).await?;
+            edge::pass_for(tenant, Edge::AfterPassCommit);
+        }
+        let request = Turn { tenant, trace: TraceContext::current() };
+        for _ in 0..passwords.div_ceil(PASSWORDS_PER_REQUEST).min(MAX_REQUESTS) {
+            self.send(&request).await?;
+        }
+        Ok(())
+    }
+
+    /// Publishes a request for each tenant that has waiting passwords and whose hashing has made no progress for
+    /// `republish_after`.
+    pub async fn publish_due(&self, republish_after: Duration) -> Result<(), PublishError> {
+        let due = {
+            let mut conn = self.database.connection().await?;
+            hashing::claim_due_turns(&mut conn, republish_after, MAX_TENANTS_PER_SWEEP).await?
+        };
+        let mut sent = Ok(());
+        for tenant in due {
+            let request = Turn { tenant, trace: TraceContext::default() };
+            // Continues after a failure: each tenant that was claimed must be sent or marked as unpublished.
+            sent = self.send(&request).await.and(sent);
+        }
+        sent
+    }
+
+    async fn send(&self, request: &Turn) -> Result<(), PublishError> {
+        let sent = self.broker.publish_turn(request).await;
+        if sent.is_err() {
+            let mut conn = self.database.connection().await?;
+            hashing::record_unpublished(&mut conn, request.tenant).await?;
+        }
+        Ok(sent?)
+    }
+}

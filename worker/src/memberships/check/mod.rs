@@ -1,0 +1,57 @@
+//! Turns a record of a group import into a row.
+//!
+//! It knows only the record. Only the merge can tell which users and groups exist.
+
+use super::row::MembershipRow;
+use crate::read::records::{Record, Shape};
+use crate::rows::field::Field;
+use crate::rows::header::Columns;
+use crate::rows::length::is_too_long;
+use crate::rows::problem::{Fault, Problem, Problems};
+use crate::rows::username::Username;
+
+/// Checks one record. A record that is not whole has only that problem, because its cells are not known.
+pub fn check<'a>(record: &Record<'a>, columns: &Columns) -> MembershipRow<'a> {
+    let mut row = MembershipRow {
+        username: None,
+        library_group: None,
+        system_group: None,
+        problems: Problems::default(),
+    };
+    if let Some(problem) = Problem::of_row(record, columns.width()) {
+        row.problems.push(problem);
+    }
+    if record.shape() != Shape::Whole {
+        return row;
+    }
+
+    let cell = |field| record.cell(columns.position(field)?).filter(|cell| !cell.is_empty());
+    let username = cell(Field::Username);
+    let library_group = cell(Field::LibraryGroup);
+    let system_group = cell(Field::SystemGroup);
+    if username.is_none() {
+        row.problems.push(Problem::Field(Field::Username, Fault::Empty));
+    }
+    if library_group.is_none() && system_group.is_none() {
+        row.problems.push(Problem::NamesNoGroup);
+    }
+    row.username =
+        findable(username, Problem::UNKNOWN_USER, &mut row.problems).map(|name| Username::new(name).key);
+    row.library_group = findable(library_group, Problem::UNDEFINED_LIBRARY_GROUP, &mut row.problems);
+    row.system_group = findable(system_group, Problem::UNDEFINED_SYSTEM_GROUP, &mut row.problems);
+    row
+}
+
+/// The name, if a row of the database can have it. Other names are `unknown` without a query: Postgres does not accept
+/// NUL, and names of unlimited length would make a query of unlimited size.
+fn findable<'a>(name: Option<&'a str>, unknown: Problem, problems: &mut Problems) -> Option<&'a str> {
+    let name = name?;
+    if is_too_long(name) || name.contains('\0') {
+        problems.push(unknown);
+        return None;
+    }
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests;

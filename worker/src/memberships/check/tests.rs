@@ -1,0 +1,67 @@
+use std::borrow::Cow;
+
+use rollcall_schema::import::{Endpoint, Kind};
+
+use super::*;
+use crate::read::batch::RecordBatch;
+use crate::read::records::Records;
+use crate::survey::survey;
+
+/// The rows of a file, which lives as long as the test process: rows borrow from it.
+fn rows(lines: &str) -> Vec<MembershipRow<'static>> {
+    let text = format!("library-group,username,system-group\n{lines}");
+    let survey = survey(text.as_bytes(), Endpoint::UserGroups, None).expect("the file is good");
+    let header = survey.header.as_ref().expect("there is a header");
+    assert_eq!(header.kind, Kind::Memberships);
+    let columns = &header.columns;
+    let mut records = Records::open(text.as_bytes(), survey.format);
+    let mut batch = RecordBatch::default();
+    while let Some(record) = records.next_record().expect("memory can be read") {
+        batch.push(&record);
+    }
+    let batch: &RecordBatch = Box::leak(Box::new(batch));
+    batch.iter().map(|record| check(&record, columns)).collect()
+}
+
+fn text(line: &str) -> String {
+    rows(line).remove(0).problems.to_text()
+}
+
+#[test]
+fn a_row_names_a_user_and_a_group_or_two() {
+    let rows = rows(" Year 12 ,JANE, Staff\nYear\u{1}12,john\n,j\tm,Staff,,\n");
+    let names = |row: &MembershipRow<'static>| {
+        assert!(row.problems.is_empty());
+        (row.username.clone().map(Cow::into_owned), row.library_group, row.system_group)
+    };
+    let some = |name: &str| Some(name.to_owned());
+    assert_eq!(names(&rows[0]), (some("jane"), Some("Year 12"), Some("Staff")));
+    assert_eq!(names(&rows[1]), (some("john"), Some("Year\u{1}12"), None));
+    assert_eq!(names(&rows[2]), (some("j\tm"), None, Some("Staff")));
+}
+
+#[test]
+fn what_is_missing_is_listed_in_order() {
+    assert_eq!(text("Year 12, ,Staff\n"), "Field (username) may not be empty. ");
+    assert_eq!(text(",jane,\n"), "Row names no group. ");
+    assert_eq!(text(" ,jane\n"), "Row names no group. ");
+    assert_eq!(text(",,\n"), "Field (username) may not be empty. Row names no group. ");
+    assert_eq!(
+        text(",,,x\n"),
+        "Row has 4 values but the header has 3 columns. Field (username) may not be empty. Row names no group. "
+    );
+    assert_eq!(text("\"Year 12,jane"), "Row has a quote that never closes. ");
+}
+
+#[test]
+fn names_that_nothing_can_have_are_unknown_without_asking() {
+    for name in ["a\0".to_owned(), "é".repeat(256)] {
+        let mut row = rows(&format!("{name},{name},{name}\n")).remove(0);
+        assert_eq!((&row.username, &row.library_group, &row.system_group), (&None, &None, &None));
+        assert_eq!(
+            row.problems.to_text(),
+            "Field (username) is not a known user. Field (libraryGroup) is not a defined library group. \
+             Field (systemGroup) is not a defined system group. "
+        );
+    }
+}

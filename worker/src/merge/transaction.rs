@@ -1,0 +1,171 @@
+//! One chunk, one transaction. The rules, and the proof that the result is that of one row after another, are in
+//! [`crate::merge`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::TryFutureExt as _;
+use futures_util::future::try_join;
+use rollcall_schema::edge::{self, Edge};
+use rollcall_schema::import::{self, Advance, Lease, Reading};
+use rollcall_schema::outcome::{self, ChunkOutcomes};
+use rollcall_schema::seal::PasswordKeys;
+use rollcall_schema::session::{Sessions, Transaction};
+use rollcall_schema::tenant::PasswordPolicy;
+use tokio::task::block_in_place;
+use tokio::time::timeout;
+use tracing::{Instrument as _, Span};
+
+use super::chunk::{Chunk, Rows};
+use super::commit_order::CommitTicket;
+use super::error::ChunkError;
+use crate::rows::merged::MergedRows;
+use crate::users::roster::Passwords;
+use crate::{memberships, users};
+
+/// How often merging a chunk starts again, because of a conflict or a pending predecessor.
+const MAX_RESTARTS: u32 = 5;
+/// How often a chunk that waits for its predecessors checks its lease. It has locked rows that the tenant's next import
+/// may need, if this one was cancelled or taken over; and the server ends a transaction that is idle for long.
+const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What the chunks of an attempt share.
+#[derive(Clone)]
+pub struct MergeContext {
+    pub sessions: Sessions,
+    pub password_keys: PasswordKeys,
+    pub password_policy: PasswordPolicy,
+    pub lease: Lease,
+    /// Counts the passwords that the attempt has sealed, which are to be hashed however the attempt ends.
+    pub sealed_passwords: Arc<AtomicU64>,
+}
+
+/// Merges a chunk: at the same time as its predecessors if possible, otherwise after them. `reading` is stored with the
+/// first chunk of an attempt.
+pub async fn merge_chunk(
+    context: MergeContext,
+    reading: Option<Reading>,
+    chunk: Chunk,
+    mut ticket: CommitTicket,
+) -> Result<(), ChunkError> {
+    let span = tracing::info_span!(
+        "chunk",
+        rollcall.chunk.first_row = chunk.first_row,
+        rollcall.chunk.rows = chunk.rows.len(),
+        rollcall.chunk.failed = tracing::field::Empty,
+        rollcall.chunk.restarts = tracing::field::Empty,
+    );
+    let merge = async {
+        let mut restarts = 0;
+        let sealed_passwords = loop {
+            match try_merge_chunk(&context, reading.as_ref(), &chunk, &ticket).await {
+                Err(ChunkError::PredecessorPending | ChunkError::Conflict) if restarts < MAX_RESTARTS => {
+                    ticket.wait_for_predecessors().await;
+                    restarts += 1;
+                }
+                merged => break merged?,
+            }
+        };
+        edge::pass_for(context.lease.tenant, Edge::AfterChunkCommit);
+        Span::current().record("rollcall.chunk.restarts", restarts);
+        context.sealed_passwords.fetch_add(sealed_passwords, Ordering::Relaxed);
+        ticket.mark_committed();
+        Ok(())
+    };
+    merge.instrument(span).await
+}
+
+/// Merges a chunk in one transaction and commits it. Returns how many passwords it has sealed.
+async fn try_merge_chunk(
+    context: &MergeContext,
+    reading: Option<&Reading>,
+    chunk: &Chunk,
+    ticket: &CommitTicket,
+) -> Result<u64, ChunkError> {
+    let txn = context.sessions.transaction().await?;
+    match merge_in_txn(context, &txn, reading, chunk, ticket).await {
+        Ok(sealed_passwords) => {
+            txn.commit().await?;
+            Ok(sealed_passwords)
+        }
+        // The connection cannot be trusted any more. Dropping the transaction closes it.
+        Err(ChunkError::Failed(error)) => Err(ChunkError::Failed(error)),
+        Err(error) => {
+            txn.roll_back().await?;
+            Err(error)
+        }
+    }
+}
+
+async fn merge_in_txn(
+    context: &MergeContext,
+    txn: &Transaction,
+    reading: Option<&Reading>,
+    chunk: &Chunk,
+    ticket: &CommitTicket,
+) -> Result<u64, ChunkError> {
+    let lease = &context.lease;
+    let MergedRows { outcomes, sealed_passwords } = apply_rows(context, txn, chunk, ticket).await?;
+    let tally = outcomes.tally();
+    Span::current().record("rollcall.chunk.failed", tally.failed);
+
+    while timeout(LEASE_CHECK_INTERVAL, ticket.predecessors_committed()).await.is_err() {
+        check_lease(txn, lease).await?;
+    }
+    let advance = Advance { first_row: chunk.first_row, tally, reading, is_last: chunk.is_last };
+    // Sent in this order without waiting for answers.
+    txn.prepare(&[outcome::STORE, import::ADVANCE]).await?;
+    try_join(
+        outcome::store_in_txn(txn, lease, &outcomes).err_into::<ChunkError>(),
+        advance_cursor(txn, lease, advance),
+    )
+    .await?;
+    edge::pass_for(lease.tenant, Edge::BeforeChunkCommit);
+    Ok(sealed_passwords)
+}
+
+/// Begins the transaction and applies the rows in it. Statements that only read are sent together with the beginning.
+async fn apply_rows(
+    context: &MergeContext,
+    txn: &Transaction,
+    chunk: &Chunk,
+    ticket: &CommitTicket,
+) -> Result<MergedRows, ChunkError> {
+    let tenant = context.lease.tenant;
+    let begun = async {
+        try_join(txn.begin().err_into(), check_lease(txn, &context.lease)).await?;
+        Ok::<_, ChunkError>(())
+    };
+    match &chunk.rows {
+        Rows::None => {
+            begun.await?;
+            Ok(MergedRows { outcomes: ChunkOutcomes::starting_at(chunk.first_row), sealed_passwords: 0 })
+        }
+        Rows::Users(rows) => {
+            let probe = users::load::probe_key_ranges(txn, tenant, rows).err_into();
+            let ((), probe) = try_join(begun, probe).await?;
+            let passwords =
+                Passwords { tenant, policy: context.password_policy, keys: &context.password_keys };
+            let predecessors = ticket.predecessors();
+            let merged =
+                users::merge::merge_in_txn(txn, passwords, chunk.first_row, rows, probe, predecessors);
+            Ok(merged.await?)
+        }
+        Rows::Memberships(chunk_rows) => {
+            let rows: Vec<_> = block_in_place(|| chunk_rows.rows().collect());
+            let found = memberships::merge::find(txn, tenant, &rows).err_into();
+            let ((), found) = try_join(begun, found).await?;
+            Ok(memberships::merge::merge_in_txn(txn, tenant, chunk.first_row, rows, found).await?)
+        }
+    }
+}
+
+async fn check_lease(txn: &Transaction, lease: &Lease) -> Result<(), ChunkError> {
+    if import::is_held(txn, lease).await? { Ok(()) } else { Err(ChunkError::LeaseLost) }
+}
+
+/// The fence: moves the import's cursor over the chunk, if the lease is still held.
+async fn advance_cursor(txn: &Transaction, lease: &Lease, advance: Advance<'_>) -> Result<(), ChunkError> {
+    if import::advance_in_txn(txn, lease, advance).await? { Ok(()) } else { Err(ChunkError::LeaseLost) }
+}

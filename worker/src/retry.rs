@@ -1,0 +1,53 @@
+//! Retries of database operations: a database that restarts costs seconds, and is not queried in a tight loop meanwhile.
+
+use std::time::{Duration, Instant};
+
+use backon::{ConstantBuilder, Retryable as _};
+use rollcall_schema::database::DatabaseError;
+use tokio_util::sync::CancellationToken;
+
+use crate::lease::LeaseError;
+
+/// How long a failing database operation is retried: far less than RabbitMQ lets a delivery wait for its
+/// acknowledgement.
+const RETRY_LIMIT: Duration = Duration::from_mins(1);
+/// The pause between two tries.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// An error that may be a failure of the database.
+pub trait MaybeDatabaseError: std::error::Error + 'static {
+    fn is_database_error(&self) -> bool;
+}
+
+impl MaybeDatabaseError for DatabaseError {
+    fn is_database_error(&self) -> bool {
+        true
+    }
+}
+
+impl MaybeDatabaseError for LeaseError {
+    fn is_database_error(&self) -> bool {
+        matches!(self, Self::Database(_))
+    }
+}
+
+/// Runs an operation, and retries it while the database fails: for a minute at most, and not after `stop`. The limit is
+/// one of time and not of tries, because a try can wait long for a connection.
+pub async fn retry_database<T, E, Operation>(
+    stop: &CancellationToken,
+    operation: impl FnMut() -> Operation,
+) -> Result<T, E>
+where
+    E: MaybeDatabaseError,
+    Operation: Future<Output = Result<T, E>>,
+{
+    let deadline = Instant::now() + RETRY_LIMIT;
+    operation
+        .retry(ConstantBuilder::new().with_delay(RETRY_PAUSE).without_max_times())
+        .when(|error: &E| error.is_database_error() && !stop.is_cancelled() && Instant::now() < deadline)
+        .notify(|error, pause| {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(error, "the database failed; retrying in {pause:?}");
+        })
+        .await
+}

@@ -1,0 +1,11 @@
+//! What merging the rows of a chunk produced.
+
+use rollcall_schema::outcome::ChunkOutcomes;
+
+/// Each row of a chunk has its outcome, in a transaction that has not committed yet.
+#[derive(Debug)]
+pub struct MergedRows {
+    pub outcomes: ChunkOutcomes,
+    /// How many passwords the rows have sealed, which are to be hashed later.
+    pub sealed_passwords: u64,
+}

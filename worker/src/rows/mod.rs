@@ -1,0 +1,14 @@
+//! What every kind of import shares: the fields and their problems, the header line, usernames.
+//!
+//! The header does not know which columns a kind has: each kind passes its own table.
+
+pub mod field;
+pub mod problem;
+
+pub mod header;
+
+pub mod length;
+pub mod username;
+
+pub mod merged;
+pub mod write_set;

@@ -1,0 +1,22 @@
+//! A username as a file writes it, and the key that it is compared by.
+
+use std::borrow::Cow;
+
+use rollcall_schema::account::username_key;
+
+/// A username that a user can have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Username<'a> {
+    /// As the file writes it: the name of a new user.
+    pub written: &'a str,
+    /// The same for all spellings of one name: what users are found by.
+    pub key: Cow<'a, str>,
+}
+
+impl<'a> Username<'a> {
+    pub fn new(written: &'a str) -> Username<'a> {
+        let is_its_key = written.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+        let key = if is_its_key { Cow::Borrowed(written) } else { Cow::Owned(username_key(written)) };
+        Username { written, key }
+    }
+}

@@ -1,0 +1,101 @@
+//! The survey: the first reading of an upload. It finds the file's format and what its header line says, or why the file
+//! cannot be imported at all.
+
+use std::io::{self, Read};
+
+use rollcall_schema::import::{Endpoint, Reading};
+
+use crate::read::file_type::FileType;
+use crate::read::refusal::{FileRefusal, ReadError};
+use crate::read::text::fill;
+use crate::read::{self, Format};
+use crate::rows::header::{self, ColumnTables, Header, HeaderRefusal};
+use crate::{memberships, users};
+
+const COLUMN_TABLES: ColumnTables =
+    ColumnTables { users: users::columns::NAMES, memberships: memberships::columns::NAMES };
+
+/// What the first reading found: all that the second reading needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    pub format: Format,
+    /// `None` if the file is empty or holds only blank lines. Then it has no rows.
+    pub header: Option<Header>,
+}
+
+impl Survey {
+    /// What is stored with the import.
+    pub fn reading(&self) -> Reading {
+        Reading {
+            kind: self.header.as_ref().map(|header| header.kind),
+            encoding: self.format.encoding.name().to_owned(),
+            delimiter: self.format.delimiter.to_string(),
+            ignored_columns: self.header.as_ref().map_or_else(Vec::new, |header| header.ignored.clone()),
+        }
+    }
+}
+
+/// Why a file cannot be imported. Displays as the result's summary.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error(transparent)]
+    File(#[from] FileRefusal),
+    #[error(transparent)]
+    Header(#[from] HeaderRefusal),
+}
+
+/// Why a survey failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SurveyError {
+    /// The file is at fault: every attempt would fail in the same way.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The upload could not be read; another attempt may succeed.
+    #[error("the upload could not be read")]
+    Io(#[from] io::Error),
+}
+
+impl From<ReadError> for SurveyError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Refused(refusal) => Self::Refused(refusal.into()),
+            ReadError::Io(error) => Self::Io(error),
+        }
+    }
+}
+
+impl From<HeaderRefusal> for SurveyError {
+    fn from(refusal: HeaderRefusal) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+/// Surveys an upload that was posted to `endpoint`. `charset` is the parameter of the multipart part's content type, if
+/// it has one.
+pub fn survey(
+    mut source: impl Read,
+    endpoint: Endpoint,
+    charset: Option<&str>,
+) -> Result<Survey, SurveyError> {
+    let mut magic = [0; FileType::MAGIC_BYTES];
+    let length = fill(&mut source, &mut magic)?;
+    let magic = magic.get(..length).unwrap_or_default();
+    survey_text(magic.chain(source), endpoint, charset).map_err(|error| match (error, FileType::of(magic)) {
+        // Whatever is wrong with it as a CSV, the fix is to send a CSV.
+        (SurveyError::Refused(_), Some(file_type)) => {
+            SurveyError::Refused(FileRefusal::NotCsv(file_type).into())
+        }
+        (error, _) => error,
+    })
+}
+
+fn survey_text(source: impl Read, endpoint: Endpoint, charset: Option<&str>) -> Result<Survey, SurveyError> {
+    let (format, opening) = read::detect(source, charset)?;
+    let line = opening.header(format.delimiter)?;
+    let header = line.as_ref().and_then(|line| line.get(0));
+    let header = header.map(|record| header::read(&record, endpoint, &COLUMN_TABLES)).transpose()?;
+    Ok(Survey { format, header })
+}
+
+#[cfg(test)]
+mod tests;

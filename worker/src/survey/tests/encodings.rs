@@ -1,0 +1,171 @@
+use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+
+use super::*;
+use crate::read::refusal::Basis;
+
+#[test]
+fn utf_8_with_and_without_mark() {
+    let expected = whole(&[&["jane", "Łukasiewicz 😀"]]);
+    for (bytes, charset) in [
+        (TEXT.to_owned(), None),
+        (format!("\u{FEFF}{TEXT}"), None),
+        (TEXT.to_owned(), Some("utf-8")),
+        (format!("\u{FEFF}{TEXT}"), Some(" UTF8 ")),
+        (TEXT.to_owned(), Some("  ")),
+    ] {
+        assert_eq!(surveyed(bytes.as_bytes(), charset).format.encoding, UTF_8);
+        assert_eq!(rows_of(bytes.as_bytes(), charset), expected);
+    }
+}
+
+#[test]
+fn utf_16_by_mark_and_by_charset() {
+    let expected = whole(&[&["jane", "Łukasiewicz 😀"]]);
+    let marked = format!("\u{FEFF}{TEXT}");
+    for (bytes, charset, encoding) in [
+        (utf_16(&marked, u16::to_le_bytes), None, UTF_16LE),
+        (utf_16(&marked, u16::to_be_bytes), None, UTF_16BE),
+        (utf_16(&marked, u16::to_le_bytes), Some("utf-16"), UTF_16LE),
+        (utf_16(&marked, u16::to_be_bytes), Some("utf-16"), UTF_16BE),
+        (utf_16(TEXT, u16::to_le_bytes), Some("utf-16"), UTF_16LE),
+        (utf_16(TEXT, u16::to_le_bytes), Some("UTF-16LE"), UTF_16LE),
+        (utf_16(TEXT, u16::to_be_bytes), Some("utf-16be"), UTF_16BE),
+    ] {
+        assert_eq!(surveyed(&bytes, charset).format.encoding, encoding);
+        assert_eq!(rows_of(&bytes, charset), expected);
+    }
+}
+
+#[test]
+fn windows_1252_where_it_is_no_utf_8() {
+    let bytes = b"username;surname\r\njane;M\xFCller \x80\r\n";
+    assert_eq!(surveyed(bytes, None).format.encoding, WINDOWS_1252);
+    assert_eq!(rows_of(bytes, None), whole(&[&["jane", "Müller €"]]));
+    assert_eq!(rows_of(bytes, Some("iso-8859-1")), whole(&[&["jane", "Müller €"]]));
+}
+
+#[test]
+fn windows_1252_where_only_the_last_byte_says_so() {
+    let mut bytes = b"username,surname\n".to_vec();
+    for _ in 0..20_000 {
+        bytes.extend_from_slice("jane,Łódź\n".as_bytes());
+    }
+    assert_eq!(surveyed(&bytes, None).format.encoding, UTF_8);
+    // A character that the file ends within.
+    bytes.push(0xC5);
+    let survey = surveyed(&bytes, None);
+    assert_eq!(survey.format.encoding, WINDOWS_1252);
+    assert_eq!(count_rows(&bytes[..], survey.format).expect("memory can be read"), 20_001);
+}
+
+#[test]
+fn a_header_in_windows_1252_is_read_as_such() {
+    let survey = surveyed(b"username,Stra\xDFe\njane,x\n", None);
+    assert_eq!(survey.header.expect("there is one").ignored, ["Straße"]);
+}
+
+#[test]
+fn characters_across_the_blocks_of_reading_stay_whole() {
+    for shift in 0..4 {
+        let surname = "x".repeat(shift) + &"😀".repeat(60);
+        let mut text = format!("username,surname{}\n", " ".repeat(shift));
+        text += &format!("jane,{surname}\n").repeat(1500);
+        for (bytes, encoding) in [
+            (text.clone().into_bytes(), UTF_8),
+            (utf_16(&format!("\u{FEFF}{text}"), u16::to_be_bytes), UTF_16BE),
+        ] {
+            let survey = survey(&bytes[..], Endpoint::Users, None).expect("the file is good");
+            assert_eq!(survey.format.encoding, encoding);
+            let rows = read_all(&bytes[..], &survey);
+            assert_eq!(rows.len(), 1500);
+            assert!(rows.iter().all(|(_, cells)| cells[1] == surname));
+        }
+    }
+}
+
+#[test]
+fn other_encodings_by_charset() {
+    let bytes = b"username,surname\nken,\x8E\x52\x93\x63\n";
+    assert_eq!(rows_of(bytes, Some("shift_jis")), whole(&[&["ken", "山田"]]));
+    let bytes = b"username,surname\njan,\xA3ukasiewicz\n";
+    assert_eq!(rows_of(bytes, Some("iso-8859-2")), whole(&[&["jan", "Łukasiewicz"]]));
+}
+
+#[test]
+fn a_file_that_is_not_what_it_says_is_refused() {
+    let refusal = refused(b"username\nM\xFCller\n", Some("utf-8"));
+    assert_eq!(
+        refusal.to_string(),
+        "The file cannot be read as UTF-8, which its charset parameter says it is: the bytes at offset 10 are not a \
+         character of that encoding. Save the file as UTF-8, or correct or leave out the charset parameter."
+    );
+    let refusal = refused(b"\xEF\xBB\xBFusername\nM\xFCller\n", None);
+    assert_eq!(
+        refusal.to_string(),
+        "The file cannot be read as UTF-8, which its byte-order mark says it is: the bytes at offset 13 are not a \
+         character of that encoding. Save the file as UTF-8, or take out the byte-order mark that it starts with."
+    );
+    // Half a character at the end; half a surrogate pair; a byte that the encoding leaves out.
+    let mut odd = utf_16(TEXT, u16::to_le_bytes);
+    odd.push(b'x');
+    assert_eq!(
+        refused(&odd, Some("utf-16")),
+        Refusal::File(FileRefusal::Undecodable {
+            encoding: "UTF-16LE",
+            basis: Basis::CharsetParameter,
+            offset: 74
+        })
+    );
+    let lone = [utf_16("\u{FEFF}username\n", u16::to_be_bytes), vec![0xD8, 0x3D], vec![0, b'x']].concat();
+    assert!(matches!(
+        refused(&lone, None),
+        Refusal::File(FileRefusal::Undecodable { encoding: "UTF-16BE", offset: 20, .. })
+    ));
+    assert!(matches!(
+        refused(b"username\n\xD2\n", Some("windows-1253")),
+        Refusal::File(FileRefusal::Undecodable { encoding: "windows-1253", offset: 9, .. })
+    ));
+    // The charset parameter comes before the mark.
+    assert!(matches!(
+        refused(&utf_16("\u{FEFF}username\n", u16::to_le_bytes), Some("utf-8")),
+        Refusal::File(FileRefusal::Undecodable { encoding: "UTF-8", offset: 0, .. })
+    ));
+}
+
+#[test]
+fn the_offset_of_a_bad_byte_counts_all_before_it() {
+    let mut bytes = "username\n".repeat(100_000).into_bytes();
+    bytes.extend_from_slice(b"\xFF rest");
+    assert!(matches!(
+        refused(&bytes, Some("utf-8")),
+        Refusal::File(FileRefusal::Undecodable { offset: 900_000, .. })
+    ));
+    let mut bytes = utf_16(&"username\n".repeat(100_000), u16::to_le_bytes);
+    bytes.extend_from_slice(&[0x00, 0xDC, b'x', 0]);
+    assert!(matches!(
+        refused(&bytes, Some("utf-16le")),
+        Refusal::File(FileRefusal::Undecodable { offset: 1_800_000, .. })
+    ));
+}
+
+#[test]
+fn an_unknown_charset_is_refused() {
+    for label in ["utf-7", "klingon", "iso-2022-kr", "utf-8\0\n"] {
+        let refusal = refused(TEXT.as_bytes(), Some(label));
+        assert!(matches!(refusal, Refusal::File(FileRefusal::UnknownCharset(_))), "{refusal}");
+    }
+    assert!(refused(b"", Some(&"x".repeat(100_000))).to_string().contains("(xxxx"));
+}
+
+#[test]
+fn utf_16_that_nothing_announces_is_named() {
+    for bytes in [utf_16(TEXT, u16::to_le_bytes), utf_16(TEXT, u16::to_be_bytes)] {
+        assert_eq!(refused(&bytes, None), Refusal::Header(HeaderRefusal::FullOfNuls));
+    }
+    let utf_32: Vec<u8> =
+        format!("\u{FEFF}{TEXT}").chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+    assert!(matches!(
+        refused(&utf_32, None),
+        Refusal::Header(HeaderRefusal::FullOfNuls) | Refusal::File(FileRefusal::Undecodable { .. })
+    ));
+}

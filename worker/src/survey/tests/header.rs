@@ -1,0 +1,132 @@
+use rollcall_schema::import::Kind;
+
+use super::*;
+use crate::rows::field::Field;
+use crate::rows::header::Columns;
+
+fn header(line: &str, endpoint: Endpoint) -> Result<Header, Refusal> {
+    match survey(line.as_bytes(), endpoint, None) {
+        Ok(survey) => Ok(survey.header.expect("the line is not blank")),
+        Err(SurveyError::Refused(refusal)) => Err(refusal),
+        Err(SurveyError::Io(error)) => panic!("{error}"),
+    }
+}
+
+fn good(line: &str, endpoint: Endpoint) -> Header {
+    header(line, endpoint).expect("the header is good")
+}
+
+fn refusal(line: &str, endpoint: Endpoint) -> String {
+    header(line, endpoint).expect_err("the header is bad").to_string()
+}
+
+fn positions(line: &str) -> Columns {
+    let header = good(line, Endpoint::Users);
+    assert_eq!(header.kind, Kind::Users, "{line}");
+    header.columns
+}
+
+#[test]
+fn every_name_and_alias_is_known_in_any_writing() {
+    for (name, field) in users::columns::NAMES {
+        let decorated: String =
+            name.to_uppercase().chars().flat_map(|c| [c, '-', ' ', '_', '(', '\u{FEFF}']).collect();
+        let line = if *field == Field::Username {
+            format!("x,\"{decorated}\"")
+        } else {
+            format!("username,{decorated}")
+        };
+        assert_eq!(positions(&line).position(*field), Some(1), "{line}");
+        assert_eq!(positions(&line).width(), 2);
+    }
+    let columns = positions("Surname;User Name;Given Name;E-Mail");
+    assert_eq!(columns.position(Field::Username), Some(1));
+    assert_eq!(columns.position(Field::GivenName), Some(2));
+    assert_eq!(columns.position(Field::EmailAddress), Some(3));
+    assert_eq!(columns.position(Field::Surname), Some(0));
+    assert_eq!(columns.position(Field::Enabled), None);
+    assert_eq!(columns.position(Field::SystemGroup), None);
+}
+
+#[test]
+fn the_users_endpoint_takes_group_imports() {
+    for endpoint in [Endpoint::Users, Endpoint::UserGroups] {
+        let header = good("System Group,username,surname,library-group", endpoint);
+        assert_eq!(header.kind, Kind::Memberships);
+        assert_eq!(header.ignored, ["surname"]);
+        let columns = header.columns;
+        assert_eq!(columns.position(Field::SystemGroup), Some(0));
+        assert_eq!(columns.position(Field::Username), Some(1));
+        assert_eq!(columns.position(Field::LibraryGroup), Some(3));
+        assert_eq!(columns.width(), 4);
+    }
+}
+
+#[test]
+fn a_group_import_that_lacks_a_column_is_refused() {
+    assert_eq!(
+        refusal("username,library-group", Endpoint::Users),
+        "A group import needs the columns username, library-group and system-group, but the file has no \
+         system-group column: its header line names username, library-group. Add what is missing."
+    );
+    assert_eq!(
+        refusal("username,library-group,surname", Endpoint::UserGroups),
+        "A group import needs the columns username, library-group and system-group, but the file has no \
+         system-group column: its header line names username, library-group, surname. Add what is missing, or \
+         send an import of users to /api/import/users."
+    );
+    assert!(refusal("librarygroup,systemgroup,note", Endpoint::Users).contains("has no username column"));
+    assert!(
+        refusal("surname", Endpoint::UserGroups)
+            .contains("has no username, no library-group, no system-group column")
+    );
+    // Beside columns of users a group column is one that the import has no use for.
+    let header = good("username,surname,library-group", Endpoint::Users);
+    assert_eq!((header.kind, header.ignored), (Kind::Users, vec!["library-group".to_owned()]));
+}
+
+#[test]
+fn a_file_without_a_username_column_is_refused() {
+    assert_eq!(
+        refusal("surname,given name,,\n", Endpoint::Users),
+        "The file has no username column: its header line names surname, given name. Add a column named username, \
+         and make the line of column names the first line of the file."
+    );
+    assert!(refusal(",,,", Endpoint::Users).contains("its header line names nothing."));
+    assert!(
+        refusal("a,b,c,d,e,f,g,h,i,j,k,l", Endpoint::Users)
+            .contains("names a, b, c, d, e, f, g, h, i, j and 2 more.")
+    );
+    assert!(refusal("usernames,enabled", Endpoint::Users).contains("no username column"));
+    assert!(refusal("surname,librarygroup,systemgroup", Endpoint::Users).contains("no username column"));
+}
+
+#[test]
+fn a_known_column_twice_is_refused() {
+    assert_eq!(
+        refusal("username,Email,surname,emailaddress,e-mail", Endpoint::Users),
+        "Columns 2 (Email) and 4 (emailaddress) of the header line both stand for emailAddress. Keep one of them \
+         and take the other out."
+    );
+    assert!(refusal("username,User Name", Endpoint::Users).contains("both stand for username."));
+    assert!(
+        refusal("username,librarygroup,systemgroup,library-group", Endpoint::UserGroups)
+            .contains("both stand for libraryGroup.")
+    );
+    // Only what the kind of import knows.
+    assert_eq!(good("username,x,x,,", Endpoint::Users).ignored, ["x", "x"]);
+    let header = good("username,librarygroup,systemgroup,email,email", Endpoint::Users);
+    assert_eq!(header.ignored, ["email", "email"]);
+}
+
+#[test]
+fn ignored_columns_are_named_as_written_and_within_bounds() {
+    assert_eq!(
+        good("username, Année  d'entrée ,,\"a\nb\"", Endpoint::Users).ignored,
+        ["Année  d'entrée", "a\u{FFFD}b"]
+    );
+    let line = format!("username{}", format!(",{}", "ß".repeat(200)).repeat(150));
+    let ignored = good(&line, Endpoint::Users).ignored;
+    assert_eq!(ignored.len(), 100);
+    assert!(ignored.iter().all(|name| name.chars().count() == 100));
+}
