@@ -2,8 +2,8 @@
 
 use std::io;
 
-use rollcall_schema::database::DatabaseError;
-use rollcall_schema::upload::UploadError;
+use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::uploads::UploadError;
 use tokio::task::JoinError;
 use tokio_postgres::error::SqlState;
 

@@ -15,7 +15,7 @@ use crate::rows::write_set::WriteSet;
 use crate::survey::Survey;
 use crate::users::chunk::UserChunk;
 use crate::users::row_digest::RowDigester;
-use rollcall_schema::import::Kind;
+use rollcall_schema::imports::model::ImportKind;
 
 /// Memory of a row in addition to its text, in bytes, approximately.
 const ROW_BYTES: usize = 256;
@@ -115,8 +115,8 @@ struct ChunkBuilder {
 impl ChunkBuilder {
     fn new(header: &Header) -> Self {
         let rows = match header.kind {
-            Kind::Users => Rows::Users(Box::new(UserChunk::new(&header.columns))),
-            Kind::Memberships => Rows::Memberships(Box::new(MembershipChunk::new(&header.columns))),
+            ImportKind::Users => Rows::Users(Box::new(UserChunk::new(&header.columns))),
+            ImportKind::Memberships => Rows::Memberships(Box::new(MembershipChunk::new(&header.columns))),
         };
         Self { rows, write_set: WriteSet::default(), bytes: 0 }
     }

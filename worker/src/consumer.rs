@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rollcall_schema::broker::{Broker, BrokerError};
-use rollcall_schema::database::DatabaseError;
-use rollcall_schema::edge::{self, Edge};
-use rollcall_schema::import::{self, Claimed, Ending};
-use rollcall_schema::outbox::Outbox;
-use rollcall_schema::wake_up::{Lane, WakeUp};
+use rollcall_schema::crash_point::{self, CrashPoint};
+use rollcall_schema::imports::lease::{self, ClaimedImport};
+use rollcall_schema::imports::model::Ending;
+use rollcall_schema::imports::outbox::Outbox;
+use rollcall_schema::lane::Lane;
+use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::rabbitmq::connection::{Broker, BrokerError};
+use rollcall_schema::rabbitmq::messages::WakeUp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
@@ -90,9 +92,9 @@ impl Consumer {
         let (claimed, cancelled) =
             tokio::join!(self.claim(&wake_up, stop).instrument(span.clone()), received.cancel_subscription());
         // Settled whether or not the import was claimed: the relay publishes again what is still due.
-        edge::pass_for(wake_up.tenant, Edge::BeforeWakeUpAck);
+        crash_point::reached_for(wake_up.tenant, CrashPoint::BeforeWakeUpAck);
         let settled = received.ack().await;
-        edge::pass_for(wake_up.tenant, Edge::AfterWakeUpAck);
+        crash_point::reached_for(wake_up.tenant, CrashPoint::AfterWakeUpAck);
         // A claimed import is processed even if the connection to RabbitMQ has been lost meanwhile.
         if let Some(claimed) = claimed {
             span.record("rollcall.import.attempt", claimed.lease.attempt);
@@ -102,7 +104,7 @@ impl Consumer {
     }
 
     /// Claims an import. If the database keeps failing the import is left to the relay.
-    async fn claim(&self, wake_up: &WakeUp, stop: &CancellationToken) -> Option<Claimed> {
+    async fn claim(&self, wake_up: &WakeUp, stop: &CancellationToken) -> Option<ClaimedImport> {
         match retry_database(stop, || self.try_claim(wake_up)).await {
             Ok(claimed) => claimed,
             Err(error) => {
@@ -113,14 +115,14 @@ impl Consumer {
         }
     }
 
-    async fn try_claim(&self, wake_up: &WakeUp) -> Result<Option<Claimed>, DatabaseError> {
+    async fn try_claim(&self, wake_up: &WakeUp) -> Result<Option<ClaimedImport>, DatabaseError> {
         let mut conn = self.engine.database.connection().await?;
-        Ok(import::claim(&mut conn, wake_up.tenant, wake_up.import, &self.holder, self.lease).await?)
+        Ok(lease::claim(&mut conn, wake_up.tenant, wake_up.import, &self.holder, self.lease).await?)
     }
 
     /// Processes a claimed import and does what follows from the outcome. If that fails, another worker claims the import
     /// when the lease has expired.
-    async fn process(&self, claimed: &Claimed, stop: &CancellationToken) {
+    async fn process(&self, claimed: &ClaimedImport, stop: &CancellationToken) {
         let lease = &claimed.lease;
         if claimed.failures >= self.max_attempts {
             let why = format!(
@@ -154,7 +156,7 @@ impl Consumer {
         self.request_hashing(claimed, sealed_passwords.load(Ordering::Relaxed)).await;
     }
 
-    async fn handle_failure(&self, claimed: &Claimed, error: &AttemptError, stop: &CancellationToken) {
+    async fn handle_failure(&self, claimed: &ClaimedImport, error: &AttemptError, stop: &CancellationToken) {
         let lease = &claimed.lease;
         tracing::Span::current().record("otel.status_code", "ERROR");
         let before = self.previous_failures(claimed, stop).await;
@@ -179,15 +181,15 @@ impl Consumer {
 
     /// Attempts that failed before this one. Read from the database, because a chunk that was merged since the claim has
     /// reset the count. If the database keeps failing, the next claim counts.
-    async fn previous_failures(&self, claimed: &Claimed, stop: &CancellationToken) -> i32 {
+    async fn previous_failures(&self, claimed: &ClaimedImport, stop: &CancellationToken) -> i32 {
         let failures = retry_database(stop, async || -> Result<i32, DatabaseError> {
             let mut conn = self.engine.database.connection().await?;
-            Ok(import::failures(&mut conn, &claimed.lease).await?)
+            Ok(lease::failures(&mut conn, &claimed.lease).await?)
         });
         failures.await.unwrap_or(0)
     }
 
-    async fn abandon(&self, claimed: &Claimed, why: String, stop: &CancellationToken) {
+    async fn abandon(&self, claimed: &ClaimedImport, why: String, stop: &CancellationToken) {
         let ending = Ending::Abandoned(why);
         let ended = retry_database(stop, || end_import(&self.engine.database, &claimed.lease, &ending));
         match ended.await {
@@ -203,7 +205,13 @@ impl Consumer {
 
     /// Releases an import. Retried while the database fails: a failing database is the most frequent reason for a failed
     /// attempt, and once it is back the import need not wait for the end of the lease.
-    async fn release(&self, claimed: &Claimed, delay: Duration, charged: bool, stop: &CancellationToken) {
+    async fn release(
+        &self,
+        claimed: &ClaimedImport,
+        delay: Duration,
+        charged: bool,
+        stop: &CancellationToken,
+    ) {
         let released =
             retry_database(stop, || release(&self.engine.database, &claimed.lease, delay, charged));
         if let Err(LeaseError::Database(error)) = released.await {
@@ -212,7 +220,7 @@ impl Consumer {
         }
     }
 
-    async fn wake_next(&self, claimed: &Claimed) {
+    async fn wake_next(&self, claimed: &ClaimedImport) {
         if let Err(error) = self.outbox.wake_next(claimed.lease.tenant).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -221,7 +229,7 @@ impl Consumer {
         }
     }
 
-    async fn request_hashing(&self, claimed: &Claimed, passwords: u64) {
+    async fn request_hashing(&self, claimed: &ClaimedImport, passwords: u64) {
         if let Err(error) = self.hash_queue.publish(claimed.lease.tenant, passwords).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,

@@ -12,7 +12,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use rollcall_schema::import::{Claimed, Ending, Lease};
+use rollcall_schema::imports::lease::{ClaimedImport, Lease};
+use rollcall_schema::imports::model::Ending;
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::{AttemptError, AttemptOutcome};
@@ -29,7 +30,7 @@ use crate::users::row_digest::RowDigester;
 /// attempt has sealed, which are to be hashed however it ends.
 pub async fn run(
     engine: Engine,
-    claimed: Claimed,
+    claimed: ClaimedImport,
     sealed_passwords: Arc<AtomicU64>,
     stop: CancellationToken,
 ) -> Result<AttemptOutcome, AttemptError> {
@@ -44,7 +45,7 @@ pub async fn run(
 
 async fn survey_and_merge(
     engine: &Engine,
-    claimed: &Claimed,
+    claimed: &ClaimedImport,
     sealed_passwords: Arc<AtomicU64>,
     stop: &CancellationToken,
 ) -> Result<AttemptOutcome, AttemptError> {
@@ -91,7 +92,7 @@ enum Surveyed {
     Refused(Refusal),
 }
 
-async fn survey_upload(engine: &Engine, claimed: &Claimed) -> Result<Surveyed, AttemptError> {
+async fn survey_upload(engine: &Engine, claimed: &ClaimedImport) -> Result<Surveyed, AttemptError> {
     let upload = engine.uploads.open(claimed.lease.tenant, claimed.lease.import).await?;
     let (endpoint, charset) = (claimed.endpoint, claimed.charset.clone());
     let span = tracing::info_span!("survey");
@@ -112,7 +113,7 @@ async fn refuse(engine: &Engine, lease: &Lease, refusal: &Refusal) -> Result<Att
 /// Starts the second reading.
 async fn read_chunks(
     engine: &Engine,
-    claimed: &Claimed,
+    claimed: &ClaimedImport,
     survey: &Arc<Survey>,
 ) -> Result<ChunkReader, AttemptError> {
     let lease = &claimed.lease;

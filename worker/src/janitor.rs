@@ -8,10 +8,12 @@ use std::error::Error;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use rollcall_schema::database::{Database, DatabaseError};
-use rollcall_schema::edge::{self, Edge};
-use rollcall_schema::import::{idempotency, retention};
-use rollcall_schema::upload::{UploadError, UploadStore};
+use rollcall_schema::crash_point::{self, CrashPoint};
+use rollcall_schema::imports::idempotency;
+use rollcall_schema::imports::retention;
+use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::pool::Database;
+use rollcall_schema::uploads::{UploadError, UploadStore};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -71,11 +73,11 @@ impl Janitor {
         loop {
             let batch = {
                 let mut conn = self.database.connection().await?;
-                retention::give_up(&mut conn, self.retention, limit).await?
+                retention::expire_uploads(&mut conn, self.retention, limit).await?
             };
             for (tenant, import) in &batch {
                 self.uploads.delete(*tenant, *import).await?;
-                edge::pass_for(*tenant, Edge::AfterUploadDelete);
+                crash_point::reached_for(*tenant, CrashPoint::AfterUploadDelete);
             }
             deleted += batch.len();
             if batch.len() < BATCH {
@@ -97,7 +99,7 @@ impl Janitor {
         while let Some(batch) = batches.try_next().await.map_err(|failed| failed.1)? {
             let orphaned = {
                 let mut conn = self.database.connection().await?;
-                retention::ownerless(&mut conn, &batch).await?
+                retention::orphaned(&mut conn, &batch).await?
             };
             for (tenant, import) in &orphaned {
                 self.uploads.delete(*tenant, *import).await?;

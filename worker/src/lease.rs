@@ -6,9 +6,12 @@
 use std::time::Duration;
 
 use diesel_async::AsyncConnection as _;
-use rollcall_schema::database::{Database, DatabaseError};
-use rollcall_schema::edge::{self, Edge};
-use rollcall_schema::import::{self, Ending, Lease};
+use rollcall_schema::crash_point::{self, CrashPoint};
+use rollcall_schema::imports::lease::{self, Lease};
+use rollcall_schema::imports::model::Ending;
+use rollcall_schema::imports::progress;
+use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::pool::Database;
 use tokio::time::{Instant, interval_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -37,12 +40,12 @@ pub async fn end_import(database: &Database, lease: &Lease, ending: &Ending) -> 
     let mut conn = database.connection().await?;
     let finished = conn
         .transaction(async |conn| {
-            let finished = import::finish_in_txn(conn, lease, ending).await;
-            edge::pass_for(lease.tenant, Edge::BeforeEndCommit);
+            let finished = progress::finish(conn, lease, ending).await;
+            crash_point::reached_for(lease.tenant, CrashPoint::BeforeEndCommit);
             finished
         })
         .await?;
-    edge::pass_for(lease.tenant, Edge::AfterEndCommit);
+    crash_point::reached_for(lease.tenant, CrashPoint::AfterEndCommit);
     held(finished)
 }
 
@@ -54,12 +57,12 @@ pub async fn release(
     charged: bool,
 ) -> Result<(), LeaseError> {
     let mut conn = database.connection().await?;
-    held(import::release(&mut conn, lease, delay, charged).await?)
+    held(lease::release(&mut conn, lease, delay, charged).await?)
 }
 
 async fn renew(database: &Database, lease: &Lease) -> Result<(), LeaseError> {
     let mut conn = database.connection().await?;
-    held(import::renew(&mut conn, lease).await?)
+    held(lease::renew(&mut conn, lease).await?)
 }
 
 /// Renews a lease until it is dropped.

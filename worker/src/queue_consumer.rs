@@ -14,7 +14,8 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
-use rollcall_schema::broker::{Broker, BrokerError, CONSUMER_BELIEVED, answered};
+use rollcall_schema::rabbitmq::connection::{Broker, BrokerError, with_timeout};
+use rollcall_schema::rabbitmq::consumer::CONSUMER_IDLE_TIMEOUT;
 use tokio_util::sync::CancellationToken;
 
 /// The pause after RabbitMQ has failed: it doubles with each failure, and starts again with the next subscription.
@@ -76,17 +77,17 @@ impl Received {
 
     /// Cancels the subscription: no further delivery comes over it.
     pub async fn cancel_subscription(&self) -> Result<(), BrokerError> {
-        answered(self.channel.basic_cancel(self.tag.as_str().into(), BasicCancelOptions::default())).await
+        with_timeout(self.channel.basic_cancel(self.tag.as_str().into(), BasicCancelOptions::default())).await
     }
 
     pub async fn ack(&self) -> Result<(), BrokerError> {
-        answered(self.delivery.acker.ack(BasicAckOptions::default())).await.map(|_| ())
+        with_timeout(self.delivery.acker.ack(BasicAckOptions::default())).await.map(|_| ())
     }
 
     /// Rejects the message for good: RabbitMQ moves it to the dead letters.
     pub async fn reject(&self) -> Result<(), BrokerError> {
         let rejected = self.delivery.acker.reject(BasicRejectOptions { requeue: false });
-        answered(rejected).await.map(|_| ())
+        with_timeout(rejected).await.map(|_| ())
     }
 }
 
@@ -128,14 +129,14 @@ impl QueueConsumer<'_> {
     {
         let channel = self.broker.channel().await?;
         let prefetch = self.concurrency.prefetch();
-        answered(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+        with_timeout(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         let (mut consumer, mut tag) = self.subscribe(&channel).await?;
         *backoff = RECONNECT_BACKOFF.build();
         let mut handlers = FuturesUnordered::new();
         let mut result = loop {
             tokio::select! {
                 () = stop.cancelled() => break Ok(()),
-                () = tokio::time::sleep(CONSUMER_BELIEVED) => break Ok(()),
+                () = tokio::time::sleep(CONSUMER_IDLE_TIMEOUT) => break Ok(()),
                 Some(handled) = handlers.next() => {
                     if let Err(error) = handled {
                         break Err(error);
@@ -166,7 +167,7 @@ impl QueueConsumer<'_> {
 
     async fn subscribe(&self, channel: &Channel) -> Result<(Consumer, String), BrokerError> {
         let tag = format!("{}-{}", self.tag, uuid::Uuid::new_v4());
-        let consumer = answered(channel.basic_consume(
+        let consumer = with_timeout(channel.basic_consume(
             self.queue.as_str().into(),
             tag.as_str().into(),
             BasicConsumeOptions::default(),

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use rollcall_schema::database::Database;
-use rollcall_schema::import;
-use rollcall_schema::outbox::{Outbox, PublishError};
+use rollcall_schema::imports::outbox::{Outbox, PublishError};
+use rollcall_schema::imports::wake_ups;
+use rollcall_schema::postgres::pool::Database;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -60,7 +60,7 @@ impl Relay {
     async fn publish_due(&self) -> Result<(), PublishError> {
         let due = {
             let mut conn = self.database.connection().await?;
-            import::due_wake_ups(&mut conn, self.republish_after, MAX_MESSAGES_PER_SWEEP).await?
+            wake_ups::due_wake_ups(&mut conn, self.republish_after, MAX_MESSAGES_PER_SWEEP).await?
         };
         for wake_up in due {
             self.outbox.publish(&wake_up).await?;

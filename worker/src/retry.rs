@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use backon::{ConstantBuilder, Retryable as _};
-use rollcall_schema::database::DatabaseError;
+use rollcall_schema::postgres::error::DatabaseError;
 use tokio_util::sync::CancellationToken;
 
 use crate::lease::LeaseError;

@@ -3,7 +3,8 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use rollcall_schema::import::{self, Lease};
+use rollcall_schema::imports::lease::Lease;
+use rollcall_schema::imports::progress;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument as _;
 
@@ -27,7 +28,7 @@ pub fn count_rows(engine: Engine, lease: Lease, format: Format) -> DropGuard {
             let upload = CancellableRead { ended, source: upload };
             let rows = tokio::task::spawn_blocking(move || read::count_rows(upload, format)).await??;
             let mut conn = engine.database.connection().await?;
-            import::record_total(&mut conn, &lease, rows).await?;
+            progress::record_total(&mut conn, &lease, rows).await?;
             Ok::<_, AttemptError>(())
         }
     };

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use rollcall_schema::broker::Broker;
-use rollcall_schema::database::{Database, DatabaseAddress};
-use rollcall_schema::outbox::Outbox;
-use rollcall_schema::session::Sessions;
-use rollcall_schema::wake_up::Lane;
+use rollcall_schema::imports::outbox::Outbox;
+use rollcall_schema::lane::Lane;
+use rollcall_schema::postgres::address::DatabaseAddress;
+use rollcall_schema::postgres::client::SessionPool;
+use rollcall_schema::postgres::pool::Database;
+use rollcall_schema::rabbitmq::connection::Broker;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -61,7 +62,7 @@ async fn start(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<
     let key = settings.key.key()?;
     let address = plan_key_lookups(settings.database.address()?);
     let database = Database::new(address.clone(), settings.connections());
-    let sessions = Sessions::new(address, settings.sessions());
+    let sessions = SessionPool::new(address, settings.sessions());
     let holder = format!("worker-{}-{}", std::process::id(), uuid::Uuid::new_v4());
     let broker = Arc::new(Broker::new(settings.broker.address()?, holder.clone()));
     let uploads = settings.uploads.store(key.clone())?;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use clap::Parser;
-use rollcall_schema::config::{
+use rollcall_schema::lane::Lane;
+use rollcall_schema::settings::{
     BrokerSettings, DatabaseSettings, KeySettings, UploadSettings, positive_seconds,
 };
-use rollcall_schema::wake_up::Lane;
 
 /// Rollcall's worker: reads uploaded rosters, checks their rows and merges them into Postgres.
 ///

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rollcall_schema::broker::Broker;
-use rollcall_schema::database::Database;
-use rollcall_schema::edge::{self, Edge};
-use rollcall_schema::hashing::{self, Turn};
+use rollcall_schema::crash_point::{self, CrashPoint};
 use rollcall_schema::ids::TenantId;
-use rollcall_schema::outbox::PublishError;
+use rollcall_schema::imports::outbox::PublishError;
+use rollcall_schema::passwords::queue;
+use rollcall_schema::postgres::pool::Database;
+use rollcall_schema::rabbitmq::connection::Broker;
+use rollcall_schema::rabbitmq::messages::HashBatchRequest;
 use rollcall_schema::telemetry::TraceContext;
 
 /// Passwords for each request that an import publishes: some minutes of work for one core.
@@ -39,11 +40,11 @@ impl HashQueue {
         }
         {
             let mut conn = self.database.connection().await?;
-            edge::pass_for(tenant, Edge::BeforePassCommit);
-            hashing::begin_pass(&mut conn, tenant).await?;
-            edge::pass_for(tenant, Edge::AfterPassCommit);
+            crash_point::reached_for(tenant, CrashPoint::BeforePassCommit);
+            queue::begin_pass(&mut conn, tenant).await?;
+            crash_point::reached_for(tenant, CrashPoint::AfterPassCommit);
         }
-        let request = Turn { tenant, trace: TraceContext::current() };
+        let request = HashBatchRequest { tenant, trace: TraceContext::current() };
         for _ in 0..passwords.div_ceil(PASSWORDS_PER_REQUEST).min(MAX_REQUESTS) {
             self.send(&request).await?;
         }
@@ -55,22 +56,22 @@ impl HashQueue {
     pub async fn publish_due(&self, republish_after: Duration) -> Result<(), PublishError> {
         let due = {
             let mut conn = self.database.connection().await?;
-            hashing::claim_due_turns(&mut conn, republish_after, MAX_TENANTS_PER_SWEEP).await?
+            queue::claim_due_requests(&mut conn, republish_after, MAX_TENANTS_PER_SWEEP).await?
         };
         let mut sent = Ok(());
         for tenant in due {
-            let request = Turn { tenant, trace: TraceContext::default() };
+            let request = HashBatchRequest { tenant, trace: TraceContext::default() };
             // Continues after a failure: each tenant that was claimed must be sent or marked as unpublished.
             sent = self.send(&request).await.and(sent);
         }
         sent
     }
 
-    async fn send(&self, request: &Turn) -> Result<(), PublishError> {
+    async fn send(&self, request: &HashBatchRequest) -> Result<(), PublishError> {
         let sent = self.broker.publish_turn(request).await;
         if sent.is_err() {
             let mut conn = self.database.connection().await?;
-            hashing::record_unpublished(&mut conn, request.tenant).await?;
+            queue::mark_unpublished(&mut conn, request.tenant).await?;
         }
         Ok(sent?)
     }

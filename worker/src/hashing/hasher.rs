@@ -12,13 +12,15 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::future::ready;
 use futures_util::stream::FuturesUnordered;
-use rollcall_schema::broker::{Broker, BrokerError};
-use rollcall_schema::database::{Database, DatabaseError};
-use rollcall_schema::edge::{self, Edge};
-use rollcall_schema::hashing::{self, HashedPassword, Turn, WaitingPassword};
+use rollcall_schema::crash_point::{self, CrashPoint};
 use rollcall_schema::ids::TenantId;
-use rollcall_schema::password::{self, HashingPool};
-use rollcall_schema::seal::PasswordKeys;
+use rollcall_schema::passwords::argon2::HashingPool;
+use rollcall_schema::passwords::keys::{self, PasswordKeys};
+use rollcall_schema::passwords::queue::{self, HashedPassword, WaitingPassword};
+use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::pool::Database;
+use rollcall_schema::rabbitmq::connection::{Broker, BrokerError};
+use rollcall_schema::rabbitmq::messages::HashBatchRequest;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -66,7 +68,7 @@ impl PasswordHasher {
     /// Hashes a batch, publishes the request again if more passwords wait, and settles the delivery.
     async fn handle_delivery(&self, received: Received, stop: &CancellationToken) -> Result<(), BrokerError> {
         let queue = self.broker.passwords();
-        let Some(request) = Turn::read(received.body(), received.headers()) else {
+        let Some(request) = HashBatchRequest::read(received.body(), received.headers()) else {
             tracing::error!(
                 queue,
                 "rejected a message that is not a hash batch request; see the dead letters"
@@ -106,9 +108,9 @@ impl PasswordHasher {
                 // Confirmed before this delivery is acknowledged: better two requests than none.
                 self.broker.publish_turn(&request).await?;
             }
-            edge::pass_for(request.tenant, Edge::BeforeTurnAck);
+            crash_point::reached_for(request.tenant, CrashPoint::BeforeTurnAck);
             let settled = received.ack().await;
-            edge::pass_for(request.tenant, Edge::AfterTurnAck);
+            crash_point::reached_for(request.tenant, CrashPoint::AfterTurnAck);
             settled
         };
         work.instrument(span).await
@@ -153,18 +155,18 @@ impl PasswordHasher {
         from_the_beginning: bool,
     ) -> Result<Vec<WaitingPassword>, DatabaseError> {
         let mut conn = self.database.connection().await?;
-        Ok(hashing::take_batch(&mut conn, tenant, from_the_beginning, self.batch_size).await?)
+        Ok(queue::take_batch(&mut conn, tenant, from_the_beginning, self.batch_size).await?)
     }
 
     async fn store(&self, tenant: TenantId, hashed: &[HashedPassword]) -> Result<usize, DatabaseError> {
         let mut conn = self.database.connection().await?;
-        Ok(hashing::store_hashes(&mut conn, tenant, hashed).await?)
+        Ok(queue::store_hashes(&mut conn, tenant, hashed).await?)
     }
 
     /// The hash, or that the seal does not open. `None` if the pool is full.
     async fn hash(&self, tenant: TenantId, waiting: WaitingPassword) -> Option<HashedPassword> {
         let WaitingPassword { user, username_key, sealed } = waiting;
-        let owner = password::owner(tenant, &username_key);
+        let owner = keys::owner(tenant, &username_key);
         let Some(clear) = self.keys.open(&owner, &sealed) else {
             tracing::error!(
                 %tenant, %user,

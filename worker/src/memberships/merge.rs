@@ -5,8 +5,9 @@ use std::collections::HashMap;
 
 use futures_util::future::{try_join, try_join3};
 use rollcall_schema::ids::{GroupId, TenantId};
-use rollcall_schema::outcome::{ChunkOutcomes, Outcome};
-use rollcall_schema::session::Session;
+use rollcall_schema::imports::outcomes::ChunkOutcomes;
+use rollcall_schema::imports::tally::Outcome;
+use rollcall_schema::postgres::client::Session;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! Why a chunk was not merged.
 
-use rollcall_schema::database::DatabaseError;
+use rollcall_schema::postgres::error::DatabaseError;
 use tokio_postgres::error::SqlState;
 
 use crate::users;

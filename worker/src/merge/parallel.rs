@@ -1,6 +1,6 @@
 //! Merges the chunks of an attempt, several at the same time.
 
-use rollcall_schema::import::Reading;
+use rollcall_schema::imports::progress::FileFormat;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
@@ -14,14 +14,14 @@ pub struct ParallelMerges {
     context: MergeContext,
     limit: usize,
     /// What the survey found: stored with the first chunk.
-    reading: Option<Reading>,
+    reading: Option<FileFormat>,
     order: CommitOrder,
     merges: JoinSet<Result<(), ChunkError>>,
 }
 
 impl ParallelMerges {
     /// Merges at most `limit` chunks at the same time, each on a connection of its own.
-    pub fn new(context: MergeContext, limit: usize, reading: Reading) -> Self {
+    pub fn new(context: MergeContext, limit: usize, reading: FileFormat) -> Self {
         Self { context, limit, reading: Some(reading), order: CommitOrder::default(), merges: JoinSet::new() }
     }
 

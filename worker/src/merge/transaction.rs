@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use futures_util::TryFutureExt as _;
 use futures_util::future::try_join;
-use rollcall_schema::edge::{self, Edge};
-use rollcall_schema::import::{self, Advance, Lease, Reading};
-use rollcall_schema::outcome::{self, ChunkOutcomes};
-use rollcall_schema::seal::PasswordKeys;
-use rollcall_schema::session::{Sessions, Transaction};
-use rollcall_schema::tenant::PasswordPolicy;
+use rollcall_schema::crash_point::{self, CrashPoint};
+use rollcall_schema::imports::lease::{self, Lease};
+use rollcall_schema::imports::outcomes::{self, ChunkOutcomes};
+use rollcall_schema::imports::progress::{self, Advance, FileFormat};
+use rollcall_schema::passwords::keys::PasswordKeys;
+use rollcall_schema::postgres::client::{SessionPool, Transaction};
+use rollcall_schema::tenants::tenant::PasswordPolicy;
 use tokio::task::block_in_place;
 use tokio::time::timeout;
 use tracing::{Instrument as _, Span};
@@ -33,7 +34,7 @@ const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// What the chunks of an attempt share.
 #[derive(Clone)]
 pub struct MergeContext {
-    pub sessions: Sessions,
+    pub sessions: SessionPool,
     pub password_keys: PasswordKeys,
     pub password_policy: PasswordPolicy,
     pub lease: Lease,
@@ -45,7 +46,7 @@ pub struct MergeContext {
 /// first chunk of an attempt.
 pub async fn merge_chunk(
     context: MergeContext,
-    reading: Option<Reading>,
+    reading: Option<FileFormat>,
     chunk: Chunk,
     mut ticket: CommitTicket,
 ) -> Result<(), ChunkError> {
@@ -67,7 +68,7 @@ pub async fn merge_chunk(
                 merged => break merged?,
             }
         };
-        edge::pass_for(context.lease.tenant, Edge::AfterChunkCommit);
+        crash_point::reached_for(context.lease.tenant, CrashPoint::AfterChunkCommit);
         Span::current().record("rollcall.chunk.restarts", restarts);
         context.sealed_passwords.fetch_add(sealed_passwords, Ordering::Relaxed);
         ticket.mark_committed();
@@ -79,7 +80,7 @@ pub async fn merge_chunk(
 /// Merges a chunk in one transaction and commits it. Returns how many passwords it has sealed.
 async fn try_merge_chunk(
     context: &MergeContext,
-    reading: Option<&Reading>,
+    reading: Option<&FileFormat>,
     chunk: &Chunk,
     ticket: &CommitTicket,
 ) -> Result<u64, ChunkError> {
@@ -101,7 +102,7 @@ async fn try_merge_chunk(
 async fn merge_in_txn(
     context: &MergeContext,
     txn: &Transaction,
-    reading: Option<&Reading>,
+    reading: Option<&FileFormat>,
     chunk: &Chunk,
     ticket: &CommitTicket,
 ) -> Result<u64, ChunkError> {
@@ -115,13 +116,13 @@ async fn merge_in_txn(
     }
     let advance = Advance { first_row: chunk.first_row, tally, reading, is_last: chunk.is_last };
     // Sent in this order without waiting for answers.
-    txn.prepare(&[outcome::STORE, import::ADVANCE]).await?;
+    txn.prepare(&[outcomes::STORE_OUTCOMES, progress::ADVANCE]).await?;
     try_join(
-        outcome::store_in_txn(txn, lease, &outcomes).err_into::<ChunkError>(),
+        outcomes::store_in_txn(txn, lease, &outcomes).err_into::<ChunkError>(),
         advance_cursor(txn, lease, advance),
     )
     .await?;
-    edge::pass_for(lease.tenant, Edge::BeforeChunkCommit);
+    crash_point::reached_for(lease.tenant, CrashPoint::BeforeChunkCommit);
     Ok(sealed_passwords)
 }
 
@@ -162,10 +163,10 @@ async fn apply_rows(
 }
 
 async fn check_lease(txn: &Transaction, lease: &Lease) -> Result<(), ChunkError> {
-    if import::is_held(txn, lease).await? { Ok(()) } else { Err(ChunkError::LeaseLost) }
+    if lease::check(txn, lease).await? { Ok(()) } else { Err(ChunkError::LeaseLost) }
 }
 
 /// The fence: moves the import's cursor over the chunk, if the lease is still held.
 async fn advance_cursor(txn: &Transaction, lease: &Lease, advance: Advance<'_>) -> Result<(), ChunkError> {
-    if import::advance_in_txn(txn, lease, advance).await? { Ok(()) } else { Err(ChunkError::LeaseLost) }
+    if progress::advance_in_txn(txn, lease, advance).await? { Ok(()) } else { Err(ChunkError::LeaseLost) }
 }

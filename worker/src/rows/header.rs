@@ -2,7 +2,7 @@
 //!
 //! This file knows how a header is read, but no column by name: the kinds' tables are passed in.
 
-use rollcall_schema::import::{Endpoint, Kind};
+use rollcall_schema::imports::model::{Endpoint, ImportKind};
 
 use super::field::Field;
 use crate::read::records::Record;
@@ -27,10 +27,10 @@ pub struct ColumnTables {
 }
 
 impl ColumnTables {
-    const fn of(&self, kind: Kind) -> ColumnNames {
+    const fn of(&self, kind: ImportKind) -> ColumnNames {
         match kind {
-            Kind::Users => self.users,
-            Kind::Memberships => self.memberships,
+            ImportKind::Users => self.users,
+            ImportKind::Memberships => self.memberships,
         }
     }
 
@@ -46,7 +46,7 @@ impl ColumnTables {
 /// What the header line of a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    pub kind: Kind,
+    pub kind: ImportKind,
     /// Where the columns of the kind are.
     pub columns: Columns,
     /// The columns that the kind does not use, as written: at most 100 names of at most 100 characters.
@@ -175,12 +175,12 @@ fn kind(
     positions: &Positions,
     endpoint: Endpoint,
     tables: &ColumnTables,
-) -> Result<Kind, HeaderRefusal> {
+) -> Result<ImportKind, HeaderRefusal> {
     let has = |field: &Field| positions[*field as usize].is_some();
     let missing: Vec<Field> =
         tables.memberships.iter().map(|(_, field)| *field).filter(|field| !has(field)).collect();
     if missing.is_empty() {
-        return Ok(Kind::Memberships);
+        return Ok(ImportKind::Memberships);
     }
     let names_a_group = has(&Field::LibraryGroup) || has(&Field::SystemGroup);
     let is_of_users = tables.users.iter().any(|(_, field)| *field != Field::Username && has(field));
@@ -195,7 +195,7 @@ fn kind(
     if !has(&Field::Username) {
         return Err(HeaderRefusal::NoUsername { names: names(record) });
     }
-    Ok(Kind::Users)
+    Ok(ImportKind::Users)
 }
 
 /// The name of a group import's column as the group document writes it.

@@ -1,6 +1,6 @@
 //! What merging the rows of a chunk produced.
 
-use rollcall_schema::outcome::ChunkOutcomes;
+use rollcall_schema::imports::outcomes::ChunkOutcomes;
 
 /// Each row of a chunk has its outcome, in a transaction that has not committed yet.
 #[derive(Debug)]

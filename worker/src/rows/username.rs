@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use rollcall_schema::account::username_key;
+use rollcall_schema::tenants::account::username_key;
 
 /// A username that a user can have.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 
 use std::io::{self, Read};
 
-use rollcall_schema::import::{Endpoint, Reading};
+use rollcall_schema::imports::model::Endpoint;
+use rollcall_schema::imports::progress::FileFormat;
 
 use crate::read::file_type::FileType;
 use crate::read::refusal::{FileRefusal, ReadError};
@@ -25,8 +26,8 @@ pub struct Survey {
 
 impl Survey {
     /// What is stored with the import.
-    pub fn reading(&self) -> Reading {
-        Reading {
+    pub fn reading(&self) -> FileFormat {
+        FileFormat {
             kind: self.header.as_ref().map(|header| header.kind),
             encoding: self.format.encoding.name().to_owned(),
             delimiter: self.format.delimiter.to_string(),

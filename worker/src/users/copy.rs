@@ -4,7 +4,7 @@
 use std::pin::pin;
 
 use rollcall_schema::ids::{GroupId, TenantId};
-use rollcall_schema::session::Session;
+use rollcall_schema::postgres::client::Session;
 use tokio_postgres::Error;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;

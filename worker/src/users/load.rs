@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rollcall_schema::ids::{GroupId, TenantId, UserId};
-use rollcall_schema::session::Session;
+use rollcall_schema::postgres::client::Session;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use futures_util::future::{try_join3, try_join5};
 use rollcall_schema::ids::UserId;
-use rollcall_schema::outcome::{ChunkOutcomes, Outcome};
-use rollcall_schema::session::Session;
+use rollcall_schema::imports::outcomes::ChunkOutcomes;
+use rollcall_schema::imports::tally::Outcome;
+use rollcall_schema::postgres::client::Session;
 use tokio::task::block_in_place;
 use tokio_postgres::Error;
 use uuid::Uuid;

@@ -12,10 +12,9 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use rollcall_schema::ids::{GroupId, TenantId, UserId};
-use rollcall_schema::outcome::Outcome;
-use rollcall_schema::password;
-use rollcall_schema::seal::PasswordKeys;
-use rollcall_schema::tenant::PasswordPolicy;
+use rollcall_schema::imports::tally::Outcome;
+use rollcall_schema::passwords::keys::{self, PasswordKeys};
+use rollcall_schema::tenants::tenant::PasswordPolicy;
 use uuid::Uuid;
 
 use super::row::{Change, Gender, Password, UserRow, UsernameCell};
@@ -272,7 +271,7 @@ impl Passwords<'_> {
     /// hands out. Unless the policy is `always`, a password that was applied before is not applied again, so that a
     /// nightly file does not reset a password that its owner has changed.
     fn apply(&self, user: &mut StagedUser<'_>, password: Password<'_>, outcome: Outcome) {
-        let owner = password::owner(self.tenant, &user.username_key);
+        let owner = keys::owner(self.tenant, &user.username_key);
         let clear = password.expose().as_bytes();
         let fingerprint = self.keys.fingerprint(&owner, clear);
         let applies = match self.policy {

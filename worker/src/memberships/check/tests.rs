@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use rollcall_schema::import::{Endpoint, Kind};
+use rollcall_schema::imports::model::{Endpoint, ImportKind};
 
 use super::*;
 use crate::read::batch::RecordBatch;
@@ -12,7 +12,7 @@ fn rows(lines: &str) -> Vec<MembershipRow<'static>> {
     let text = format!("library-group,username,system-group\n{lines}");
     let survey = survey(text.as_bytes(), Endpoint::UserGroups, None).expect("the file is good");
     let header = survey.header.as_ref().expect("there is a header");
-    assert_eq!(header.kind, Kind::Memberships);
+    assert_eq!(header.kind, ImportKind::Memberships);
     let columns = &header.columns;
     let mut records = Records::open(text.as_bytes(), survey.format);
     let mut batch = RecordBatch::default();

@@ -1,4 +1,4 @@
-use rollcall_schema::import::Kind;
+use rollcall_schema::imports::model::ImportKind;
 
 use super::*;
 use crate::rows::field::Field;
@@ -22,7 +22,7 @@ fn refusal(line: &str, endpoint: Endpoint) -> String {
 
 fn positions(line: &str) -> Columns {
     let header = good(line, Endpoint::Users);
-    assert_eq!(header.kind, Kind::Users, "{line}");
+    assert_eq!(header.kind, ImportKind::Users, "{line}");
     header.columns
 }
 
@@ -52,7 +52,7 @@ fn every_name_and_alias_is_known_in_any_writing() {
 fn the_users_endpoint_takes_group_imports() {
     for endpoint in [Endpoint::Users, Endpoint::UserGroups] {
         let header = good("System Group,username,surname,library-group", endpoint);
-        assert_eq!(header.kind, Kind::Memberships);
+        assert_eq!(header.kind, ImportKind::Memberships);
         assert_eq!(header.ignored, ["surname"]);
         let columns = header.columns;
         assert_eq!(columns.position(Field::SystemGroup), Some(0));
@@ -82,7 +82,7 @@ fn a_group_import_that_lacks_a_column_is_refused() {
     );
     // Beside columns of users a group column is one that the import has no use for.
     let header = good("username,surname,library-group", Endpoint::Users);
-    assert_eq!((header.kind, header.ignored), (Kind::Users, vec!["library-group".to_owned()]));
+    assert_eq!((header.kind, header.ignored), (ImportKind::Users, vec!["library-group".to_owned()]));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use rollcall_schema::import::Kind;
+use rollcall_schema::imports::model::ImportKind;
 
 use super::*;
 use crate::read::records::MAX_RECORD_BYTES;
@@ -175,7 +175,7 @@ fn the_sources_samples_are_read() {
                 john,password1,john@gmail.com,10B\n";
     let survey = surveyed(text.as_bytes(), None);
     let header = survey.header.expect("there is one");
-    assert_eq!((header.kind, header.ignored.len()), (Kind::Users, 0));
+    assert_eq!((header.kind, header.ignored.len()), (ImportKind::Users, 0));
     assert_eq!(rows_of(text.as_bytes(), None).len(), 2);
 }
 

@@ -1,4 +1,4 @@
-use rollcall_schema::import::{Endpoint, Kind};
+use rollcall_schema::imports::model::{Endpoint, ImportKind};
 
 use super::*;
 use crate::read::batch::RecordBatch;
@@ -9,7 +9,7 @@ use crate::survey::survey;
 fn rows(text: &str) -> Vec<UserRow<'static>> {
     let survey = survey(text.as_bytes(), Endpoint::Users, None).expect("the file is good");
     let header = survey.header.as_ref().expect("there is a header");
-    assert_eq!(header.kind, Kind::Users);
+    assert_eq!(header.kind, ImportKind::Users);
     let columns = &header.columns;
     let mut records = Records::open(text.as_bytes(), survey.format);
     let mut batch = RecordBatch::default();

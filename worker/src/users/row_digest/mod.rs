@@ -4,9 +4,9 @@
 //! else has changed a value that an import can set; in that case the database deletes the digest. So each row of an
 //! unchanged nightly file costs one index lookup, whatever the number of columns, and nothing is loaded or compared.
 
+use rollcall_schema::crypto::row_digest::RowDigestKey;
 use rollcall_schema::ids::TenantId;
-use rollcall_schema::seal::RowKey;
-use rollcall_schema::tenant::PasswordPolicy;
+use rollcall_schema::tenants::tenant::PasswordPolicy;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -18,13 +18,13 @@ const VERSION: u8 = 1;
 /// Digests a tenant's rows.
 #[derive(Clone)]
 pub struct RowDigester {
-    key: RowKey,
+    key: RowDigestKey,
     tenant: TenantId,
     policy: PasswordPolicy,
 }
 
 impl RowDigester {
-    pub fn new(key: RowKey, tenant: TenantId, policy: PasswordPolicy) -> Self {
+    pub fn new(key: RowDigestKey, tenant: TenantId, policy: PasswordPolicy) -> Self {
         Self { key, tenant, policy }
     }
 

@@ -1,5 +1,5 @@
-use rollcall_schema::import::{Endpoint, Kind};
-use rollcall_schema::seal::ServiceKey;
+use rollcall_schema::crypto::key::ServiceKey;
+use rollcall_schema::imports::model::{Endpoint, ImportKind};
 
 use super::*;
 use crate::read::records::Records;
@@ -12,7 +12,7 @@ fn digest(policy: PasswordPolicy, file: &str) -> Option<Uuid> {
     let digester = RowDigester::new(key, TenantId::from(Uuid::nil()), policy);
     let survey = survey(file.as_bytes(), Endpoint::Users, None).expect("the file is good");
     let header = survey.header.as_ref().expect("there is a header");
-    assert_eq!(header.kind, Kind::Users);
+    assert_eq!(header.kind, ImportKind::Users);
     let columns = &header.columns;
     let mut records = Records::open(file.as_bytes(), survey.format);
     let record = records.next_record().expect("memory can be read").expect("there is a row");
