@@ -2,12 +2,12 @@
 
 use std::io;
 
+use rollcall_schema::imports::lease::LeaseError;
 use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::uploads::UploadError;
 use tokio::task::JoinError;
 use tokio_postgres::error::SqlState;
 
-use crate::lease::LeaseError;
 use crate::merge::error::ChunkError;
 
 /// How an attempt ended that did not fail.

@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rollcall_schema::crash_point::{self, CrashPoint};
-use rollcall_schema::imports::lease::{self, ClaimedImport};
+use rollcall_schema::imports::lease::{self, ClaimedImport, LeaseError};
 use rollcall_schema::imports::model::Ending;
 use rollcall_schema::imports::outbox::Outbox;
 use rollcall_schema::lane::Lane;
 use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::rabbitmq::connection::{Broker, BrokerError};
+use rollcall_schema::rabbitmq::consumer::{Concurrency, QueueConsumer, Received};
 use rollcall_schema::rabbitmq::messages::WakeUp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -25,8 +26,7 @@ use crate::attempt::{AttemptError, AttemptOutcome};
 use crate::engine::Engine;
 use crate::hashing::hash_queue::HashQueue;
 use crate::import::run;
-use crate::lease::{LeaseError, end_import, release};
-use crate::queue_consumer::{Concurrency, QueueConsumer, Received};
+use crate::lease::{end_import, release};
 use crate::retry::retry_database;
 
 /// The delay before the second attempt. It quadruples with each failure up to [`MAX_RETRY_DELAY`]. Five attempts last a
@@ -58,7 +58,7 @@ impl Consumer {
     pub async fn run(self, stop: CancellationToken) {
         let consumer = QueueConsumer {
             broker: &self.broker,
-            queue: self.broker.queue(self.lane),
+            queue: self.broker.topology().queue(self.lane),
             tag: self.lane.as_str(),
             // One delivery: another one would wait here while a different consumer is idle.
             concurrency: Concurrency::Exclusive,
@@ -68,7 +68,7 @@ impl Consumer {
 
     /// Claims the import of a wake-up, settles the delivery, and processes the import.
     async fn handle_delivery(&self, received: Received, stop: &CancellationToken) -> Result<(), BrokerError> {
-        let queue = self.broker.queue(self.lane);
+        let queue = self.broker.topology().queue(self.lane);
         let Some(wake_up) = WakeUp::read(received.body(), received.headers()) else {
             tracing::error!(queue, "rejected a message that is not a wake-up; see the dead letters");
             received.cancel_subscription().await?;
@@ -116,8 +116,8 @@ impl Consumer {
     }
 
     async fn try_claim(&self, wake_up: &WakeUp) -> Result<Option<ClaimedImport>, DatabaseError> {
-        let mut conn = self.engine.database.connection().await?;
-        Ok(lease::claim(&mut conn, wake_up.tenant, wake_up.import, &self.holder, self.lease).await?)
+        let session = self.engine.database.session().await?;
+        Ok(lease::claim(&session, wake_up.tenant, wake_up.import, &self.holder, self.lease).await?)
     }
 
     /// Processes a claimed import and does what follows from the outcome. If that fails, another worker claims the import

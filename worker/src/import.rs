@@ -62,7 +62,7 @@ async fn survey_and_merge(
         lease: claimed.lease,
         sealed_passwords,
     };
-    let mut merges = ParallelMerges::new(context, engine.parallel_chunks, survey.reading());
+    let mut merges = ParallelMerges::new(context, engine.parallel_chunks, survey.file_format());
     let mut row_counter = None;
     let mut last_started = false;
     while !last_started && !stop.is_cancelled() {

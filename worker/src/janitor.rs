@@ -39,8 +39,8 @@ enum CleanupError {
     Store(#[from] UploadError),
 }
 
-impl From<diesel::result::Error> for CleanupError {
-    fn from(error: diesel::result::Error) -> Self {
+impl From<tokio_postgres::Error> for CleanupError {
+    fn from(error: tokio_postgres::Error) -> Self {
         Self::Database(error.into())
     }
 }
@@ -72,8 +72,8 @@ impl Janitor {
         let mut deleted = 0;
         loop {
             let batch = {
-                let mut conn = self.database.connection().await?;
-                retention::expire_uploads(&mut conn, self.retention, limit).await?
+                let session = self.database.session().await?;
+                retention::expire_uploads(&session, self.retention, limit).await?
             };
             for (tenant, import) in &batch {
                 self.uploads.delete(*tenant, *import).await?;
@@ -88,7 +88,7 @@ impl Janitor {
 
     /// Uploads whose API died while it received them.
     async fn delete_incomplete_uploads(&self) -> Result<usize, CleanupError> {
-        Ok(self.uploads.delete_half(self.incomplete_after).await?)
+        Ok(self.uploads.delete_incomplete(self.incomplete_after).await?)
     }
 
     /// Uploads whose API died, or lost the database, before it submitted the import; and those that had expired but were
@@ -98,8 +98,8 @@ impl Janitor {
         let mut batches = std::pin::pin!(self.uploads.older_than(self.incomplete_after).try_chunks(BATCH));
         while let Some(batch) = batches.try_next().await.map_err(|failed| failed.1)? {
             let orphaned = {
-                let mut conn = self.database.connection().await?;
-                retention::orphaned(&mut conn, &batch).await?
+                let session = self.database.session().await?;
+                retention::orphaned(&session, &batch).await?
             };
             for (tenant, import) in &orphaned {
                 self.uploads.delete(*tenant, *import).await?;
@@ -110,8 +110,9 @@ impl Janitor {
     }
 
     async fn delete_expired_keys(&self) -> Result<usize, CleanupError> {
-        let mut conn = self.database.connection().await?;
-        Ok(idempotency::forget_expired(&mut conn).await?)
+        let session = self.database.session().await?;
+        let deleted = idempotency::forget_expired(&session).await?;
+        Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
     }
 }
 

@@ -5,48 +5,16 @@
 
 use std::time::Duration;
 
-use diesel_async::AsyncConnection as _;
-use rollcall_schema::crash_point::{self, CrashPoint};
-use rollcall_schema::imports::lease::{self, Lease};
+use rollcall_schema::imports::lease::{self, Lease, LeaseError};
 use rollcall_schema::imports::model::Ending;
 use rollcall_schema::imports::progress;
-use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::postgres::pool::Database;
 use tokio::time::{Instant, interval_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Why something was not done under a lease.
-#[derive(Debug, thiserror::Error)]
-pub enum LeaseError {
-    /// Another worker has claimed the import, or the import has ended.
-    #[error("the lease is lost")]
-    Lost,
-    #[error("the database failed")]
-    Database(#[from] DatabaseError),
-}
-
-impl From<diesel::result::Error> for LeaseError {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
-
-fn held(is_held: bool) -> Result<(), LeaseError> {
-    if is_held { Ok(()) } else { Err(LeaseError::Lost) }
-}
-
 /// Ends an import that has no more rows to merge.
 pub async fn end_import(database: &Database, lease: &Lease, ending: &Ending) -> Result<(), LeaseError> {
-    let mut conn = database.connection().await?;
-    let finished = conn
-        .transaction(async |conn| {
-            let finished = progress::finish(conn, lease, ending).await;
-            crash_point::reached_for(lease.tenant, CrashPoint::BeforeEndCommit);
-            finished
-        })
-        .await?;
-    crash_point::reached_for(lease.tenant, CrashPoint::AfterEndCommit);
-    held(finished)
+    progress::finish(&database.session().await?, lease, ending).await
 }
 
 /// Releases an import, to be claimed again after `delay`. `charged` counts the attempt as a failure.
@@ -56,13 +24,11 @@ pub async fn release(
     delay: Duration,
     charged: bool,
 ) -> Result<(), LeaseError> {
-    let mut conn = database.connection().await?;
-    held(lease::release(&mut conn, lease, delay, charged).await?)
+    lease::release(&database.session().await?, lease, delay, charged).await
 }
 
 async fn renew(database: &Database, lease: &Lease) -> Result<(), LeaseError> {
-    let mut conn = database.connection().await?;
-    held(lease::renew(&mut conn, lease).await?)
+    lease::renew(&database.session().await?, lease).await
 }
 
 /// Renews a lease until it is dropped.

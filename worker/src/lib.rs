@@ -13,7 +13,6 @@
 //! | [`relay`] | publishes wake-ups that are due: not confirmed, lost, or to be retried |
 //! | [`janitor`] | deletes uploads and idempotency keys that have expired |
 //! | [`hashing`] | hashes the passwords that imports have sealed |
-//! | [`queue_consumer`] | receives the deliveries of any queue |
 //! | [`import`] | an import, from its upload to its result |
 //! | [`chunk_reader`], [`row_counter`] | the readings of an upload after the survey |
 //! | [`attempt`], [`engine`] | how an attempt at an import ends, and what it uses |
@@ -33,7 +32,6 @@ pub mod janitor;
 pub mod relay;
 
 pub mod hashing;
-pub mod queue_consumer;
 
 pub mod import;
 

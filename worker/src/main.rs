@@ -3,28 +3,32 @@
 use std::time::Duration;
 
 use clap::Parser as _;
+use rollcall_schema::settings::renamed::{self, Renamed};
 use rollcall_schema::telemetry;
-use rollcall_worker::{service, settings::Settings};
+use rollcall_worker::service;
+use rollcall_worker::settings::{RENAMED, Settings};
 
 /// How long the process waits at exit for blocking threads: one that hangs in a file system must not keep it alive.
 const BLOCKING_THREADS_LIMIT: Duration = Duration::from_secs(1);
 
 fn main() -> std::process::ExitCode {
-    let settings = Settings::parse();
+    let (arguments, renamed) = renamed::arguments(RENAMED);
+    let settings = Settings::parse_from(arguments);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
-    let code = runtime.block_on(run(settings));
+    let code = runtime.block_on(run(settings, &renamed));
     runtime.shutdown_timeout(BLOCKING_THREADS_LIMIT);
     code
 }
 
-async fn run(settings: Settings) -> std::process::ExitCode {
+async fn run(settings: Settings, renamed: &[Renamed]) -> std::process::ExitCode {
     let telemetry = match telemetry::start("rollcall-worker") {
         Ok(telemetry) => telemetry,
         Err(error) => return fail(&error.into()),
     };
+    renamed::log_used(renamed);
     let end = service::run(settings).await;
     // Not on a runtime thread: the last export blocks until the collector has answered or the time is up.
     let _ = tokio::task::spawn_blocking(move || telemetry.shut_down()).await;

@@ -59,8 +59,8 @@ impl Relay {
 
     async fn publish_due(&self) -> Result<(), PublishError> {
         let due = {
-            let mut conn = self.database.connection().await?;
-            wake_ups::due_wake_ups(&mut conn, self.republish_after, MAX_MESSAGES_PER_SWEEP).await?
+            let session = self.database.session().await?;
+            wake_ups::due_wake_ups(&session, self.republish_after, MAX_MESSAGES_PER_SWEEP).await?
         };
         for wake_up in due {
             self.outbox.publish(&wake_up).await?;

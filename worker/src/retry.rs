@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use backon::{ConstantBuilder, Retryable as _};
+use rollcall_schema::imports::lease::LeaseError;
 use rollcall_schema::postgres::error::DatabaseError;
 use tokio_util::sync::CancellationToken;
-
-use crate::lease::LeaseError;
 
 /// How long a failing database operation is retried: far less than RabbitMQ lets a delivery wait for its
 /// acknowledgement.

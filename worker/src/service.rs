@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use rollcall_schema::crypto::row_digest::RowDigestKey;
 use rollcall_schema::imports::outbox::Outbox;
 use rollcall_schema::lane::Lane;
+use rollcall_schema::passwords::keys::PasswordKeys;
 use rollcall_schema::postgres::address::DatabaseAddress;
 use rollcall_schema::postgres::client::SessionPool;
 use rollcall_schema::postgres::pool::Database;
@@ -61,8 +63,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 async fn start(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<JoinSet<()>> {
     let key = settings.key.key()?;
     let address = plan_key_lookups(settings.database.address()?);
-    let database = Database::new(address.clone(), settings.connections());
-    let sessions = SessionPool::new(address, settings.sessions());
+    let database = Database::new(address.clone(), settings.pool_sizes());
+    let sessions = SessionPool::new(&address, settings.chunk_sessions());
     let holder = format!("worker-{}-{}", std::process::id(), uuid::Uuid::new_v4());
     let broker = Arc::new(Broker::new(settings.broker.address()?, holder.clone()));
     let uploads = settings.uploads.store(key.clone())?;
@@ -70,7 +72,7 @@ async fn start(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<
 
     let outbox = Outbox::new(database.clone(), Arc::clone(&broker));
     let hash_queue = HashQueue::new(database.clone(), Arc::clone(&broker));
-    let password_keys = key.password_keys();
+    let password_keys = PasswordKeys::new(&key);
 
     let mut tasks = JoinSet::new();
     let consumer = |lane| Consumer {
@@ -80,7 +82,7 @@ async fn start(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<
             sessions: sessions.clone(),
             uploads: uploads.clone(),
             password_keys: password_keys.clone(),
-            row_key: key.row_key(),
+            row_key: RowDigestKey::new(&key),
             chunk_rows: settings.chunk_rows,
             parallel_chunks: settings.parallel_chunks,
         },
@@ -91,7 +93,7 @@ async fn start(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<
         lease: settings.lease,
         max_attempts: settings.max_attempts,
     };
-    for lane in Lane::ALL {
+    for &lane in Lane::ALL {
         for _ in 0..settings.consumers(lane) {
             tasks.spawn(consumer(lane).run(stop.clone()));
         }

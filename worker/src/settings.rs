@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use rollcall_schema::lane::Lane;
+use rollcall_schema::postgres::pool::PoolSizes;
+use rollcall_schema::settings::renamed::Renamed;
 use rollcall_schema::settings::{
     BrokerSettings, DatabaseSettings, KeySettings, UploadSettings, positive_seconds,
 };
@@ -123,6 +125,31 @@ pub struct Settings {
     pub janitor_interval: Duration,
 }
 
+/// Environment variables that were renamed.
+pub const RENAMED: &[Renamed] = &[
+    Renamed { old: "ROLLCALL_LANES", new: "ROLLCALL_PARALLEL_CHUNKS", flag: "--parallel-chunks" },
+    Renamed {
+        old: "ROLLCALL_RELAY_SECONDS",
+        new: "ROLLCALL_RELAY_INTERVAL_SECONDS",
+        flag: "--relay-interval-seconds",
+    },
+    Renamed {
+        old: "ROLLCALL_WAKE_UP_PATIENCE_SECONDS",
+        new: "ROLLCALL_REPUBLISH_AFTER_SECONDS",
+        flag: "--republish-after-seconds",
+    },
+    Renamed {
+        old: "ROLLCALL_HALF_UPLOAD_SECONDS",
+        new: "ROLLCALL_INCOMPLETE_UPLOAD_SECONDS",
+        flag: "--incomplete-upload-seconds",
+    },
+    Renamed {
+        old: "ROLLCALL_CLEANING_SECONDS",
+        new: "ROLLCALL_JANITOR_INTERVAL_SECONDS",
+        flag: "--janitor-interval-seconds",
+    },
+];
+
 impl Settings {
     /// How many consumers a lane has: each processes one import at a time.
     pub fn consumers(&self, lane: Lane) -> usize {
@@ -132,14 +159,14 @@ impl Settings {
         }
     }
 
-    /// Database connections in use at most, without those of chunks: one for each import, for its lease and its row count,
-    /// and some for the relay and the hashing.
-    pub fn connections(&self) -> usize {
-        self.small_lane + self.bulk_lane + 4
+    /// Database connections at most, without those of chunks: one session for each import's lease, some for the relay, the
+    /// janitor and the hashing, and a few connections for row counts.
+    pub fn pool_sizes(&self) -> PoolSizes {
+        PoolSizes { connections: 2, sessions: self.small_lane + self.bulk_lane + 4 }
     }
 
-    /// Database connections that merge chunks, at most.
-    pub fn sessions(&self) -> usize {
+    /// Database sessions that merge chunks, at most. A pool of their own, so that chunks cannot delay a heartbeat.
+    pub fn chunk_sessions(&self) -> usize {
         (self.small_lane + self.bulk_lane) * self.parallel_chunks
     }
 

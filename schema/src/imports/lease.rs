@@ -9,6 +9,7 @@ use super::model::{Endpoint, unsigned};
 use crate::crash_point::{self, CrashPoint};
 use crate::ids::{ImportId, TenantId};
 use crate::postgres::client::Session;
+use crate::postgres::error::DatabaseError;
 use crate::postgres::pool::Connection;
 use crate::postgres::tables::imports;
 use crate::tenants::tenant::PasswordPolicy;
@@ -38,8 +39,14 @@ pub enum LeaseError {
     /// Another worker has claimed the import, or it has finished. The worker must stop.
     #[error("the lease is lost")]
     Lost,
-    #[error("a statement failed in the database")]
-    Database(#[from] tokio_postgres::Error),
+    #[error("the database failed")]
+    Database(#[from] DatabaseError),
+}
+
+impl From<tokio_postgres::Error> for LeaseError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 impl LeaseError {

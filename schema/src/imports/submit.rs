@@ -6,6 +6,7 @@ use crate::crash_point::{self, CrashPoint};
 use crate::ids::{ImportId, TenantId, UserId};
 use crate::lane::Lane;
 use crate::postgres::client::Session;
+use crate::postgres::error::DatabaseError;
 use crate::telemetry::TraceContext;
 use crate::uploads::StoredUpload;
 
@@ -52,8 +53,14 @@ pub enum Submitted {
 pub enum SubmitError {
     #[error("the tenant was deleted")]
     TenantDeleted,
-    #[error("a statement failed in the database")]
-    Database(#[from] tokio_postgres::Error),
+    #[error("the database failed")]
+    Database(#[from] DatabaseError),
+}
+
+impl From<tokio_postgres::Error> for SubmitError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 /// Puts an upload at the end of its tenant's line, once for each idempotency key.

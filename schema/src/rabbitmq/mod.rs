@@ -4,3 +4,4 @@ pub mod messages;
 pub mod topology;
 
 pub mod connection;
+pub mod consumer;

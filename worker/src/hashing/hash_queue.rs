@@ -39,9 +39,9 @@ impl HashQueue {
             return Ok(());
         }
         {
-            let mut conn = self.database.connection().await?;
+            let session = self.database.session().await?;
             crash_point::reached_for(tenant, CrashPoint::BeforePassCommit);
-            queue::begin_pass(&mut conn, tenant).await?;
+            queue::begin_pass(&session, tenant).await?;
             crash_point::reached_for(tenant, CrashPoint::AfterPassCommit);
         }
         let request = HashBatchRequest { tenant, trace: TraceContext::current() };
@@ -55,8 +55,8 @@ impl HashQueue {
     /// `republish_after`.
     pub async fn publish_due(&self, republish_after: Duration) -> Result<(), PublishError> {
         let due = {
-            let mut conn = self.database.connection().await?;
-            queue::claim_due_requests(&mut conn, republish_after, MAX_TENANTS_PER_SWEEP).await?
+            let session = self.database.session().await?;
+            queue::claim_due_requests(&session, republish_after, MAX_TENANTS_PER_SWEEP).await?
         };
         let mut sent = Ok(());
         for tenant in due {
@@ -68,10 +68,10 @@ impl HashQueue {
     }
 
     async fn send(&self, request: &HashBatchRequest) -> Result<(), PublishError> {
-        let sent = self.broker.publish_turn(request).await;
+        let sent = self.broker.publish_hash_batch_request(request).await;
         if sent.is_err() {
-            let mut conn = self.database.connection().await?;
-            queue::mark_unpublished(&mut conn, request.tenant).await?;
+            let session = self.database.session().await?;
+            queue::mark_unpublished(&session, request.tenant).await?;
         }
         Ok(sent?)
     }

@@ -20,11 +20,11 @@ use rollcall_schema::passwords::queue::{self, HashedPassword, WaitingPassword};
 use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::postgres::pool::Database;
 use rollcall_schema::rabbitmq::connection::{Broker, BrokerError};
+use rollcall_schema::rabbitmq::consumer::{Concurrency, QueueConsumer, Received};
 use rollcall_schema::rabbitmq::messages::HashBatchRequest;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::queue_consumer::{Concurrency, QueueConsumer, Received};
 use crate::retry::retry_database;
 
 /// Requests handled at the same time: while the hashes of one are stored, the threads work on the other.
@@ -58,7 +58,7 @@ impl PasswordHasher {
     pub async fn run(self, stop: CancellationToken) {
         let consumer = QueueConsumer {
             broker: &self.broker,
-            queue: self.broker.passwords(),
+            queue: self.broker.topology().passwords(),
             tag: "passwords",
             concurrency: Concurrency::Prefetch(CONCURRENT_REQUESTS),
         };
@@ -67,7 +67,7 @@ impl PasswordHasher {
 
     /// Hashes a batch, publishes the request again if more passwords wait, and settles the delivery.
     async fn handle_delivery(&self, received: Received, stop: &CancellationToken) -> Result<(), BrokerError> {
-        let queue = self.broker.passwords();
+        let queue = self.broker.topology().passwords();
         let Some(request) = HashBatchRequest::read(received.body(), received.headers()) else {
             tracing::error!(
                 queue,
@@ -106,11 +106,11 @@ impl PasswordHasher {
             // If the database failed it is left to the relay; otherwise the request would circulate all the while.
             if matches!(batch, Ok(Batch::MoreWaiting)) {
                 // Confirmed before this delivery is acknowledged: better two requests than none.
-                self.broker.publish_turn(&request).await?;
+                self.broker.publish_hash_batch_request(&request).await?;
             }
-            crash_point::reached_for(request.tenant, CrashPoint::BeforeTurnAck);
+            crash_point::reached_for(request.tenant, CrashPoint::BeforeHashRequestAck);
             let settled = received.ack().await;
-            crash_point::reached_for(request.tenant, CrashPoint::AfterTurnAck);
+            crash_point::reached_for(request.tenant, CrashPoint::AfterHashRequestAck);
             settled
         };
         work.instrument(span).await
@@ -120,10 +120,10 @@ impl PasswordHasher {
     async fn hash_batch(
         &self,
         tenant: TenantId,
-        from_the_beginning: bool,
+        restart: bool,
         stop: &CancellationToken,
     ) -> Result<Batch, DatabaseError> {
-        let batch = retry_database(stop, || self.take_batch(tenant, from_the_beginning)).await?;
+        let batch = retry_database(stop, || self.take_batch(tenant, restart)).await?;
         let span = tracing::Span::current();
         span.record("rollcall.passwords.taken", batch.len());
         if batch.is_empty() {
@@ -152,15 +152,15 @@ impl PasswordHasher {
     async fn take_batch(
         &self,
         tenant: TenantId,
-        from_the_beginning: bool,
+        restart: bool,
     ) -> Result<Vec<WaitingPassword>, DatabaseError> {
-        let mut conn = self.database.connection().await?;
-        Ok(queue::take_batch(&mut conn, tenant, from_the_beginning, self.batch_size).await?)
+        let txn = self.database.transaction().await?;
+        Ok(queue::take_batch(txn, tenant, restart, self.batch_size).await?)
     }
 
-    async fn store(&self, tenant: TenantId, hashed: &[HashedPassword]) -> Result<usize, DatabaseError> {
-        let mut conn = self.database.connection().await?;
-        Ok(queue::store_hashes(&mut conn, tenant, hashed).await?)
+    async fn store(&self, tenant: TenantId, hashed: &[HashedPassword]) -> Result<u64, DatabaseError> {
+        let session = self.database.session().await?;
+        Ok(queue::store_hashes(&session, tenant, hashed).await?)
     }
 
     /// The hash, or that the seal does not open. `None` if the pool is full.

@@ -1,5 +1,6 @@
 //! Why a chunk was not merged.
 
+use rollcall_schema::imports::lease::LeaseError;
 use rollcall_schema::postgres::error::DatabaseError;
 use tokio_postgres::error::SqlState;
 
@@ -35,6 +36,15 @@ impl From<tokio_postgres::Error> for ChunkError {
                 | &SqlState::T_R_SERIALIZATION_FAILURE,
             ) => Self::Conflict,
             _ => Self::Failed(error.into()),
+        }
+    }
+}
+
+impl From<LeaseError> for ChunkError {
+    fn from(error: LeaseError) -> Self {
+        match error {
+            LeaseError::Lost => Self::LeaseLost,
+            LeaseError::Database(error) => Self::Failed(error),
         }
     }
 }

@@ -14,15 +14,15 @@ pub struct ParallelMerges {
     context: MergeContext,
     limit: usize,
     /// What the survey found: stored with the first chunk.
-    reading: Option<FileFormat>,
+    format: Option<FileFormat>,
     order: CommitOrder,
     merges: JoinSet<Result<(), ChunkError>>,
 }
 
 impl ParallelMerges {
     /// Merges at most `limit` chunks at the same time, each on a connection of its own.
-    pub fn new(context: MergeContext, limit: usize, reading: FileFormat) -> Self {
-        Self { context, limit, reading: Some(reading), order: CommitOrder::default(), merges: JoinSet::new() }
+    pub fn new(context: MergeContext, limit: usize, format: FileFormat) -> Self {
+        Self { context, limit, format: Some(format), order: CommitOrder::default(), merges: JoinSet::new() }
     }
 
     /// Starts to merge the next chunk of the file, as soon as fewer than `limit` chunks are pending and none of them
@@ -32,7 +32,7 @@ impl ParallelMerges {
             self.wait_for_one().await?;
         }
         let ticket = self.order.start(&chunk.write_set);
-        let merge = merge_chunk(self.context.clone(), self.reading.take(), chunk, ticket);
+        let merge = merge_chunk(self.context.clone(), self.format.take(), chunk, ticket);
         self.merges.spawn(merge.in_current_span());
         Ok(())
     }

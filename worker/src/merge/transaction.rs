@@ -42,11 +42,11 @@ pub struct MergeContext {
     pub sealed_passwords: Arc<AtomicU64>,
 }
 
-/// Merges a chunk: at the same time as its predecessors if possible, otherwise after them. `reading` is stored with the
+/// Merges a chunk: at the same time as its predecessors if possible, otherwise after them. `format` is stored with the
 /// first chunk of an attempt.
 pub async fn merge_chunk(
     context: MergeContext,
-    reading: Option<FileFormat>,
+    format: Option<FileFormat>,
     chunk: Chunk,
     mut ticket: CommitTicket,
 ) -> Result<(), ChunkError> {
@@ -60,7 +60,7 @@ pub async fn merge_chunk(
     let merge = async {
         let mut restarts = 0;
         let sealed_passwords = loop {
-            match try_merge_chunk(&context, reading.as_ref(), &chunk, &ticket).await {
+            match try_merge_chunk(&context, format.as_ref(), &chunk, &ticket).await {
                 Err(ChunkError::PredecessorPending | ChunkError::Conflict) if restarts < MAX_RESTARTS => {
                     ticket.wait_for_predecessors().await;
                     restarts += 1;
@@ -80,12 +80,12 @@ pub async fn merge_chunk(
 /// Merges a chunk in one transaction and commits it. Returns how many passwords it has sealed.
 async fn try_merge_chunk(
     context: &MergeContext,
-    reading: Option<&FileFormat>,
+    format: Option<&FileFormat>,
     chunk: &Chunk,
     ticket: &CommitTicket,
 ) -> Result<u64, ChunkError> {
     let txn = context.sessions.transaction().await?;
-    match merge_in_txn(context, &txn, reading, chunk, ticket).await {
+    match merge_in_txn(context, &txn, format, chunk, ticket).await {
         Ok(sealed_passwords) => {
             txn.commit().await?;
             Ok(sealed_passwords)
@@ -102,7 +102,7 @@ async fn try_merge_chunk(
 async fn merge_in_txn(
     context: &MergeContext,
     txn: &Transaction,
-    reading: Option<&FileFormat>,
+    format: Option<&FileFormat>,
     chunk: &Chunk,
     ticket: &CommitTicket,
 ) -> Result<u64, ChunkError> {
@@ -112,14 +112,15 @@ async fn merge_in_txn(
     Span::current().record("rollcall.chunk.failed", tally.failed);
 
     while timeout(LEASE_CHECK_INTERVAL, ticket.predecessors_committed()).await.is_err() {
-        check_lease(txn, lease).await?;
+        lease::check(txn, lease).await?;
     }
-    let advance = Advance { first_row: chunk.first_row, tally, reading, is_last: chunk.is_last };
+    let advance = Advance { first_row: chunk.first_row, tally, format, is_last: chunk.is_last };
     // Sent in this order without waiting for answers.
     txn.prepare(&[outcomes::STORE_OUTCOMES, progress::ADVANCE]).await?;
     try_join(
         outcomes::store_in_txn(txn, lease, &outcomes).err_into::<ChunkError>(),
-        advance_cursor(txn, lease, advance),
+        // The fence: moves the import's cursor over the chunk, if the lease is still held.
+        progress::advance_in_txn(txn, lease, advance).err_into(),
     )
     .await?;
     crash_point::reached_for(lease.tenant, CrashPoint::BeforeChunkCommit);
@@ -135,7 +136,7 @@ async fn apply_rows(
 ) -> Result<MergedRows, ChunkError> {
     let tenant = context.lease.tenant;
     let begun = async {
-        try_join(txn.begin().err_into(), check_lease(txn, &context.lease)).await?;
+        try_join(txn.begin().err_into(), lease::check(txn, &context.lease)).await?;
         Ok::<_, ChunkError>(())
     };
     match &chunk.rows {
@@ -160,13 +161,4 @@ async fn apply_rows(
             Ok(memberships::merge::merge_in_txn(txn, tenant, chunk.first_row, rows, found).await?)
         }
     }
-}
-
-async fn check_lease(txn: &Transaction, lease: &Lease) -> Result<(), ChunkError> {
-    if lease::check(txn, lease).await? { Ok(()) } else { Err(ChunkError::LeaseLost) }
-}
-
-/// The fence: moves the import's cursor over the chunk, if the lease is still held.
-async fn advance_cursor(txn: &Transaction, lease: &Lease, advance: Advance<'_>) -> Result<(), ChunkError> {
-    if progress::advance_in_txn(txn, lease, advance).await? { Ok(()) } else { Err(ChunkError::LeaseLost) }
 }

@@ -26,7 +26,7 @@ pub struct Survey {
 
 impl Survey {
     /// What is stored with the import.
-    pub fn reading(&self) -> FileFormat {
+    pub fn file_format(&self) -> FileFormat {
         FileFormat {
             kind: self.header.as_ref().map(|header| header.kind),
             encoding: self.format.encoding.name().to_owned(),

@@ -14,9 +14,13 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
-use rollcall_schema::rabbitmq::connection::{Broker, BrokerError, with_timeout};
-use rollcall_schema::rabbitmq::consumer::CONSUMER_IDLE_TIMEOUT;
 use tokio_util::sync::CancellationToken;
+
+use super::connection::{Broker, BrokerError, with_timeout};
+
+/// How long a silent subscription is trusted. RabbitMQ does not always report that a queue was deleted, least of all when
+/// another one of the same name is declared at once, which then has no consumer.
+const CONSUMER_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The pause after RabbitMQ has failed: it doubles with each failure, and starts again with the next subscription.
 const RECONNECT_BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
@@ -146,7 +150,7 @@ impl QueueConsumer<'_> {
                     let delivery = match delivery {
                         Some(Ok(delivery)) => delivery,
                         Some(Err(error)) => break Err(error.into()),
-                        None => break Err(BrokerError::ConsumerEnded),
+                        None => break Err(BrokerError::ConsumerCancelled),
                     };
                     let handling = handle(Received { delivery, channel: channel.clone(), tag: tag.clone() });
                     if self.concurrency == Concurrency::Exclusive {
