@@ -136,8 +136,10 @@ impl ListQuery {
         };
         let before = match self.cursor.as_deref() {
             None | Some("") => None,
-            Some(text) => Some(text.parse().ok().filter(|place| *place > 0).ok_or_else(|| {
-                ApiError::bad_request("The cursor is invalid. Send the value of next from the previous page, or no cursor for the first page.")
+            Some(text) => Some(text.parse().ok().filter(|position| *position > 0).ok_or_else(|| {
+                ApiError::bad_request(
+                    "The cursor is invalid. Send the next of the page before, or no cursor for the first page.",
+                )
             })?),
         };
         Ok((limit, before))
