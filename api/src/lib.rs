@@ -2,7 +2,7 @@
 //! result once they have finished it.
 //!
 //! It knows nothing of CSV, columns or users. A file is bytes that it seals and stores, and a result is bytes that
-//! [`rollcall_schema::result`] writes; neither is ever held in memory as a whole. It does not wait for RabbitMQ and
+//! [`rollcall_schema::imports::result_json`] writes; neither is ever held in memory as a whole. It does not wait for RabbitMQ and
 //! does not need it: an upload counts as accepted once it is committed to Postgres.
 //!
 //! The rooms, from the entrance inwards. None of them uses one above it:

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::http::HeaderName;
 use clap::{Parser, ValueEnum};
+use rollcall_schema::postgres::pool::PoolSizes;
 use rollcall_schema::settings::error::SettingError;
 use rollcall_schema::settings::{
     BrokerSettings, DatabaseSettings, KeySettings, UploadSettings, positive_seconds, seconds,
@@ -97,7 +98,7 @@ pub struct LimitSettings {
     /// Maximum number of connections to Postgres. One more connection listens for finished imports.
     #[arg(
         long, env = "ROLLCALL_DATABASE_CONNECTIONS", value_name = "COUNT", default_value_t = 16,
-        value_parser = clap::value_parser!(u16).range(1..)
+        value_parser = clap::value_parser!(u16).range(2..)
     )]
     pub database_connections: u16,
 
@@ -200,6 +201,14 @@ impl ServerSettings {
             certificate: required("ROLLCALL_TLS_CERT", &self.tls_cert, "the server's certificate")?,
             key: required("ROLLCALL_TLS_KEY", &self.tls_key, "the certificate's private key")?,
         }))
+    }
+}
+
+impl LimitSettings {
+    /// Half of the connections are for hand-written SQL.
+    pub fn pool_sizes(&self) -> PoolSizes {
+        let sessions = usize::from(self.database_connections) / 2;
+        PoolSizes { connections: usize::from(self.database_connections) - sessions, sessions }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use rollcall_schema::passwords::argon2::HashingPool;
+use rollcall_schema::passwords::keys::PasswordKeys;
 use rollcall_schema::postgres::pool::Database;
 use rollcall_schema::rabbitmq::connection::Broker;
 use rollcall_schema::settings::error::SettingError;
@@ -48,9 +49,9 @@ impl App {
     pub fn new(settings: &Settings) -> Result<Self, SettingError> {
         let limits = settings.limits.clone();
         let key = settings.key.key()?;
-        let database = Database::new(settings.database.address()?, limits.database_connections.into());
+        let database = Database::new(settings.database.address()?, settings.limits.pool_sizes());
         let broker = Broker::new(settings.broker.address()?, "rollcall-api");
-        let passwords = key.password_keys();
+        let passwords = PasswordKeys::new(&key);
         let uploads = settings.uploads.store(key)?;
         let tasks = TaskTracker::new();
         let shutdown = CancellationToken::new();

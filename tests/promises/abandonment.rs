@@ -12,7 +12,7 @@ async fn missing_upload_abandons_the_import_and_the_next_one_runs() {
     let mut stack = Options::default()
         .workers(0)
         .worker_env("ROLLCALL_MAX_ATTEMPTS", 2)
-        .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
+        .worker_env("ROLLCALL_RELAY_INTERVAL_SECONDS", 0.1)
         .start()
         .await;
     let file = "username,enabled,staffmember\njane,y,y\n";
@@ -57,7 +57,7 @@ async fn abandoned_import_is_dead_lettered_and_can_be_retried() {
     let mut stack = Options::default()
         .workers(0)
         .worker_env("ROLLCALL_MAX_ATTEMPTS", 2)
-        .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
+        .worker_env("ROLLCALL_RELAY_INTERVAL_SECONDS", 0.1)
         .start()
         .await;
     let job = stack.submit(stack.school(), FILE).await;

@@ -82,7 +82,8 @@ async fn deleted_queues_lose_no_import() {
 async fn delete_queues(stack: &Stack) {
     let broker = stack.broker();
     let channel = broker.channel().await.unwrap();
-    for queue in [broker.queue(Lane::Small), broker.queue(Lane::Bulk), broker.passwords()] {
+    let topology = broker.topology();
+    for queue in [topology.queue(Lane::Small), topology.queue(Lane::Bulk), topology.passwords()] {
         channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
     }
 }

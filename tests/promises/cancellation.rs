@@ -85,7 +85,7 @@ async fn submit_and_finish(stack: &Stack) -> String {
 async fn running_import_stops_within_a_chunk_and_resumes_when_retried() {
     let stack = Options::default()
         .worker_env("ROLLCALL_CHUNK_ROWS", 10)
-        .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
+        .worker_env("ROLLCALL_RELAY_INTERVAL_SECONDS", 0.1)
         .worker_env("ROLLCALL_SMALL_LANE", 1)
         .start()
         .await;

@@ -58,8 +58,8 @@ fn scenarios(point: CrashPoint) -> &'static [Scenario] {
         CrashPoint::BeforeWakeUpPublish
         | CrashPoint::AfterWakeUpPublish
         | CrashPoint::AfterWakeUpConfirm
-        | CrashPoint::BeforeWokenCommit
-        | CrashPoint::AfterWokenCommit => &[Uploading, PublishingNext, Relaying],
+        | CrashPoint::BeforePublishedCommit
+        | CrashPoint::AfterPublishedCommit => &[Uploading, PublishingNext, Relaying],
         CrashPoint::BeforeChunkCommit | CrashPoint::AfterChunkCommit => &[Working(1), Working(2), Working(3)],
         CrashPoint::BeforeClaimCommit
         | CrashPoint::AfterClaimCommit
@@ -67,16 +67,16 @@ fn scenarios(point: CrashPoint) -> &'static [Scenario] {
         | CrashPoint::AfterWakeUpAck
         | CrashPoint::BeforePassCommit
         | CrashPoint::AfterPassCommit
-        | CrashPoint::BeforeTurnPublish
-        | CrashPoint::AfterTurnPublish
-        | CrashPoint::AfterTurnConfirm
+        | CrashPoint::BeforeHashRequestPublish
+        | CrashPoint::AfterHashRequestPublish
+        | CrashPoint::AfterHashRequestConfirm
         | CrashPoint::BeforeBatchCommit
         | CrashPoint::AfterBatchCommit
         | CrashPoint::BeforeHashesCommit
         | CrashPoint::AfterHashesCommit
-        | CrashPoint::BeforeTurnAck
-        | CrashPoint::AfterTurnAck => &[Working(1)],
-        CrashPoint::AfterTurnClaimCommit => &[RelayingHashBatches],
+        | CrashPoint::BeforeHashRequestAck
+        | CrashPoint::AfterHashRequestAck => &[Working(1)],
+        CrashPoint::AfterHashRequestClaimCommit => &[RelayingHashBatches],
         CrashPoint::BeforeRenewCommit
         | CrashPoint::AfterRenewCommit
         | CrashPoint::BeforeTotalCommit
@@ -88,7 +88,7 @@ fn scenarios(point: CrashPoint) -> &'static [Scenario] {
         | CrashPoint::AfterDeadLetterConfirm
         | CrashPoint::AfterDeadLetterCommit => &[Abandoning],
         CrashPoint::BeforeCancelCommit | CrashPoint::AfterCancelCommit => &[Cancelling],
-        CrashPoint::AfterUploadsGivenUpCommit | CrashPoint::AfterUploadDelete => &[DeletingUploads],
+        CrashPoint::AfterUploadsExpiredCommit | CrashPoint::AfterUploadDelete => &[DeletingUploads],
     }
 }
 
@@ -130,7 +130,7 @@ async fn kill(point: CrashPoint, scenario: Scenario) {
 
 async fn uploading(point: CrashPoint) {
     let mut stack = Options::fast_recovery().without_api().start().await;
-    stack.start_api_with(&[("ROLLCALL_EDGE", &kill_at(point, 1))]).await;
+    stack.start_api_with(&[("ROLLCALL_CRASH_POINT", &kill_at(point, 1))]).await;
     // Larger than a part, so that there is a point between two parts.
     let file = mixed(ROWS, "uploaded", 20_000);
     let sent = tokio::spawn(stack.upload("/api/import/users", &file).send());
@@ -154,7 +154,7 @@ async fn uploading(point: CrashPoint) {
 
 async fn cancelling(point: CrashPoint) {
     let mut stack = Options::fast_recovery().workers(0).without_api().start().await;
-    stack.start_api_with(&[("ROLLCALL_EDGE", &kill_at(point, 1))]).await;
+    stack.start_api_with(&[("ROLLCALL_CRASH_POINT", &kill_at(point, 1))]).await;
     let file = roster("cancelled");
     let location = stack.submit(stack.school(), &file).await;
     let cancel = tokio::spawn(stack.request(Method::DELETE, &location).send());
@@ -177,7 +177,7 @@ async fn working(point: CrashPoint, nth: u32) {
     let mut stack = Options::fast_recovery().workers(0).start().await;
     let file = roster("worked on");
     stack.submit(stack.school(), &file).await;
-    stack.start_worker_with(&[("ROLLCALL_EDGE", &kill_at(point, nth))]);
+    stack.start_worker_with(&[("ROLLCALL_CRASH_POINT", &kill_at(point, nth))]);
     stack.wait_until_worker_killed().await;
     stack.start_worker();
     assert_clean_outcome(&stack, &[&file]).await;
@@ -190,7 +190,7 @@ async fn publishing_next(point: CrashPoint) {
         stack.submit(stack.school(), file).await;
     }
     // The API publishes only the first: the worker reaches the point with the second.
-    stack.start_worker_with(&[("ROLLCALL_EDGE", &kill_at(point, 1))]);
+    stack.start_worker_with(&[("ROLLCALL_CRASH_POINT", &kill_at(point, 1))]);
     stack.wait_until_worker_killed().await;
     stack.start_worker();
     assert_clean_outcome(&stack, &[&files[0], &files[1]]).await;
@@ -198,12 +198,12 @@ async fn publishing_next(point: CrashPoint) {
 
 async fn relaying(point: CrashPoint) {
     let mut stack = Options::fast_recovery().workers(0).without_api().start().await;
-    stack.start_api_with(&[("ROLLCALL_EDGE", &kill_at(CrashPoint::AfterSubmitCommit, 1))]).await;
+    stack.start_api_with(&[("ROLLCALL_CRASH_POINT", &kill_at(CrashPoint::AfterSubmitCommit, 1))]).await;
     let file = roster("relayed");
     let sent = tokio::spawn(stack.upload("/api/import/users", &file).send());
     stack.wait_until_api_killed().await;
     assert!(sent.await.unwrap().is_err(), "it is killed before it answers");
-    stack.start_worker_with(&[("ROLLCALL_EDGE", &kill_at(point, 1))]);
+    stack.start_worker_with(&[("ROLLCALL_CRASH_POINT", &kill_at(point, 1))]);
     stack.wait_until_worker_killed().await;
     stack.start_api().await;
     stack.start_worker();
@@ -215,7 +215,7 @@ async fn relaying_hash_batches(point: CrashPoint) {
     let file = roster("hashed");
     stack.submit(stack.school(), &file).await;
     for point in [CrashPoint::BeforePassCommit, point] {
-        stack.start_worker_with(&[("ROLLCALL_EDGE", &kill_at(point, 1))]);
+        stack.start_worker_with(&[("ROLLCALL_CRASH_POINT", &kill_at(point, 1))]);
         stack.wait_until_worker_killed().await;
     }
     stack.start_worker();
@@ -228,7 +228,7 @@ async fn merging_slowly(point: CrashPoint) {
     stack.submit(stack.school(), &file).await;
     // While the chunk is blocked, the worker renews the lease and counts the rows.
     let lock = stack.lock_users().await;
-    stack.start_worker_with(&[("ROLLCALL_EDGE", &kill_at(point, 1))]);
+    stack.start_worker_with(&[("ROLLCALL_CRASH_POINT", &kill_at(point, 1))]);
     stack.wait_until_worker_killed().await;
     drop(lock);
     stack.start_worker();
@@ -239,13 +239,13 @@ async fn stopping(point: CrashPoint) {
     let mut stack = Options::fast_recovery()
         .workers(0)
         .worker_env("ROLLCALL_CHUNK_ROWS", 1)
-        .worker_env("ROLLCALL_LANES", 1)
+        .worker_env("ROLLCALL_PARALLEL_CHUNKS", 1)
         .start()
         .await;
     let file = roster("released");
     stack.submit(stack.school(), &file).await;
     let points = format!("{}:stop:1,{}", CrashPoint::AfterChunkCommit.name(), kill_at(point, 1));
-    stack.start_worker_with(&[("ROLLCALL_EDGE", &points)]);
+    stack.start_worker_with(&[("ROLLCALL_CRASH_POINT", &points)]);
     stack.wait_until_worker_frozen(0).await;
     stack.worker(0).ask_to_stop();
     stack.wait_until_worker_killed().await;
@@ -256,7 +256,7 @@ async fn stopping(point: CrashPoint) {
 async fn refusing(point: CrashPoint) {
     let mut stack = Options::fast_recovery().workers(0).start().await;
     let location = stack.submit(stack.school(), "no,such,columns\n1,2,3\n").await;
-    stack.start_worker_with(&[("ROLLCALL_EDGE", &kill_at(point, 1))]);
+    stack.start_worker_with(&[("ROLLCALL_CRASH_POINT", &kill_at(point, 1))]);
     stack.wait_until_worker_killed().await;
     stack.start_worker();
     let summary = stack.wait_for_result(&location).await.is_failure(200);
@@ -271,13 +271,15 @@ async fn abandoning(point: CrashPoint) {
     let mut stack = Options::fast_recovery().workers(0).worker_env("ROLLCALL_MAX_ATTEMPTS", 1).start().await;
     let location = stack.submit(stack.school(), &roster("abandoned")).await;
     std::fs::remove_dir_all(stack.uploads()).unwrap();
-    stack.start_worker_with(&[("ROLLCALL_EDGE", &kill_at(point, 1))]);
+    stack.start_worker_with(&[("ROLLCALL_CRASH_POINT", &kill_at(point, 1))]);
     stack.wait_until_worker_killed().await;
     stack.start_worker();
     let summary = stack.wait_for_result(&location).await.is_failure(200);
     assert!(summary.starts_with("The import was given up after 1 attempt"), "{summary}");
     assert_no_users(&stack).await;
-    stack.wait_until_none("select from imports where failure_kind = 'abandoned' and woken_at is null").await;
+    stack
+        .wait_until_none("select from imports where failure_kind = 'abandoned' and published_at is null")
+        .await;
     assert!((1..=2).contains(&stack.dead_letter_count().await), "it is in the dead-letter queue");
     let file = roster("next");
     assert_eq!(stack.post_users(&file).await.status, 200);
@@ -289,7 +291,7 @@ async fn deleting_uploads(point: CrashPoint) {
         Options::fast_recovery().workers(0).worker_env("ROLLCALL_UPLOAD_RETENTION_DAYS", 0).start().await;
     let file = roster("deleted");
     stack.submit(stack.school(), &file).await;
-    stack.start_worker_with(&[("ROLLCALL_EDGE", &kill_at(point, 1))]);
+    stack.start_worker_with(&[("ROLLCALL_CRASH_POINT", &kill_at(point, 1))]);
     stack.wait_until_worker_killed().await;
     stack.start_worker();
     assert_clean_outcome(&stack, &[&file]).await;

@@ -27,7 +27,7 @@ async fn concurrent_uploads_with_one_key_are_one_import() {
         assert_eq!(answer.header("location"), Some(location));
     }
     assert_eq!(imports(&stack).await, 1);
-    assert_eq!(stack.row("select last_place from tenants").await, json!({"last_place": 1}));
+    assert_eq!(stack.row("select last_position from tenants").await, json!({"last_position": 1}));
     assert_eq!(stack.stored_files().len(), 1, "the retries leave no upload");
 
     // Also after it has finished, with the key in quotes, and without waiting.
@@ -62,7 +62,7 @@ async fn different_upload_with_the_same_key_is_refused() {
 
 #[tokio::test]
 async fn key_belongs_to_its_tenant_and_expires_after_a_day() {
-    let stack = Options::default().worker_env("ROLLCALL_CLEANING_SECONDS", 0.1).start().await;
+    let stack = Options::default().worker_env("ROLLCALL_JANITOR_INTERVAL_SECONDS", 0.1).start().await;
     let other = stack.add_tenant("other").await;
     let school = format!("{USERS}?tenantId=school");
     let created = result(&[Row::Created, Row::Created]);
@@ -97,7 +97,7 @@ async fn different_keys_are_separate_imports() {
         assert_eq!(pair[0].header("location"), pair[1].header("location"));
     }
     assert_eq!(imports(&stack).await, 20);
-    assert_eq!(stack.row("select last_place from tenants").await, json!({"last_place": 20}));
+    assert_eq!(stack.row("select last_position from tenants").await, json!({"last_position": 20}));
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ fn frozen_worker_writes_nothing_after_its_lease() {
         let files = [mixed(24, "first", 0), mixed(24, "second", 0)];
         let school = stack.school().clone();
         stack.submit(&school, &files[0]).await;
-        stack.start_worker_with(&[("ROLLCALL_EDGE", &format!("{}:stop:1", point.name()))]);
+        stack.start_worker_with(&[("ROLLCALL_CRASH_POINT", &format!("{}:stop:1", point.name()))]);
         stack.wait_until_worker_frozen(0).await;
         stack.start_worker();
         assert_matches_oracle(&stack, &school, &files[..1]).await;
@@ -50,13 +50,16 @@ async fn dead_workers_import_resumes_within_the_lease() {
     let mut stack = Options::fast_recovery()
         .workers(0)
         .worker_env("ROLLCALL_LEASE_SECONDS", LEASE.as_secs_f64())
-        .worker_env("ROLLCALL_RELAY_SECONDS", SWEEP.as_secs_f64())
+        .worker_env("ROLLCALL_RELAY_INTERVAL_SECONDS", SWEEP.as_secs_f64())
         .start()
         .await;
     let file = mixed(24, "interrupted", 0);
     let school = stack.school().clone();
     stack.submit(&school, &file).await;
-    stack.start_worker_with(&[("ROLLCALL_EDGE", &format!("{}:kill:2", CrashPoint::AfterChunkCommit.name()))]);
+    stack.start_worker_with(&[(
+        "ROLLCALL_CRASH_POINT",
+        &format!("{}:kill:2", CrashPoint::AfterChunkCommit.name()),
+    )]);
     stack.wait_until_worker_killed().await;
     let died = Instant::now();
     stack.start_worker();
@@ -89,7 +92,7 @@ async fn import_that_kills_its_workers_is_abandoned() {
     let school = stack.school().clone();
     let other = stack.add_tenant("other").await;
     let deadly = format!("{}:kill:1:{}", CrashPoint::BeforeChunkCommit.name(), school.id);
-    let deadly = [("ROLLCALL_EDGE", deadly.as_str())];
+    let deadly = [("ROLLCALL_CRASH_POINT", deadly.as_str())];
     for _ in 0..2 {
         stack.start_worker_with(&deadly);
     }

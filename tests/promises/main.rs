@@ -28,6 +28,7 @@ mod reimport;
 mod retention;
 mod seeds;
 mod shutdown;
+mod statements;
 mod status_codes;
 mod supervision;
 mod tls;

@@ -27,7 +27,7 @@ async fn connection_resets_lose_nothing() {
     let [postgres, rabbitmq] = proxies().await;
     let stack = Options::fast_recovery()
         .worker_env("ROLLCALL_CHUNK_ROWS", 2)
-        .worker_env("ROLLCALL_LANES", 1)
+        .worker_env("ROLLCALL_PARALLEL_CHUNKS", 1)
         .postgres_through(&postgres)
         .rabbitmq_through(&rabbitmq)
         .start()

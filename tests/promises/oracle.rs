@@ -26,7 +26,8 @@ async fn single_chunk_files_match_the_oracle() {
 /// The same with parallel chunks of a few rows: the effect of a row in one chunk must hold in the next.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn multi_chunk_files_match_the_oracle() {
-    let options = Options::default().worker_env("ROLLCALL_CHUNK_ROWS", 3).worker_env("ROLLCALL_LANES", 4);
+    let options =
+        Options::default().worker_env("ROLLCALL_CHUNK_ROWS", 3).worker_env("ROLLCALL_PARALLEL_CHUNKS", 4);
     try_cases(options, number("ROLLCALL_SEED", 1_000_001)).await;
 }
 

@@ -34,8 +34,8 @@ async fn concurrent_uploads_run_one_after_another() {
     let files: Vec<&String> = line.iter().map(|id| &files[id]).collect();
     assert_matches_oracle(&stack, &school, &files).await;
 
-    let overlapping = "select one.place, other.place as next
-                         from imports one join imports other on other.place = one.place + 1
+    let overlapping = "select one.queue_position, other.queue_position as next
+                         from imports one join imports other on other.queue_position = one.queue_position + 1
                         where other.started_at < one.finished_at or other.attempt <> 1";
     assert_eq!(stack.rows(overlapping).await, Vec::<serde_json::Value>::new());
     let holders = stack.rows("select distinct lease_holder from imports").await.len();

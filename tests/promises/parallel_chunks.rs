@@ -9,8 +9,11 @@ use rollcall_tests::harness::{Options, Row, result};
 #[tokio::test]
 async fn parallel_chunks_match_sequential_ones() {
     const USERS: usize = 60;
-    let stack =
-        Options::default().worker_env("ROLLCALL_CHUNK_ROWS", 2).worker_env("ROLLCALL_LANES", 4).start().await;
+    let stack = Options::default()
+        .worker_env("ROLLCALL_CHUNK_ROWS", 2)
+        .worker_env("ROLLCALL_PARALLEL_CHUNKS", 4)
+        .start()
+        .await;
     let mut first = "username,librarybarcode,enabled,staffmember,presentationgroup\n".to_owned();
     for user in 0..USERS {
         writeln!(first, "u{user},b{user},y,y,").unwrap();

@@ -59,7 +59,7 @@ async fn with_sealed(options: Options, users: usize) -> Stack {
     assert_eq!(sealed(&stack, stack.school()).await, users as u64);
     // The request is published after the import has ended, and the client gets its answer first.
     eventually("the hash batch request is published", async || {
-        let requests = stack.rows("select from hashing_turns").await;
+        let requests = stack.rows("select from hash_queue").await;
         (!requests.is_empty()).then_some(())
     })
     .await;
@@ -80,7 +80,7 @@ const HASHES: &[(&str, &str)] = &[("ROLLCALL_WORKER_HASHING_THREADS", "2")];
 
 #[tokio::test]
 async fn passwords_are_hashed_through_their_queue() {
-    let options = Options::default().worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", NEVER);
+    let options = Options::default().worker_env("ROLLCALL_REPUBLISH_AFTER_SECONDS", NEVER);
     let mut stack = with_sealed(options, 20).await;
     // This worker looks for sealed passwords only when a message arrives.
     stack.start_worker_with(HASHES);
@@ -94,13 +94,16 @@ async fn passwords_are_hashed_through_their_queue() {
 #[tokio::test]
 async fn lost_message_and_unopenable_seal_block_no_password() {
     let options = Options::default()
-        .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
-        .worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", 0.5);
+        .worker_env("ROLLCALL_RELAY_INTERVAL_SECONDS", 0.1)
+        .worker_env("ROLLCALL_REPUBLISH_AFTER_SECONDS", 0.5);
     let mut stack = with_sealed(options, 10).await;
     stack.stop_workers();
     let broker = stack.broker();
     let channel = broker.channel().await.unwrap();
-    let lost = channel.queue_delete(broker.passwords().into(), QueueDeleteOptions::default()).await.unwrap();
+    let lost = channel
+        .queue_delete(broker.topology().passwords().into(), QueueDeleteOptions::default())
+        .await
+        .unwrap();
     assert!(lost >= 1, "the import has published its request");
     let foreign =
         "insert into users (tenant_id, id, username, username_key, enabled, staff_member, password_sealed,
@@ -137,7 +140,7 @@ async fn another_worker_continues_when_one_is_killed() {
     let mut stack = Options::default()
         .worker_env("ROLLCALL_WORKER_HASHING_THREADS", 1)
         // Without the relay: RabbitMQ redelivers the dead worker's requests.
-        .worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", NEVER)
+        .worker_env("ROLLCALL_REPUBLISH_AFTER_SECONDS", NEVER)
         .start()
         .await;
     import(&stack, stack.school(), USERS).await;

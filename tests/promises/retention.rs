@@ -15,7 +15,7 @@ async fn wait_until_no_file_is_left(stack: &Stack) {
 
 #[tokio::test]
 async fn uploads_of_finished_imports_expire() {
-    let stack = Options::default().worker_env("ROLLCALL_CLEANING_SECONDS", 0.05).start().await;
+    let stack = Options::default().worker_env("ROLLCALL_JANITOR_INTERVAL_SECONDS", 0.05).start().await;
     stack.post_users(FILE).await.is(200, &result(&[Row::Created]));
     let refused = stack.post_users("name\njane\n").await;
     refused.is_failure(400);
@@ -56,7 +56,7 @@ async fn incomplete_and_orphaned_uploads_are_deleted() {
     }
     // The import stays queued while the janitor runs.
     stack.execute("update imports set not_before = now() + interval '1 hour'").await;
-    stack.start_worker_with(&[("ROLLCALL_CLEANING_SECONDS", "0.05")]);
+    stack.start_worker_with(&[("ROLLCALL_JANITOR_INTERVAL_SECONDS", "0.05")]);
     eventually("the old ones are deleted", async || {
         (!incomplete.exists() && !orphaned.exists()).then_some(())
     })

@@ -55,8 +55,8 @@ async fn publish_in_reverse(stack: &Stack, tenants: &[Tenant]) {
         for import in imports {
             let wake_up =
                 WakeUp { tenant: tenant.id, import: import.parse().unwrap(), trace: TraceContext::default() };
-            for lane in Lane::ALL {
-                broker.publish(lane, &wake_up).await.unwrap();
+            for &lane in Lane::ALL {
+                broker.publish_wake_up(lane, &wake_up).await.unwrap();
             }
         }
     }

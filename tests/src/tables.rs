@@ -9,6 +9,7 @@ use rollcall_schema::crypto::key::ServiceKey;
 use rollcall_schema::ids::TenantId;
 use rollcall_schema::passwords::argon2;
 use rollcall_schema::passwords::keys;
+use rollcall_schema::passwords::keys::PasswordKeys;
 use rollcall_schema::postgres::pool::Connection;
 use rollcall_schema::tenants::account;
 
@@ -61,7 +62,7 @@ pub async fn differences(
     tenant: TenantId,
     oracle_tenant: &oracle::Tenant,
 ) -> Vec<String> {
-    let keys = ServiceKey::from_hex(KEY).expect("the tests' key is valid").password_keys();
+    let keys = PasswordKeys::new(&ServiceKey::from_hex(KEY).expect("the tests' key is valid"));
     let users: Vec<StoredUser> = diesel::sql_query(
         "select users.*, label as presentation_group
            from users left join presentation_groups groups

@@ -85,7 +85,7 @@ impl PasswordVerifier {
 
     /// Takes the time of a verification.
     pub async fn dummy_verify(&self, given: Zeroizing<Vec<u8>>) -> Result<(), ApiError> {
-        self.hashing.verify_nothing(given).await.map_err(overloaded)
+        self.hashing.dummy_verify(given).await.map_err(overloaded)
     }
 
     /// Replaces a sealed password by its hash, as the workers' hashing queue would, without making the login wait.
@@ -101,8 +101,8 @@ impl PasswordVerifier {
             // If the pool is overloaded the hashing queue still has the password.
             let Ok(hash) = hashing.hash(given).await else { return };
             let stored = async {
-                let mut conn = database.connection().await?;
-                Ok::<_, DatabaseError>(account::store_hash(&mut conn, tenant, user, &sealed, &hash).await?)
+                let session = database.session().await?;
+                Ok::<_, DatabaseError>(account::store_hash(&session, tenant, user, &sealed, &hash).await?)
             };
             if let Err(error) = stored.await {
                 let error = &error as &(dyn Error + 'static);

@@ -104,7 +104,7 @@ impl UploadAcceptor {
             tenant: tenant.id,
             endpoint,
             lane: if small { Lane::Small } else { Lane::Bulk },
-            stored: received.stored,
+            upload: received.stored,
             charset: received.charset,
             submitted_by: user,
             submitted_as: username,
@@ -114,10 +114,10 @@ impl UploadAcceptor {
         let span =
             tracing::info_span!("submit", otel.kind = "internal", rollcall.lane = submission.lane.as_str());
         match self.submit(&submission).instrument(span).await {
-            Ok(Submitted::InLine { is_head }) => {
+            Ok(Submitted::Queued { is_head }) => {
                 tracing::info!(
                     import = %id, tenant = %tenant.name, endpoint = endpoint.as_str(),
-                    bytes = submission.stored.bytes, "import accepted"
+                    bytes = submission.upload.bytes, "import accepted"
                 );
                 if is_head {
                     let wake_up = WakeUp { tenant: tenant.id, import: id, trace: submission.trace };
@@ -125,13 +125,13 @@ impl UploadAcceptor {
                 }
                 Ok(Accepted { import: id, duplicate: false })
             }
-            Ok(Submitted::Already(import)) => {
+            Ok(Submitted::Duplicate(import)) => {
                 Span::current().record("rollcall.import.id", display(import));
                 tracing::info!(%import, tenant = %tenant.name, "duplicate upload under the same idempotency key");
                 self.delete_upload(tenant.id, id).await;
                 Ok(Accepted { import, duplicate: true })
             }
-            Ok(Submitted::KeyOfAnother) => {
+            Ok(Submitted::KeyConflict) => {
                 self.delete_upload(tenant.id, id).await;
                 Err(ApiError::KeyConflict)
             }
@@ -154,15 +154,15 @@ impl UploadAcceptor {
 
     /// Adds the import to its tenant's line.
     async fn submit(&self, submission: &Submission) -> Result<Submitted, SubmitError> {
-        let mut conn = self.database.connection().await.map_err(SubmitError::NotSubmitted)?;
-        let error = match submit::submit(&mut conn, submission).await {
+        let session = self.database.session().await.map_err(SubmitError::NotSubmitted)?;
+        let error = match submit::submit(&session, submission).await {
             Ok(submitted) => return Ok(submitted),
-            Err(error) => DatabaseError::from(error),
+            Err(error) => error,
         };
-        drop(conn);
+        drop(session);
         match fetch(&self.database, submission.tenant, submission.id).await {
             // Whether it is at the head of its line is unknown. A wake-up too many does no harm.
-            Ok(Some(_)) => Ok(Submitted::InLine { is_head: true }),
+            Ok(Some(_)) => Ok(Submitted::Queued { is_head: true }),
             Ok(None) if error.is_answer() => Err(SubmitError::NotSubmitted(error)),
             // The statement of a lost connection may still be running, waiting for a lock, and commit later.
             Ok(None) | Err(_) => Err(SubmitError::Unknown(error)),

@@ -48,7 +48,7 @@ impl WakeUpPublisher {
 
     /// Publishes the wake-up of a newly submitted import at the head of its line.
     pub fn publish(&self, mut due: DueWakeUp) {
-        let exchange = self.outbox.broker().exchange();
+        let exchange = self.outbox.broker().topology().exchange();
         let span = tracing::info_span!(
             "publish",
             otel.name = format!("publish {exchange}"),

@@ -6,12 +6,10 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
-use chrono::{DateTime, Utc};
 use rollcall_schema::ids::{ImportId, TenantId};
-use rollcall_schema::imports::model::{self, Ending, Import};
+use rollcall_schema::imports::job_view::JobView;
+use rollcall_schema::imports::model::{self, Import};
 use rollcall_schema::imports::operator::{self, CancelOutcome};
-use rollcall_schema::imports::result_json;
-use rollcall_schema::imports::tally;
 use rollcall_schema::postgres::error::DatabaseError;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -83,13 +81,13 @@ pub async fn cancel(
         .map_err(DatabaseError::from)?;
     drop(conn);
     match cancelled {
-        CancelOutcome::Yes(import) => {
+        CancelOutcome::Cancelled(import) => {
             tracing::info!(import = %id, by = %administrator.username, "import cancelled");
             app.publisher.publish_next(tenant);
             Ok(ApiResponse::PollResult(response::result_body(&app.database, tenant, &import).await))
         }
         CancelOutcome::TooLate(_) => Err(ApiError::AlreadyEnded),
-        CancelOutcome::Unknown => Err(ApiError::ImportNotFound),
+        CancelOutcome::NotFound => Err(ApiError::ImportNotFound),
     }
 }
 
@@ -119,8 +117,10 @@ pub async fn list(
     let page_size = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = imports.len() > page_size;
     imports.truncate(page_size);
-    let next = imports.last().filter(|_| more).map(|last| last.place.to_string());
-    Ok(ApiResponse::Page(json_body(&Page { jobs: imports.iter().map(Job::from).collect(), next })))
+    let next = imports.last().filter(|_| more).map(|last| last.queue_position.to_string());
+    let tenant = &administrator.tenant.name;
+    let jobs = imports.into_iter().map(|import| JobView::new(import, tenant)).collect();
+    Ok(ApiResponse::Page(json_body(&Page { jobs, next })))
 }
 
 impl ListQuery {
@@ -147,66 +147,9 @@ impl ListQuery {
 }
 
 #[derive(Serialize)]
-struct Page<'a> {
-    jobs: Vec<Job<'a>>,
+struct Page {
+    jobs: Vec<JobView>,
     next: Option<String>,
-}
-
-/// An import as it is listed.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Job<'a> {
-    id: ImportId,
-    state: model::ImportState,
-    endpoint: &'static str,
-    kind: Option<&'a str>,
-    summary: String,
-    submitted_by: &'a str,
-    submitted_at: DateTime<Utc>,
-    started_at: Option<DateTime<Utc>>,
-    finished_at: Option<DateTime<Utc>>,
-    rows: Rows,
-    bytes: i64,
-    encoding: Option<&'a str>,
-    delimiter: Option<&'a str>,
-    ignored_columns: &'a [String],
-    attempt: i32,
-}
-
-#[derive(Serialize)]
-struct Rows {
-    processed: u64,
-    total: Option<u64>,
-    created: u64,
-    updated: u64,
-    failed: u64,
-}
-
-impl<'a> From<&'a Import> for Job<'a> {
-    fn from(import: &'a Import) -> Self {
-        let tally::Tally { created, updated, failed } = import.tally;
-        Self {
-            id: import.id,
-            state: import.state,
-            endpoint: import.endpoint.as_str(),
-            kind: import.kind.as_deref(),
-            summary: match &import.ending {
-                None => import.pending_summary(),
-                Some(Ending::Imported) => result_json::summary(import.tally),
-                Some(Ending::Refused(why) | Ending::Abandoned(why) | Ending::Cancelled(why)) => why.clone(),
-            },
-            submitted_by: &import.submitted_as,
-            submitted_at: import.submitted_at,
-            started_at: import.started_at,
-            finished_at: import.finished_at,
-            rows: Rows { processed: import.tally.rows(), total: import.rows_total, created, updated, failed },
-            bytes: import.upload_bytes,
-            encoding: import.encoding.as_deref(),
-            delimiter: import.delimiter.as_deref(),
-            ignored_columns: &import.ignored_columns,
-            attempt: import.attempt,
-        }
-    }
 }
 
 #[cfg(test)]

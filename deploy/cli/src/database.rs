@@ -1,14 +1,14 @@
 //! Opens the database.
 
-use rollcall_schema::postgres::pool::Database;
+use rollcall_schema::postgres::pool::{Database, PoolSizes};
 use rollcall_schema::settings::DatabaseSettings;
 
 use crate::error::CommandError;
 
 /// Opens the database without checking its tables.
 pub fn open(settings: &DatabaseSettings) -> Result<Database, CommandError> {
-    // A command uses one connection at a time.
-    Ok(Database::new(settings.address()?, 1))
+    // A command does one thing at a time.
+    Ok(Database::new(settings.address()?, PoolSizes { connections: 1, sessions: 1 }))
 }
 
 /// Opens the database and checks that its tables are up to date. Without the check, outdated tables would cause errors

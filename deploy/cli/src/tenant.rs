@@ -81,7 +81,7 @@ pub struct List {
     database: DatabaseSettings,
 }
 
-/// TenantUpdate a tenant's host names and settings; settings that are not given stay unchanged
+/// Change a tenant's host names and settings; settings that are not given stay unchanged
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("change")

@@ -86,6 +86,13 @@ impl JobView {
     }
 }
 
+impl JobView {
+    /// The ending of a finished import, else the state.
+    pub fn status(&self) -> &'static str {
+        self.ending.unwrap_or(self.state.as_str())
+    }
+}
+
 /// The trace id in a `traceparent`: `00-TRACE-SPAN-FLAGS`.
 fn trace_id(traceparent: &str) -> Option<String> {
     let id = traceparent.split('-').nth(1)?;

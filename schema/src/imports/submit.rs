@@ -48,23 +48,8 @@ pub enum Submitted {
     KeyConflict,
 }
 
-/// Why an upload could not be submitted.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    #[error("the tenant was deleted")]
-    TenantDeleted,
-    #[error("the database failed")]
-    Database(#[from] DatabaseError),
-}
-
-impl From<tokio_postgres::Error> for SubmitError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
-
 /// Puts an upload at the end of its tenant's line, once for each idempotency key.
-pub async fn submit(session: &Session, submission: &Submission) -> Result<Submitted, SubmitError> {
+pub async fn submit(session: &Session, submission: &Submission) -> Result<Submitted, DatabaseError> {
     crash_point::reached_for(submission.tenant, CrashPoint::BeforeSubmitCommit);
     let inserted = session
         .query_opt(
@@ -103,7 +88,8 @@ pub async fn submit(session: &Session, submission: &Submission) -> Result<Submit
                 Submitted::KeyConflict
             });
         }
-        (None, None) => return Err(SubmitError::TenantDeleted),
+        // The tenant was deleted.
+        (None, None) => return Err(diesel::result::Error::NotFound.into()),
     }
     // Asked again after the commit: the worker that finishes the import before this one looks for the next one after its
     // own commit, so at least one of the two sees the other.

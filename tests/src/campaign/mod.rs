@@ -96,7 +96,7 @@ async fn wait_until_finished(stack: &Stack) {
     loop {
         let left = stack
             .rows(
-                "select id, place, state, attempt, failures, lease_until, not_before, woken_at, wake_ups, now()
+                "select id, queue_position, state, attempt, failures, lease_until, not_before, published_at, publish_count, now()
                    from imports where state <> 'finished'",
             )
             .await;
@@ -113,7 +113,7 @@ async fn verify(stack: &Stack, tenant: &Tenant, sent: &[Sent]) -> usize {
     let by_digest: HashMap<String, &Sent> =
         sent.iter().map(|sent| (hex(&Sha256::digest(sent.file.as_bytes())), sent)).collect();
     let query = format!(
-        "select id, encode(upload_sha256, 'hex') as digest from imports where tenant_id = '{}' order by place",
+        "select id, encode(upload_sha256, 'hex') as digest from imports where tenant_id = '{}' order by queue_position",
         tenant.id
     );
     let imports = stack.rows(&query).await;

@@ -13,7 +13,7 @@ impl Stack {
     /// Set a short interval for the workers' janitor, as `Options::fast_recovery` does.
     pub async fn assert_nothing_left_over(&self) {
         for query in [
-            "select id, state, attempt, failures, lease_holder, lease_until, woken_at from imports where state <> 'finished'",
+            "select id, state, attempt, failures, lease_holder, lease_until, published_at from imports where state <> 'finished'",
             "select username from users where password_sealed is not null",
             "select pid, state, query from pg_stat_activity
               where datname = current_database() and pid <> pg_backend_pid() and state like 'idle in transaction%'",

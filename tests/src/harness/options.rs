@@ -51,14 +51,14 @@ impl Options {
     pub fn fast_recovery() -> Self {
         Self::default()
             .worker_env("ROLLCALL_CHUNK_ROWS", 8)
-            .worker_env("ROLLCALL_LANES", 2)
+            .worker_env("ROLLCALL_PARALLEL_CHUNKS", 2)
             .worker_env("ROLLCALL_SMALL_LANE", 2)
             .worker_env("ROLLCALL_BULK_LANE", 1)
             .worker_env("ROLLCALL_LEASE_SECONDS", 1.5)
-            .worker_env("ROLLCALL_RELAY_SECONDS", 0.1)
-            .worker_env("ROLLCALL_WAKE_UP_PATIENCE_SECONDS", 0.5)
+            .worker_env("ROLLCALL_RELAY_INTERVAL_SECONDS", 0.1)
+            .worker_env("ROLLCALL_REPUBLISH_AFTER_SECONDS", 0.5)
             .worker_env("ROLLCALL_WORKER_HASHING_THREADS", 1)
-            .worker_env("ROLLCALL_CLEANING_SECONDS", 0.3)
+            .worker_env("ROLLCALL_JANITOR_INTERVAL_SECONDS", 0.3)
     }
 
     /// Starts this many workers.

@@ -34,8 +34,9 @@ impl Stack {
     /// Waits until no queue holds a message.
     pub async fn wait_until_queues_empty(&self) {
         let broker = self.broker();
+        let topology = broker.topology();
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        for queue in [broker.queue(Lane::Small), broker.queue(Lane::Bulk), broker.passwords()] {
+        for queue in [topology.queue(Lane::Small), topology.queue(Lane::Bulk), topology.passwords()] {
             eventually(&format!("the queue {queue} is empty"), async || {
                 let channel = broker.channel().await.ok()?;
                 let declared = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default());

@@ -1,17 +1,15 @@
 //! `rollcall jobs`: lists and shows imports, cancels one, or retries one.
 
-mod view;
-
 use chrono::{DateTime, SubsecRound as _, Utc};
 use clap::{Args, Subcommand};
 use rollcall_schema::ids::ImportId;
+use rollcall_schema::imports::job_view::{JobView, RowCounts};
 use rollcall_schema::imports::model;
 use rollcall_schema::imports::operator::{self, CancelOutcome, RetryOutcome};
 use rollcall_schema::postgres::pool::Connection;
 use rollcall_schema::settings::DatabaseSettings;
-use rollcall_schema::tenants::tenant::{self, FoundTenant};
+use rollcall_schema::tenants::tenant::{FoundTenant, of_import};
 
-use self::view::{ImportView, RowCounts};
 use crate::database;
 use crate::error::CommandError;
 use crate::output::{Output, fields, table};
@@ -25,12 +23,13 @@ const IMPORT_KEYS: &str = "  id, tenant
   summary      the sentence that the client sees
   endpoint     \"users\" or \"userGroups\": the URL that the file was posted to
   kind         \"users\" or \"memberships\": what the file contains; null until it has been read
-  upload_bytes, submitted_as, submitted_at, started_at, finished_at (RFC 3339 in UTC, or null)
-  attempts     how many times a worker has started the import
+  bytes        of the upload
+  submittedBy, submittedAt, startedAt, finishedAt (RFC 3339 in UTC, or null)
+  attempt      how many times a worker has started the import
   rows         {\"processed\":…,\"total\":…,\"created\":…,\"updated\":…,\"failed\":…};
                total is null until the rows have been counted
-  encoding, delimiter, ignored_columns: how the file was read
-  trace_id     32 hexadecimal digits, or null";
+  encoding, delimiter, ignoredColumns: how the file was read
+  traceId      32 hexadecimal digits, or null";
 
 /// List, show, cancel and retry imports
 #[derive(Debug, Subcommand)]
@@ -86,7 +85,7 @@ location.
 
 Examples:
   rollcall jobs show 01939d5e-0f6a-7cc3-98c5-3f8a4a5e1b2c
-  rollcall jobs show 01939d5e-0f6a-7cc3-98c5-3f8a4a5e1b2c --json | jq -r .trace_id
+  rollcall jobs show 01939d5e-0f6a-7cc3-98c5-3f8a4a5e1b2c --json | jq -r .traceId
 
 With --json: an object with the keys
 {IMPORT_KEYS}"))]
@@ -141,10 +140,10 @@ async fn run_list(list: &List, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&list.database).await?;
     let mut conn = database.connection().await?;
     let tenant = tenant::find(&mut conn, &list.tenant).await?;
-    let imports: Vec<ImportView> = model::list(&mut conn, tenant.id, None, list.limit)
+    let imports: Vec<JobView> = model::list(&mut conn, tenant.id, None, list.limit)
         .await?
         .into_iter()
-        .map(|import| ImportView::new(import, &tenant.name))
+        .map(|import| JobView::new(import, &tenant.name))
         .collect();
     output.print(&imports, || {
         if imports.is_empty() {
@@ -156,7 +155,7 @@ async fn run_list(list: &List, output: Output) -> Result<(), CommandError> {
                 [
                     import.id.to_string(),
                     timestamp(import.submitted_at),
-                    import.submitted_as.clone(),
+                    import.submitted_by.clone(),
                     import.status().to_owned(),
                     import.summary.clone(),
                 ]
@@ -174,7 +173,7 @@ async fn run_show(selection: &Selection, output: Output) -> Result<(), CommandEr
     let import = model::find(&mut conn, tenant.id, selection.id).await?.ok_or_else(|| {
         CommandError::UnknownImportOfTenant { tenant: tenant.name.clone(), id: selection.id }
     })?;
-    let import = ImportView::new(import, &tenant.name);
+    let import = JobView::new(import, &tenant.name);
     output.print(&import, || details(&import))?;
     Ok(())
 }
@@ -184,13 +183,13 @@ async fn run_cancel(selection: &Selection, output: Output) -> Result<(), Command
     let mut conn = database.connection().await?;
     let tenant = tenant_of(&mut conn, selection).await?;
     let import = match operator::cancel(&mut conn, tenant.id, selection.id, "the operator").await? {
-        CancelOutcome::Yes(import) => import,
+        CancelOutcome::Cancelled(import) => import,
         CancelOutcome::TooLate(_) => return Err(CommandError::ImportFinished(selection.id)),
-        CancelOutcome::Unknown => {
+        CancelOutcome::NotFound => {
             return Err(CommandError::UnknownImportOfTenant { tenant: tenant.name, id: selection.id });
         }
     };
-    let import = ImportView::new(import, &tenant.name);
+    let import = JobView::new(import, &tenant.name);
     output.print(&import, || import.summary.clone())?;
     Ok(())
 }
@@ -200,17 +199,17 @@ async fn run_retry(selection: &Selection, output: Output) -> Result<(), CommandE
     let mut conn = database.connection().await?;
     let tenant = tenant_of(&mut conn, selection).await?;
     let import = match operator::retry(&mut conn, tenant.id, selection.id).await? {
-        RetryOutcome::InLine(import) => import,
-        RetryOutcome::NothingToDo(import) => {
-            let status = ImportView::new(import, &tenant.name).status();
+        RetryOutcome::Queued(import) => import,
+        RetryOutcome::NothingToRetry(import) => {
+            let status = JobView::new(import, &tenant.name).status();
             return Err(CommandError::NotRetryable { id: selection.id, status });
         }
         RetryOutcome::UploadDeleted(_) => return Err(CommandError::UploadDeleted(selection.id)),
-        RetryOutcome::Unknown => {
+        RetryOutcome::NotFound => {
             return Err(CommandError::UnknownImportOfTenant { tenant: tenant.name, id: selection.id });
         }
     };
-    let import = ImportView::new(import, &tenant.name);
+    let import = JobView::new(import, &tenant.name);
     output.print(&import, || {
         let start = match import.rows.processed {
             0 => "start from the beginning".to_owned(),
@@ -229,11 +228,11 @@ async fn tenant_of(conn: &mut Connection, selection: &Selection) -> Result<Found
     if let Some(name) = &selection.tenant {
         return tenant::find(conn, name).await;
     }
-    tenant::of_import(conn, selection.id).await?.ok_or(CommandError::UnknownImport(selection.id))
+    of_import(conn, selection.id).await?.ok_or(CommandError::UnknownImport(selection.id))
 }
 
 /// One import as text, a line for each property.
-fn details(import: &ImportView) -> String {
+fn details(import: &JobView) -> String {
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     let state = match import.ending {
         Some(ending) => format!("finished, {ending}"),
@@ -249,14 +248,14 @@ fn details(import: &ImportView) -> String {
         ("State", state),
         ("Summary", import.summary.clone()),
         ("Progress", format!("{progress}: {created} created, {updated} updated, {failed} failed")),
-        ("Attempts", import.attempts.to_string()),
-        ("Posted to", format!("/api/import/{}", import.endpoint)),
-        ("Read as", or_dash(import.kind.clone())),
+        ("Attempts", import.attempt.to_string()),
+        ("Posted to", format!("/api/import/{}", import.endpoint.as_str())),
+        ("Read as", or_dash(import.kind.map(|kind| kind.as_str().to_owned()))),
         ("Encoding", or_dash(import.encoding.clone())),
         ("Delimiter", or_dash(import.delimiter.clone())),
         ("Ignored columns", or_dash(ignored)),
-        ("Upload", Size::from_bytes(import.upload_bytes).to_string()),
-        ("Submitted by", import.submitted_as.clone()),
+        ("Upload", Size::from_bytes(import.bytes).to_string()),
+        ("Submitted by", import.submitted_by.clone()),
         ("Submitted", timestamp(import.submitted_at)),
         ("Started", or_dash(import.started_at.map(timestamp))),
         ("Finished", or_dash(import.finished_at.map(timestamp))),

@@ -9,7 +9,7 @@ use crate::harness::processes::binary::binary_path;
 use crate::harness::stack::Stack;
 
 /// The environment variable that arms a crash point.
-const CRASH_POINT_VARIABLE: &[u8] = b"ROLLCALL_EDGE";
+const CRASH_POINT_VARIABLE: &[u8] = b"ROLLCALL_CRASH_POINT";
 
 /// Whether the service was built with crash points.
 pub fn has_crash_points() -> bool {

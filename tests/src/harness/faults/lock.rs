@@ -3,7 +3,7 @@
 use diesel_async::SimpleAsyncConnection as _;
 use diesel_async::pooled_connection::deadpool::Object;
 use rollcall_schema::postgres::address::DatabaseAddress;
-use rollcall_schema::postgres::pool::{Connection, Database};
+use rollcall_schema::postgres::pool::{Connection, Database, PoolSizes};
 
 use crate::harness::condition::eventually;
 use crate::harness::stack::Stack;
@@ -18,7 +18,7 @@ impl Stack {
     /// of its transaction.
     pub async fn lock_users(&self) -> Lock {
         let address = DatabaseAddress::parse(&self.test_database.url).expect("the servers' URL is good");
-        let pool = Database::new(address, 1);
+        let pool = Database::new(address, PoolSizes { connections: 1, sessions: 1 });
         let mut conn = pool.connection().await.expect("the database answers");
         conn.batch_execute("begin; lock table users in share mode").await.expect("the table can be locked");
         Lock { _conn: conn }

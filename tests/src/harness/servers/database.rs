@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
 use rollcall_schema::postgres::address::DatabaseAddress;
-use rollcall_schema::postgres::pool::Database;
+use rollcall_schema::postgres::pool::{Database, PoolSizes};
 use tokio::sync::OnceCell;
 
 use super::shared::servers;
@@ -35,7 +35,7 @@ impl TestDatabase {
     }
 
     pub fn pool(&self) -> Database {
-        Database::new(DatabaseAddress::parse(&self.url).expect("the servers' URL is good"), 4)
+        pool_of(&self.url, 4)
     }
 }
 
@@ -54,15 +54,18 @@ impl Drop for TestDatabase {
     }
 }
 
+fn pool_of(url: &str, size: usize) -> Database {
+    let address = DatabaseAddress::parse(url).expect("the servers' URL is good");
+    Database::new(address, PoolSizes { connections: size, sessions: size })
+}
+
 async fn template() -> &'static str {
     static TEMPLATE: OnceCell<String> = OnceCell::const_new();
     TEMPLATE
         .get_or_init(|| async {
             let name = format!("rollcall_template_{}", std::process::id());
             run(&format!("create database {name}")).await;
-            let pool =
-                Database::new(DatabaseAddress::parse(&url_of(&name)).expect("the servers' URL is good"), 1);
-            pool.migrate().await.expect("an empty database can be migrated");
+            pool_of(&url_of(&name), 1).migrate().await.expect("an empty database can be migrated");
             name
         })
         .await

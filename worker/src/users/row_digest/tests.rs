@@ -1,4 +1,5 @@
 use rollcall_schema::crypto::key::ServiceKey;
+use rollcall_schema::crypto::row_digest::RowDigestKey;
 use rollcall_schema::imports::model::{Endpoint, ImportKind};
 
 use super::*;
