@@ -1,3 +1,7 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Modules
+//!
 //! Rollcall's API accepts CSV uploads over HTTPS, queues each as an import, wakes the workers, and responds with the
 //! result once they have finished it.
 //!

@@ -1,3 +1,7 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Modules
+//!
 //! What the tests, the benchmarks and the fault campaign share.
 //!
 //! Nothing here is a mock: a [`harness::Stack`] is an API and its workers as they are shipped, on a real Postgres and a real

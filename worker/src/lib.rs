@@ -1,3 +1,7 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Modules
+//!
 //! The worker: receives wake-ups, claims imports, reads and checks their files, merges the rows into the tenant's tables,
 //! and stores the outcome of each row.
 //!

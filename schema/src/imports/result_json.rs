@@ -1,6 +1,6 @@
 //! The only writer of results (invariant 8): turns stored outcomes into the JSON that the client reads, streaming.
 //!
-//! The waiting POST and the poll both call [`stream`], so their answers are the same to the byte.
+//! The waiting POST and the poll both call [`stream()`], so their answers are the same to the byte.
 
 use std::fmt::Write as _;
 

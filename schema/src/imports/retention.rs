@@ -19,7 +19,7 @@ type Result<T> = std::result::Result<T, tokio_postgres::Error>;
 
 /// Marks the uploads of imports that finished longer than `retention` ago as deleted, `limit` at most, and returns them.
 /// They are to be deleted now that their imports cannot be retried any more. If one is not deleted, it is
-/// [orphaned](orphaned).
+/// [`orphaned`].
 pub async fn expire_uploads(
     session: &Session,
     retention: Duration,
