@@ -6,7 +6,7 @@
 //!    at the same time where they do not overlap ([`crate::merge`]).
 //! 3. **End**: the last chunk's transaction also finishes the import.
 //!
-//! A worker that is killed at any point leaves whole chunks behind, each with its outcomes, and the cursor. The next
+//! A worker that is killed at any point leaves whole chunks, each with its outcomes, and the cursor. The next
 //! worker that claims the import surveys the file again and resumes at the cursor.
 
 use std::sync::Arc;
@@ -50,7 +50,7 @@ async fn survey_and_merge(
     stop: &CancellationToken,
 ) -> Result<AttemptOutcome, AttemptError> {
     let survey = match survey_upload(engine, claimed).await? {
-        Surveyed::Importable(survey) => Arc::new(survey),
+        Surveyed::Importable(survey) => survey,
         Surveyed::Refused(refusal) => return refuse(engine, &claimed.lease, &refusal).await,
     };
 
@@ -87,7 +87,7 @@ async fn survey_and_merge(
 
 /// What the survey says of a file.
 enum Surveyed {
-    Importable(Survey),
+    Importable(Arc<Survey>),
     /// The file is at fault: every attempt would end in the same way.
     Refused(Refusal),
 }
@@ -99,7 +99,7 @@ async fn survey_upload(engine: &Engine, claimed: &ClaimedImport) -> Result<Surve
     let surveyed =
         tokio::task::spawn_blocking(move || span.in_scope(|| survey(upload, endpoint, charset.as_deref())));
     match surveyed.await? {
-        Ok(survey) => Ok(Surveyed::Importable(survey)),
+        Ok(survey) => Ok(Surveyed::Importable(Arc::new(survey))),
         Err(SurveyError::Refused(refusal)) => Ok(Surveyed::Refused(refusal)),
         Err(SurveyError::Io(error)) => Err(error.into()),
     }
