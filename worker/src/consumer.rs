@@ -126,9 +126,9 @@ impl Consumer {
         let lease = &claimed.lease;
         if claimed.failures >= self.max_attempts {
             let why = format!(
-                "The import was given up after {} attempts that failed, the last of them because its worker died or fell \
-                 silent. Rows that were processed before stay so; whoever runs the service finds more in the workers' \
-                 logs, by the id {}.",
+                "The import was given up after {} attempts that failed, the last of them because its worker died or \
+                 stopped responding. Rows processed before remain in effect; the operator finds details in the \
+                 workers' logs, under the id {}.",
                 claimed.failures, lease.import
             );
             self.abandon(claimed, why, stop).await;
@@ -169,8 +169,8 @@ impl Consumer {
             let attempts =
                 if failures == 1 { "1 attempt".to_owned() } else { format!("{failures} attempts") };
             let why = format!(
-                "The import was given up after {attempts}: {error}. Rows that were processed before stay so; \
-                 whoever runs the service finds more in the workers' logs, by the id {}.",
+                "The import was given up after {attempts}: {error}. Rows processed before remain in effect; \
+                 the operator finds details in the workers' logs, under the id {}.",
                 lease.import
             );
             self.abandon(claimed, why, stop).await;

@@ -6,7 +6,7 @@
 //!    at the same time where they do not overlap ([`crate::merge`]).
 //! 3. **End**: the last chunk's transaction also finishes the import.
 //!
-//! A worker that is killed at any point leaves whole chunks behind, each with its outcomes, and the cursor. The next
+//! A worker that is killed at any point leaves whole chunks, each with its outcomes, and the cursor. The next
 //! worker that claims the import surveys the file again and resumes at the cursor.
 
 use std::sync::Arc;

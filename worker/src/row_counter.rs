@@ -10,7 +10,8 @@ use tracing::Instrument as _;
 
 use crate::attempt::AttemptError;
 use crate::engine::Engine;
-use crate::read::{self, Format};
+use crate::read;
+use crate::read::format::Format;
 
 /// How long an import runs before its rows are counted. Most imports finish earlier, and their files are not read a third
 /// time.

@@ -10,6 +10,7 @@ pub mod batch;
 pub mod delimiter;
 mod encoding;
 pub mod file_type;
+pub mod format;
 pub mod opening;
 pub mod records;
 pub mod refusal;
@@ -17,20 +18,11 @@ pub mod text;
 
 use std::io::{self, Read};
 
-use encoding_rs::Encoding;
-
 use delimiter::Delimiter;
+use format::Format;
 use opening::Opening;
 use records::Records;
 use refusal::ReadError;
-
-/// How a file's bytes become records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Format {
-    /// The encoding of the whole file.
-    pub encoding: &'static Encoding,
-    pub delimiter: Delimiter,
-}
 
 /// Reads the whole file to find its format. `charset` is the parameter of the multipart part's content type, if it has
 /// one.

@@ -2,9 +2,9 @@
 
 use encoding_rs::{UTF_8, WINDOWS_1252};
 
-use super::Format;
 use super::batch::RecordBatch;
 use super::delimiter::Delimiter;
+use super::format::Format;
 use super::records::{MAX_RECORD_BYTES, Records, Shape};
 use super::refusal::{FileRefusal, ReadError};
 

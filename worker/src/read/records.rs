@@ -8,8 +8,8 @@ use std::io::{self, BufRead, Read};
 
 use csv_core::{ReadRecordResult, ReaderBuilder};
 
-use super::Format;
 use super::delimiter::{Delimiter, is_blank};
+use super::format::Format;
 use super::text::Text;
 
 /// The largest record: the bytes of its cells as UTF-8, plus one for each cell. 1 MiB.

@@ -6,10 +6,11 @@ use std::io::{self, Read};
 use rollcall_schema::imports::model::Endpoint;
 use rollcall_schema::imports::progress::FileFormat;
 
+use crate::read;
 use crate::read::file_type::FileType;
+use crate::read::format::Format;
 use crate::read::refusal::{FileRefusal, ReadError};
 use crate::read::text::fill;
-use crate::read::{self, Format};
 use crate::rows::header::{self, ColumnTables, Header, HeaderRefusal};
 use crate::{memberships, users};
 

@@ -80,7 +80,7 @@ fn a_group_import_that_lacks_a_column_is_refused() {
         refusal("surname", Endpoint::UserGroups)
             .contains("has no username, no library-group, no system-group column")
     );
-    // Beside columns of users a group column is one that the import has no use for.
+    // In a file with columns of users, a group column is ignored.
     let header = good("username,surname,library-group", Endpoint::Users);
     assert_eq!((header.kind, header.ignored), (ImportKind::Users, vec!["library-group".to_owned()]));
 }

@@ -1,5 +1,4 @@
 use rollcall_schema::crypto::key::ServiceKey;
-use rollcall_schema::crypto::row_digest::RowDigestKey;
 use rollcall_schema::imports::model::{Endpoint, ImportKind};
 
 use super::*;
@@ -9,8 +8,8 @@ use crate::users::check::check;
 
 /// The digest of the only row of a file, by this policy.
 fn digest(policy: PasswordPolicy, file: &str) -> Option<Uuid> {
-    let key = RowDigestKey::new(&ServiceKey::from_hex(&"5a".repeat(32)).expect("a key"));
-    let digester = RowDigester::new(key, TenantId::from(Uuid::nil()), policy);
+    let key = ServiceKey::from_hex(&"5a".repeat(32)).expect("a key");
+    let digester = RowDigester::new(RowDigestKey::new(&key), TenantId::from(Uuid::nil()), policy);
     let survey = survey(file.as_bytes(), Endpoint::Users, None).expect("the file is good");
     let header = survey.header.as_ref().expect("there is a header");
     assert_eq!(header.kind, ImportKind::Users);
