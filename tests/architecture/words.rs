@@ -35,6 +35,10 @@ const ALLOWED: &[&str] = &[
     // cargo's option.
     "tree edges",
     "locked edges",
+    // The Unix user.
+    "user nobody",
+    "else nobody",
+    "preferred nobody",
     // A sentence of the contract, which is kept as it was agreed.
     "data behind them",
     // Settings by the names they had.

@@ -24,7 +24,8 @@ async fn unauthorised_requests_learn_nothing() {
         .api_env("ROLLCALL_FAILED_LOGINS_PER_ACCOUNT", 10_000)
         .start()
         .await;
-    let file = "username,password,enabled,staffmember\njane,swordfish,y,y\ngone,swordfish,n,y\nnobody,,y,y\n";
+    let file =
+        "username,password,enabled,staffmember\njane,swordfish,y,y\ngone,swordfish,n,y\nstranger,,y,y\n";
     let answer = stack.post_users(file).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let job = answer.location();
@@ -38,8 +39,8 @@ async fn unauthorised_requests_learn_nothing() {
         Some(basic("", "")),
         Some(basic("mallory", "swordfish")),
         Some(basic("gone", "swordfish")),
-        Some(basic("nobody", "")),
-        Some(basic("nobody", "null")),
+        Some(basic("stranger", "")),
+        Some(basic("stranger", "null")),
         Some(basic("jane", "Swordfish")),
         Some(basic("ja\0ne", "swordfish")),
         Some(right.replace("Basic", "Bearer")),
@@ -148,7 +149,7 @@ async fn too_many_failed_logins_are_429_for_that_account_only() {
         answer.has_standard_headers();
     }
     assert_eq!(stack.get(JOBS).await.status, 200, "another account from the same address");
-    let unknown = || stack.anonymous(Method::GET, JOBS).basic_auth("nobody", Some("x"));
+    let unknown = || stack.anonymous(Method::GET, JOBS).basic_auth("stranger", Some("x"));
     stack.send(unknown()).await.is(401, UNAUTHORISED);
 }
 

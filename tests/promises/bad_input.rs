@@ -307,7 +307,7 @@ async fn many_failed_rows_are_listed_in_bounded_memory() {
     let mut file = b"username,enabled,staffmember,emailaddress\n".to_vec();
     let rows = 60_000;
     for n in 0..rows {
-        writeln!(file, "user{n},maybe,perhaps,nobody").unwrap();
+        writeln!(file, "user{n},maybe,perhaps,stranger").unwrap();
     }
     let bad = Row::Failed(
         "Field (emailAddress) is not a well-formed email address. Field (enabled) is not a valid boolean. \

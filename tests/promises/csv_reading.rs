@@ -125,7 +125,7 @@ async fn every_line_ending_is_accepted() {
         // With and without one after the last row.
         for last in [*end, ""] {
             let lines =
-                [header, &format!("a,A{index},y,y"), " ,nobody,y,y", &format!("b,B{index},y,y")].join(end);
+                [header, &format!("a,A{index},y,y"), " ,stranger,y,y", &format!("b,B{index},y,y")].join(end);
             stack.post_users(format!("{end}{lines}{last}")).await.is(200, &expected);
             assert_eq!(given_name(&stack, "a").await, format!("A{index}"));
             assert_eq!(given_name(&stack, "b").await, format!("B{index}"));

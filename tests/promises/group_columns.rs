@@ -95,7 +95,7 @@ async fn problems_use_the_contracts_words() {
     let both_groups = format!("{NO_LIBRARY}{NO_SYSTEM}");
     let surplus = format!("Row has 4 values but the header has 3 columns. {UNKNOWN}");
     let cases: [(&str, Row<'_>); 20] = [
-        ("nobody,Year 12,Borrowers", Row::Failed(UNKNOWN)),
+        ("stranger,Year 12,Borrowers", Row::Failed(UNKNOWN)),
         ("jane,Year 13,", Row::Failed(NO_LIBRARY)),
         ("jane,,Lenders", Row::Failed(NO_SYSTEM)),
         // A group is known by its exact name, and the two kinds are separate.
@@ -106,16 +106,16 @@ async fn problems_use_the_contracts_words() {
         ("jane,,", Row::Failed(NO_GROUP)),
         ("jane, ,\t", Row::Failed(NO_GROUP)),
         ("jane", Row::Failed(NO_GROUP)),
-        ("nobody,,", Row::Failed(&unknown_and_none)),
+        ("stranger,,", Row::Failed(&unknown_and_none)),
         (",,", Row::Failed(&empty_and_none)),
         (",Year 12,", Row::Failed("Field (username) may not be empty. ")),
         (",Year 13,", Row::Failed(&empty_and_undefined)),
-        ("nobody,Year 13,Lenders", Row::Failed(&all)),
+        ("stranger,Year 13,Lenders", Row::Failed(&all)),
         (&long_row, Row::Failed(&all)),
         // One valid group does not save the row.
         ("john,Both,Lenders", Row::Failed(NO_SYSTEM)),
         ("john,x,y", Row::Failed(&both_groups)),
-        ("nobody,Both,Both,surplus", Row::Failed(&surplus)),
+        ("stranger,Both,Both,surplus", Row::Failed(&surplus)),
         ("kim,Both,Both, ,", Row::Updated),
     ];
     let file: String = cases.iter().map(|(row, _)| format!("{row}\n")).collect();
@@ -124,7 +124,7 @@ async fn problems_use_the_contracts_words() {
     assert_eq!(members(&stack).await, pairs(&[("Kim", "library Both"), ("Kim", "system Both")]));
     stack.post_users(format!("{HEADER}\n{file}")).await.is(200, &expected);
 
-    stack.post_groups(format!("{HEADER}\nnobody,Both,\njane,Both,\n")).await.is(
+    stack.post_groups(format!("{HEADER}\nstranger,Both,\njane,Both,\n")).await.is(
         200,
         r#"{"success":false,"summary":"2 users processed. 0 users created. 1 user updated. 1 user failed.","details":{"1":"Field (username) is not a known user. User failed to import: Field (username) is not a known user. ","2":"User Updated"}}"#,
     );

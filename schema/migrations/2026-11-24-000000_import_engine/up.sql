@@ -8,7 +8,7 @@ alter table users
     add column applied_row uuid;
 
 -- Whatever changes a user without saying which row it applied makes the digest worthless. A trigger, so that no
--- statement, an operator's by hand included, can forget it. Imports bring a new digest and never come to call it.
+-- statement, including an operator's, can forget it. Imports bring a new digest and never come to call it.
 create function forget_applied_row() returns trigger language plpgsql as $$
 begin
     new.applied_row := null;

@@ -1,4 +1,4 @@
--- An import may also be cancelled by hand.
+-- An import may also be cancelled.
 alter table imports drop constraint imports_failure_kind_check;
 alter table imports add constraint imports_failure_kind_check
     check (failure_kind in ('refused', 'abandoned', 'cancelled'));

@@ -1,6 +1,6 @@
 //! Postgres: every way to the server.
 //!
-//! Tables are read and written with diesel's query builder on a [`pool::Connection`]. SQL that is written by hand runs on
+//! Tables are read and written with diesel's query builder on a [`pool::Connection`]. Hand-written SQL runs on
 //! a [`client::Session`], and stands in a `.sql` file beside the function that runs it.
 
 pub mod address;

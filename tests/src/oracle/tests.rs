@@ -57,7 +57,7 @@ fn an_empty_file_gets_the_contracts_answer() {
 fn the_contracts_three_rows_with_details() {
     let mut tenant = tenant();
     rows(&mut tenant, "anna,y,y,,,\n");
-    let file = "username,emailaddress,enabled,staffmember\nanna,a@b.c,y,y\nbea,nobody,y,y\ncleo,,y,y\n";
+    let file = "username,emailaddress,enabled,staffmember\nanna,a@b.c,y,y\nbea,stranger,y,y\ncleo,,y,y\n";
     assert_eq!(
         tenant.apply(Users, file.as_bytes(), None).body,
         concat!(
@@ -328,7 +328,7 @@ fn fields_required_to_create() {
 #[test]
 fn a_failing_row_changes_nothing() {
     let mut tenant = tenant();
-    let file = "username,enabled,staffmember,barcode,presentationgroup,email\na,y,y,b1,Red,nobody\n";
+    let file = "username,enabled,staffmember,barcode,presentationgroup,email\na,y,y,b1,Red,stranger\n";
     outcomes(&mut tenant, file);
     assert_eq!(tenant.snapshot().users.len() + tenant.snapshot().presentation_groups.len(), 0);
     assert_eq!(rows(&mut tenant, "b,y,y,,b1,\n"), ["C"]);
@@ -392,7 +392,7 @@ fn passwords_by_policy() {
         import(&mut tenant, "second");
         assert_eq!(tenant.user("a").unwrap().login_password.as_deref(), Some(next));
     }
-    assert!(!tenant().owner_changes_password("nobody", "x"));
+    assert!(!tenant().owner_changes_password("stranger", "x"));
 }
 
 #[test]
@@ -401,7 +401,7 @@ fn group_imports_on_either_url() {
         let mut tenant = tenant();
         rows(&mut tenant, "Ann,y,y,,,\n");
         let file = "Library-Group;username;givenname;system_group\n\
-                    Year 7;ann;Changed; Borrowers \n;ann;;Borrowers\nyear 7;ANN;;\n;nobody;;\nYear 7;;;Nobodies\n\
+                    Year 7;ann;Changed; Borrowers \n;ann;;Borrowers\nyear 7;ANN;;\n;stranger;;\nYear 7;;;Strangers\n\
                     Year 7;ann\n;ann;;;x\nYear 7;;;;\n";
         let answer = tenant.apply(endpoint, file.as_bytes(), None);
         let failed = |problems: &str| format!("{problems}User failed to import: {problems}");

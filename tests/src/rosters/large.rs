@@ -232,7 +232,7 @@ pub fn write_memberships(
     buffer.extend_from_slice(b"username,library-group,system-group\n");
     for index in 0..rows {
         let number = options.first + index;
-        let unknown: &[u8] = if options.bad.contains(index) { b"nobody-" } else { b"" };
+        let unknown: &[u8] = if options.bad.contains(index) { b"stranger-" } else { b"" };
         put(&mut buffer, &[unknown, options.prefix.as_bytes()]);
         put_number(&mut buffer, number);
         put(

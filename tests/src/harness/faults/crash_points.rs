@@ -1,4 +1,4 @@
-//! Processes that kill or freeze themselves at a crash point (see [`rollcall_schema::edge`]).
+//! Processes that kill or freeze themselves at a crash point (see [`rollcall_schema::crash_point`]).
 
 use std::os::unix::process::ExitStatusExt as _;
 

@@ -138,14 +138,14 @@ pub fn invalid(rng: &mut Rng, field: Field) -> String {
         Field::Username => match rng.below(7) {
             0 => return "u".repeat(256),
             1 => return "\u{1}é".repeat(200),
-            _ => &["", " ", "bad\u{7}user", "two\nlines", "nul\0", "nobody", "c1\u{85}x", "\"\""],
+            _ => &["", " ", "bad\u{7}user", "two\nlines", "nul\0", "stranger", "c1\u{85}x", "\"\""],
         },
         Field::Email => match rng.below(6) {
             0 => return long_email(65, 20),
             1 => return long_email(64, 190),
             2 => return format!("a@{}.example", "b".repeat(64)),
             _ => &[
-                "nobody",
+                "stranger",
                 "@b.c",
                 "a@",
                 "a@b..c",
@@ -173,8 +173,8 @@ pub fn invalid(rng: &mut Rng, field: Field) -> String {
             1 => return "é".repeat(513),
             _ => &["pw\0", "change "],
         },
-        Field::LibraryGroup => &["year 7", "YEAR 7", "Nobodies", "Year  7", "Staff\0", "Borrowers", ""],
-        Field::SystemGroup => &["borrowers", "Nobodies", "Year 7", "Borrower", ""],
+        Field::LibraryGroup => &["year 7", "YEAR 7", "Strangers", "Year  7", "Staff\0", "Borrowers", ""],
+        Field::SystemGroup => &["borrowers", "Strangers", "Year 7", "Borrower", ""],
         _ => match rng.below(4) {
             0 => return "x".repeat(256),
             1 => return "é".repeat(256),
