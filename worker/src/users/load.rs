@@ -98,7 +98,7 @@ pub fn staged_user(user: &Row) -> Result<StagedUser<'_>, Error> {
         staff_member: user.try_get("staff_member")?,
         presentation_group: user.try_get::<_, Option<Uuid>>("presentation_group_id")?.map(GroupId::from),
     };
-    let row_digest: Option<Uuid> = user.try_get("applied_row")?;
+    let row_digest: Option<Uuid> = user.try_get("row_digest")?;
     let updated_at: DateTime<Utc> = user.try_get("updated_at")?;
     Ok(StagedUser {
         id: user.try_get::<_, Uuid>("id")?.into(),

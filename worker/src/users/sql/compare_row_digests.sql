@@ -4,4 +4,4 @@ select coalesce(array_agg(named.n::int) filter (where users.id is null), '{}') a
        coalesce(array_agg(named.n::int) filter (where users.id is not null), '{}') as different
   from unnest($2::text[], $3::uuid[]) with ordinality as named (key, digest, n)
   left join users on users.tenant_id = $1 and users.username_key = named.key
- where named.digest is null or users.applied_row is distinct from named.digest
+ where named.digest is null or users.row_digest is distinct from named.digest

@@ -10,13 +10,13 @@ update users
        password_hash = case when new.password_sealed is null then users.password_hash end,
        password_sealed = coalesce(new.password_sealed, users.password_sealed),
        password_fingerprint = coalesce(new.password_fingerprint, users.password_fingerprint),
-       applied_row = new.applied_row, updated_at = now()
+       row_digest = new.row_digest, updated_at = now()
   from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::smallint[],
               $9::text[], $10::text[], $11::text[], $12::text[], $13::boolean[], $14::boolean[],
               $15::uuid[], $16::bytea[], $17::bytea[], $18::uuid[], $19::timestamptz[])
        as new (id, given_name, surname, middle_name, preferred_name, email_address, graduation_year,
                library_barcode, admin_system_id, gender, form_class, enabled, staff_member,
-               presentation_group_id, password_sealed, password_fingerprint, applied_row, seen_at)
+               presentation_group_id, password_sealed, password_fingerprint, row_digest, seen_at)
  where users.tenant_id = $1 and users.id = new.id
    -- A user that has changed since it was loaded is not written; the count of rows reveals it.
    and users.updated_at = new.seen_at
