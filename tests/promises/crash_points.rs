@@ -278,7 +278,7 @@ async fn abandoning(point: CrashPoint) {
     assert!(summary.starts_with("The import was given up after 1 attempt"), "{summary}");
     assert_no_users(&stack).await;
     stack
-        .wait_until_none("select from imports where failure_kind = 'abandoned' and published_at is null")
+        .wait_until_none("select from imports where failure_kind = 'abandoned' and dead_lettered_at is null")
         .await;
     assert!((1..=2).contains(&stack.dead_letter_count().await), "it is in the dead-letter queue");
     let file = roster("next");
