@@ -34,12 +34,6 @@ impl From<tokio_postgres::Error> for PublishError {
     }
 }
 
-impl From<diesel::result::Error> for PublishError {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
-
 impl Outbox {
     pub fn new(database: Database, broker: Arc<Broker>) -> Self {
         Self { database, broker }
@@ -77,8 +71,9 @@ impl Outbox {
         };
         for wake_up in due {
             self.broker.publish_dead_letter(&wake_up).await?;
-            let mut conn = self.database.connection().await?;
-            wake_ups::mark_dead_lettered(&mut conn, wake_up.tenant, wake_up.import).await?;
+            // On a session: the relay has one open. Until this commits, another worker's relay publishes a copy.
+            let session = self.database.session().await?;
+            wake_ups::mark_dead_lettered(&session, wake_up.tenant, wake_up.import).await?;
         }
         Ok(())
     }

@@ -3,17 +3,12 @@
 
 use std::time::Duration;
 
-use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use tokio_postgres::Row;
 
-use super::model::FailureKind;
 use crate::crash_point::{self, CrashPoint};
 use crate::ids::{ImportId, TenantId};
 use crate::lane::Lane;
 use crate::postgres::client::Session;
-use crate::postgres::pool::Connection;
-use crate::postgres::tables::imports;
 use crate::rabbitmq::messages::WakeUp;
 use crate::telemetry::TraceContext;
 
@@ -21,12 +16,14 @@ const DUE_WAKE_UPS: &str = include_str!("sql/due_wake_ups.sql");
 const NEXT_IN_LINE: &str = include_str!("sql/next_in_line.sql");
 const MARK_PUBLISHED: &str = include_str!("sql/mark_published.sql");
 const DUE_DEAD_LETTERS: &str = include_str!("sql/due_dead_letters.sql");
+const MARK_DEAD_LETTERED: &str = include_str!("sql/mark_dead_lettered.sql");
 
 pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("due_wake_ups", DUE_WAKE_UPS),
     ("next_in_line", NEXT_IN_LINE),
     ("mark_published", MARK_PUBLISHED),
     ("due_dead_letters", DUE_DEAD_LETTERS),
+    ("mark_dead_lettered", MARK_DEAD_LETTERED),
 ];
 
 type Result<T> = std::result::Result<T, tokio_postgres::Error>;
@@ -89,16 +86,8 @@ pub async fn due_dead_letters(session: &Session, limit: i64) -> Result<Vec<WakeU
 }
 
 /// Records that the wake-up of an abandoned import is a dead letter.
-pub async fn mark_dead_lettered(
-    conn: &mut Connection,
-    tenant: TenantId,
-    import: ImportId,
-) -> QueryResult<()> {
-    diesel::update(imports::table.find((tenant, import)))
-        .filter(imports::failure_kind.eq(FailureKind::Abandoned))
-        .set(imports::dead_lettered_at.eq(diesel::dsl::now))
-        .execute(conn)
-        .await?;
+pub async fn mark_dead_lettered(session: &Session, tenant: TenantId, import: ImportId) -> Result<()> {
+    session.execute(MARK_DEAD_LETTERED, &[&tenant, &import]).await?;
     crash_point::reached_for(tenant, CrashPoint::AfterDeadLetterCommit);
     Ok(())
 }
