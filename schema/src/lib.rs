@@ -2,6 +2,7 @@
 
 pub mod ids;
 pub mod lane;
+pub mod names;
 mod stored_words;
 
 pub mod settings;

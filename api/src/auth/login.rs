@@ -11,9 +11,10 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::HeaderName;
 use axum::http::request::Parts;
 use rollcall_schema::ids::{TenantId, UserId};
+use rollcall_schema::names::username_key;
 use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::postgres::pool::Database;
-use rollcall_schema::tenants::account::{self, Account, username_key};
+use rollcall_schema::tenants::account::{self, Account};
 use rollcall_schema::tenants::tenant::{self, FoundTenant};
 use tracing::{Instrument as _, Span};
 use zeroize::Zeroizing;
@@ -67,7 +68,7 @@ impl Authenticator {
         let attempt = LoginAttempt {
             client: ClientAddress::from(credentials::client_ip(parts, self.client_address_header.as_ref())),
             tenant: tenant.as_ref().map(|tenant| tenant.id),
-            username_key: username_key(&username),
+            username_key: username_key(&username).into_owned(),
         };
         self.throttle.check(&attempt, Instant::now())?;
         let known = tenant.zip(account).filter(|(_, account)| account.enabled);

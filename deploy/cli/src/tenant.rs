@@ -18,8 +18,7 @@ use crate::size::Size;
 /// [`tenant::DEFAULT_UPLOAD_LIMIT_BYTES`] as the help shows it.
 const DEFAULT_UPLOAD_LIMIT: &str = "2GiB";
 
-const TENANT_KEYS: &str =
-    "{\"id\":…,\"name\":…,\"hosts\":[…],\"password_policy\":…,\"upload_limit_bytes\":…}";
+const TENANT_KEYS: &str = "{\"id\":…,\"name\":…,\"hosts\":[…],\"password_policy\":…,\"upload_limit_bytes\":…,\"protect_administrators\":…}";
 
 /// Add, list and change tenants: schools or districts, each with its own users, groups and imports
 #[derive(Debug, Subcommand)]
@@ -85,7 +84,9 @@ pub struct List {
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("change")
-        .args(["add_host", "remove_host", "password_policy", "upload_limit"]).multiple(true).required(true),
+        .args(["add_host", "remove_host", "password_policy", "upload_limit", "protect_administrators"])
+        .multiple(true)
+        .required(true),
     after_help = format!("\
 Either all changes take effect or, if one of them fails, none.
 
@@ -93,6 +94,7 @@ Examples:
   rollcall tenant set riverside --add-host library.riverside.edu
   rollcall tenant set riverside --remove-host old.riverside.edu --add-host new.riverside.edu
   rollcall tenant set riverside --upload-limit 4GiB --password-policy always
+  rollcall tenant set riverside --protect-administrators off
 
 With --json: the tenant after the change,
   {TENANT_KEYS}"))]
@@ -111,8 +113,18 @@ pub struct Set {
     /// The size of the largest file that the tenant may upload, such as 500MB or 2GiB
     #[arg(long, value_name = "SIZE")]
     upload_limit: Option<Size>,
+    /// Whether imports leave `enabled` and the password of administrators alone, so that no file can lock them out
+    #[arg(long, value_name = "ON|OFF")]
+    protect_administrators: Option<Switch>,
     #[command(flatten)]
     database: DatabaseSettings,
+}
+
+/// On or off, as a command-line argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// [`PasswordPolicy`] as a command-line argument.
@@ -207,6 +219,7 @@ async fn run_set(set: Set, output: Output) -> Result<(), CommandError> {
         add_hosts: set.add_host.into_iter().map(String::from).collect(),
         password_policy: set.password_policy.map(PasswordPolicy::from),
         upload_limit_bytes: set.upload_limit.map(Size::bytes),
+        protect_administrators: set.protect_administrators.map(|switch| switch == Switch::On),
     };
     if let Some(host) = change.remove_hosts.iter().find(|host| !before.hosts.contains(host)) {
         return Err(CommandError::UnknownHost {
@@ -255,10 +268,11 @@ fn tenant_table(tenants: &[Tenant]) -> String {
                 if tenant.hosts.is_empty() { "-".to_owned() } else { tenant.hosts.join(", ") },
                 tenant.password_policy.as_str().to_owned(),
                 Size::from_bytes(tenant.upload_limit_bytes).to_string(),
+                if tenant.protect_administrators { "protected" } else { "not protected" }.to_owned(),
             ]
         })
         .collect();
-    table(["TENANT", "HOSTS", "PASSWORDS", "UPLOAD LIMIT"], &rows)
+    table(["TENANT", "HOSTS", "PASSWORDS", "UPLOAD LIMIT", "ADMINISTRATORS"], &rows)
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct JobView {
     pub encoding: Option<String>,
     pub delimiter: Option<String>,
     pub ignored_columns: Vec<String>,
+    /// What the sender should know although no row failed for it, as sentences.
+    pub warnings: Vec<String>,
     /// How often a worker has claimed it.
     pub attempt: i32,
     /// 32 hexadecimal digits.
@@ -80,6 +82,7 @@ impl JobView {
             encoding: import.encoding,
             delimiter: import.delimiter,
             ignored_columns: import.ignored_columns,
+            warnings: import.warnings,
             attempt: import.attempt,
             trace_id: import.traceparent.as_deref().and_then(trace_id),
         }

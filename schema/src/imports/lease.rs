@@ -69,6 +69,8 @@ pub struct ClaimedImport {
     pub failures: i32,
     /// The same for all rows of an attempt.
     pub password_policy: PasswordPolicy,
+    /// Whether the rows leave `enabled` and the password of administrators alone.
+    pub protect_administrators: bool,
 }
 
 /// Claims an import, if it is the head of its line and no worker holds it. `None` is a normal answer to a wake-up that was
@@ -94,6 +96,7 @@ pub async fn claim(
         rows_done: unsigned(row.try_get(3)?),
         failures: row.try_get(4)?,
         password_policy: row.try_get(5)?,
+        protect_administrators: row.try_get(6)?,
     }))
 }
 

@@ -113,6 +113,8 @@ pub struct Import {
     pub delimiter: Option<String>,
     /// The ignored columns, as the file writes them.
     pub ignored_columns: Vec<String>,
+    /// What the sender should know although no row failed for it, as sentences.
+    pub warnings: Vec<String>,
     /// `None` until it has finished.
     pub ending: Option<Ending>,
     /// The trace of the request that submitted it.
@@ -153,6 +155,7 @@ struct ImportRow {
     encoding: Option<String>,
     delimiter: Option<String>,
     ignored_columns: Vec<String>,
+    warnings: Vec<String>,
     failure: Option<String>,
     failure_kind: Option<FailureKind>,
     traceparent: Option<String>,
@@ -182,6 +185,7 @@ impl From<ImportRow> for Import {
             encoding: row.encoding,
             delimiter: row.delimiter,
             ignored_columns: row.ignored_columns,
+            warnings: row.warnings,
             ending: finished.then(|| Ending::new(row.failure_kind.zip(row.failure))),
             traceparent: row.traceparent,
         }

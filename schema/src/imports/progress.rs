@@ -30,6 +30,8 @@ pub struct FileFormat {
     pub delimiter: String,
     /// As the file writes them.
     pub ignored_columns: Vec<String>,
+    /// What is odd about the file as a whole, as sentences.
+    pub warnings: Vec<String>,
 }
 
 /// Stores how many rows the file has.
@@ -51,6 +53,8 @@ pub struct Advance<'a> {
     pub tally: Tally,
     /// With the first chunk of an attempt.
     pub format: Option<&'a FileFormat>,
+    /// What is odd about the chunk's rows, as sentences.
+    pub warnings: &'a [String],
     /// Whether the file ends after the chunk. Then the import is finished, and announced at the commit.
     pub is_last: bool,
 }
@@ -63,7 +67,7 @@ pub struct Advance<'a> {
 /// for it and resumes after the chunk. It comes last, so that chunks of one import can be merged in parallel and the row is
 /// locked no longer than a commit takes. It also renews the lease.
 pub async fn advance_in_txn(txn: &Session, lease: &Lease, chunk: Advance<'_>) -> Result<(), LeaseError> {
-    let Advance { first_row, tally, format, is_last } = chunk;
+    let Advance { first_row, tally, format, warnings, is_last } = chunk;
     let advanced = txn
         .execute(
             ADVANCE,
@@ -81,6 +85,8 @@ pub async fn advance_in_txn(txn: &Session, lease: &Lease, chunk: Advance<'_>) ->
                 &format.map(|format| &*format.delimiter),
                 &format.map(|format| &*format.ignored_columns),
                 &is_last,
+                &format.map(|format| &*format.warnings),
+                &warnings,
             ],
         )
         .await?;

@@ -7,6 +7,7 @@ diesel::table! {
         name -> Text,
         password_policy -> Text,
         upload_limit_bytes -> BigInt,
+        protect_administrators -> Bool,
         last_position -> BigInt,
         created_at -> Timestamptz,
     }
@@ -107,6 +108,7 @@ diesel::table! {
         encoding -> Nullable<Text>,
         delimiter -> Nullable<Text>,
         ignored_columns -> Array<Text>,
+        warnings -> Array<Text>,
         failure -> Nullable<Text>,
         failure_kind -> Nullable<Text>,
         upload_deleted_at -> Nullable<Timestamptz>,

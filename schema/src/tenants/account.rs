@@ -5,6 +5,7 @@ use diesel_async::{AsyncConnection as _, RunQueryDsl};
 
 use super::group;
 use crate::ids::{GroupId, TenantId, UserId};
+use crate::names::username_key;
 use crate::postgres::client::Session;
 use crate::postgres::pool::Connection;
 use crate::postgres::tables::{system_group_members, system_groups, users};
@@ -15,12 +16,6 @@ pub const ADMINISTRATORS: &str = "Administrators";
 const STORE_HASH: &str = include_str!("sql/store_hash.sql");
 
 pub(crate) const STATEMENTS: &[(&str, &str)] = &[("store_hash", STORE_HASH)];
-
-/// The key that a username is found by: its letters in lower case, converted one by one, so that the result does not depend
-/// on the letters around.
-pub fn username_key(username: &str) -> String {
-    username.chars().flat_map(char::to_lowercase).collect()
-}
 
 /// A user as the login sees it.
 #[derive(Debug, Clone, Queryable)]

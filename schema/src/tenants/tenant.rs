@@ -24,6 +24,8 @@ pub struct Tenant {
     pub password_policy: PasswordPolicy,
     /// The largest upload in bytes.
     pub upload_limit_bytes: i64,
+    /// Whether an import leaves `enabled` and the password of administrators alone.
+    pub protect_administrators: bool,
 }
 
 stored_words! {
@@ -145,6 +147,7 @@ pub struct TenantUpdate {
     pub password_policy: Option<PasswordPolicy>,
     /// The largest upload in bytes.
     pub upload_limit_bytes: Option<i64>,
+    pub protect_administrators: Option<bool>,
 }
 
 /// Applies all changes, or none if one of them fails.
@@ -161,6 +164,9 @@ pub async fn update(
         }
         if let Some(bytes) = update.upload_limit_bytes {
             set_upload_limit(conn, tenant, bytes).await?;
+        }
+        if let Some(protect) = update.protect_administrators {
+            set_protect_administrators(conn, tenant, protect).await?;
         }
         Ok(())
     })
@@ -222,26 +228,45 @@ pub async fn set_upload_limit(conn: &mut Connection, tenant: TenantId, bytes: i6
     Ok(())
 }
 
+pub async fn set_protect_administrators(
+    conn: &mut Connection,
+    tenant: TenantId,
+    protect: bool,
+) -> QueryResult<()> {
+    diesel::update(tenants::table.find(tenant))
+        .set(tenants::protect_administrators.eq(protect))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 pub async fn by_name(conn: &mut Connection, name: &str) -> Result<FoundTenant, TenantError> {
     resolve(conn, Some(name), None).await?.ok_or_else(|| TenantError::Unknown(name.to_owned()))
 }
 
 /// Every tenant, ordered by name.
 pub async fn list(conn: &mut Connection) -> QueryResult<Vec<Tenant>> {
-    let rows: Vec<(TenantId, String, PasswordPolicy, i64)> = tenants::table
-        .select((tenants::id, tenants::name, tenants::password_policy, tenants::upload_limit_bytes))
+    let rows: Vec<(TenantId, String, PasswordPolicy, i64, bool)> = tenants::table
+        .select((
+            tenants::id,
+            tenants::name,
+            tenants::password_policy,
+            tenants::upload_limit_bytes,
+            tenants::protect_administrators,
+        ))
         .order(tenants::name)
         .load(conn)
         .await?;
     let hosts: Vec<(TenantId, String)> = tenant_hosts::table.order(tenant_hosts::host).load(conn).await?;
     Ok(rows
         .into_iter()
-        .map(|(id, name, password_policy, upload_limit_bytes)| Tenant {
+        .map(|(id, name, password_policy, upload_limit_bytes, protect_administrators)| Tenant {
             id,
             name,
             hosts: hosts.iter().filter(|(tenant, _)| *tenant == id).map(|(_, host)| host.clone()).collect(),
             password_policy,
             upload_limit_bytes,
+            protect_administrators,
         })
         .collect())
 }

@@ -114,7 +114,8 @@ async fn merge_in_txn(
     while timeout(LEASE_CHECK_INTERVAL, ticket.predecessors_committed()).await.is_err() {
         lease::check(txn, lease).await?;
     }
-    let advance = Advance { first_row: chunk.first_row, tally, format, is_last: chunk.is_last };
+    let advance =
+        Advance { first_row: chunk.first_row, tally, format, warnings: &[], is_last: chunk.is_last };
     // Sent in this order without waiting for answers.
     txn.prepare(&[outcomes::STORE_OUTCOMES, progress::ADVANCE]).await?;
     try_join(

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use rollcall_schema::tenants::account::username_key;
+use rollcall_schema::names::username_key;
 
 /// A username that a user can have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +15,6 @@ pub struct Username<'a> {
 
 impl<'a> Username<'a> {
     pub fn new(written: &'a str) -> Username<'a> {
-        let is_its_key = written.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
-        let key = if is_its_key { Cow::Borrowed(written) } else { Cow::Owned(username_key(written)) };
-        Username { written, key }
+        Username { written, key: username_key(written) }
     }
 }

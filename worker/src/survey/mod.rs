@@ -33,6 +33,7 @@ impl Survey {
             encoding: self.format.encoding.name().to_owned(),
             delimiter: self.format.delimiter.to_string(),
             ignored_columns: self.header.as_ref().map_or_else(Vec::new, |header| header.ignored.clone()),
+            warnings: Vec::new(),
         }
     }
 }

@@ -19,4 +19,5 @@ update imports
   from free
  where imports.tenant_id = free.tenant_id and imports.id = free.id
 returning attempt, endpoint, charset, rows_done, failures,
-          (select password_policy from tenants where tenants.id = $1)
+          (select password_policy from tenants where tenants.id = $1),
+          (select protect_administrators from tenants where tenants.id = $1)
