@@ -63,6 +63,11 @@ impl Opening {
         }
     }
 
+    /// Whether the file begins with NUL. Without a header line that is all it holds.
+    pub fn is_of_nuls(&self) -> bool {
+        self.bytes.first() == Some(&0)
+    }
+
     /// Takes the next bytes of the file. Any number of blank lines may come before the header.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) {
         if self.blank {

@@ -7,7 +7,8 @@
 //! 1. the quote never closes;
 //! 2. a whole line inside reads as a row of its own: it has as many cells as the header;
 //! 3. a cell with a line break closes, and something other than a delimiter follows;
-//! 4. its first line, the open quote taken literally, and its last line both have as many cells as the header.
+//! 4. its first line, the open quote taken literally, and its last line both have as many cells as the header, and the quote
+//!    is not in the last of them (or the file is wide: in a file of few columns an address in the last one looks the same).
 //!
 //! Then its first line is one bad row, and reading resumes at the line after it.
 
@@ -15,6 +16,9 @@ use memchr::{memchr, memchr2};
 
 use super::line::{leading_blank, line_end};
 use super::records::MAX_RECORD_BYTES;
+
+/// How many columns a wide file has: so many that a line of text hardly ever has as many commas.
+const WIDE: usize = 4;
 
 /// What a line with quotes, and the lines that its quotes continue in, turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,13 +104,15 @@ struct Lines<'a> {
     /// The current line's number, counted from 1.
     number: usize,
     first: &'a [u8],
+    /// The number of the first line's cell in which it ends, counted from 1.
+    open_cell: usize,
 }
 
 impl<'a> Lines<'a> {
     fn new(text: &'a [u8], at_end: bool) -> Self {
         let end = memchr2(b'\n', b'\r', text).unwrap_or(text.len());
         let next = end + line_end(&text[end..]);
-        Self { text, at_end, start: 0, end, next, number: 1, first: &text[..end] }
+        Self { text, at_end, start: 0, end, next, number: 1, first: &text[..end], open_cell: 0 }
     }
 
     fn current(&self) -> &'a [u8] {
@@ -148,7 +154,10 @@ impl<'a> Lines<'a> {
     fn hides_a_row(&self, rules: Rules) -> bool {
         let of_first = count_cells(self.first, rules.delimiter);
         let width = rules.width.unwrap_or(of_first);
-        width > 1 && of_first == width && count_cells(self.current(), rules.delimiter) == width
+        width > 1
+            && of_first == width
+            && (self.open_cell < width || width >= WIDE)
+            && count_cells(self.current(), rules.delimiter) == width
     }
 }
 
@@ -167,6 +176,9 @@ fn quoted_cell(
             cells.text.extend_from_slice(rest);
             if cells.text.len() >= MAX_RECORD_BYTES {
                 return Err(if lines.number == 1 { Parsed::TooLong } else { Parsed::Broken(lines.next) });
+            }
+            if lines.number == 1 {
+                lines.open_cell = cells.ends.len() + 1;
             }
             cells.text.extend_from_slice(lines.advance(rules)?);
             at = 0;

@@ -42,6 +42,9 @@ pub enum FileRefusal {
     /// The file is of another type altogether.
     #[error("The file is {}, not a CSV. {}", .0.name(), .0.remedy())]
     NotCsv(FileType),
+    /// What a disk leaves of a file that was never written.
+    #[error("The file holds nothing but NUL characters: it is damaged. Export it again.")]
+    OnlyNuls,
     /// The first line says `sep=` and a delimiter that is not known.
     #[error(
         "The first line of the file says that “{0}” separates its columns. Separate them by commas, semicolons or tabs."

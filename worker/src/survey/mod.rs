@@ -133,6 +133,9 @@ fn survey_text(source: impl Read, endpoint: Endpoint, charset: Option<&str>) -> 
     let header = line.as_ref().and_then(|line| Some((line.record.get(0)?, line.is_all)));
     let header =
         header.map(|(record, is_all)| header::read(&record, is_all, endpoint, &COLUMN_TABLES)).transpose()?;
+    if header.is_none() && opening.is_of_nuls() {
+        return Err(SurveyError::Refused(FileRefusal::OnlyNuls.into()));
+    }
     Ok(Survey { format, is_fallback, header })
 }
 

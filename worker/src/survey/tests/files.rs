@@ -56,6 +56,15 @@ fn a_file_that_changed_since_the_survey_is_an_error_of_reading() {
 }
 
 #[test]
+fn a_file_of_nuls_is_damaged_and_ctrl_z_ends_an_empty_one() {
+    for bytes in [&b"\0"[..], &[0; 1000], b"\0\0\n\0"] {
+        assert_eq!(refused(bytes, None), Refusal::File(FileRefusal::OnlyNuls));
+    }
+    assert_eq!(rows_of(b"\x1A", None), Rows::new());
+    assert_eq!(rows_of(b"username\n\x1A\0\0\0", None), Rows::new());
+}
+
+#[test]
 fn lines_of_tools_before_the_header_are_skipped() {
     let rows = whole(&[&["f.haug", "y"]]);
     for text in [
