@@ -10,7 +10,8 @@
 //! 4. its first line, the open quote taken literally, and its last line both have as many cells as the header, and the quote
 //!    is not in the last of them (or the file is wide: in a file of few columns an address in the last one looks the same).
 //!
-//! Then its first line is one bad row, and reading resumes at the line after it.
+//! Then its first line is one bad row, and reading resumes at the line after it. The header has no header to be compared
+//! with: it is broken if a cell has line breaks and delimiters.
 
 use memchr::{memchr, memchr2};
 
@@ -86,7 +87,7 @@ pub(super) fn parse(text: &[u8], at_end: bool, rules: Rules, cells: &mut Cells) 
         cells.text.push(rules.delimiter);
         at = after_cell + 1;
     }
-    if lines.number > 1 && lines.hides_a_row(rules) {
+    if lines.number > 1 && rules.width.is_some_and(|width| lines.hides_a_row(width, rules.delimiter)) {
         return Parsed::Broken(lines.next);
     }
     Parsed::Record(lines.next)
@@ -151,13 +152,11 @@ impl<'a> Lines<'a> {
     }
 
     /// Whether the last line of several is a row of its own, as the first one is.
-    fn hides_a_row(&self, rules: Rules) -> bool {
-        let of_first = count_cells(self.first, rules.delimiter);
-        let width = rules.width.unwrap_or(of_first);
+    fn hides_a_row(&self, width: usize, delimiter: u8) -> bool {
         width > 1
-            && of_first == width
+            && count_cells(self.first, delimiter) == width
             && (self.open_cell < width || width >= WIDE)
-            && count_cells(self.current(), rules.delimiter) == width
+            && count_cells(self.current(), delimiter) == width
     }
 }
 
@@ -168,7 +167,7 @@ fn quoted_cell(
     rules: Rules,
     cells: &mut Cells,
 ) -> Result<usize, Parsed> {
-    let first_line = lines.number;
+    let (first_line, start) = (lines.number, cells.text.len());
     let mut at = opened;
     loop {
         let rest = &lines.current()[at..];
@@ -192,7 +191,9 @@ fn quoted_cell(
             continue;
         }
         let end = cell_end(lines.current(), at, rules.delimiter);
-        if lines.number > first_line && skip_blanks(lines.current(), at, rules.delimiter) < end {
+        let is_stray = skip_blanks(lines.current(), at, rules.delimiter) < end
+            || rules.width.is_none() && memchr(rules.delimiter, &cells.text[start..]).is_some();
+        if lines.number > first_line && is_stray {
             return Err(Parsed::Broken(lines.next));
         }
         cells.text.extend_from_slice(&lines.current()[at..end]);

@@ -309,6 +309,10 @@ impl<R: Read> Records<R> {
             let is_all = self.window.is_at_end() || text.len() >= MAX_WINDOW_BYTES;
             match parse(text, is_all, rules, &mut self.cells) {
                 Parsed::Record(total) => {
+                    let may_be_last = !self.window.is_at_end() && ends_in_padding(&text[..total]);
+                    if may_be_last && self.may_be_padding(total)? {
+                        continue;
+                    }
                     self.consumed = total;
                     return Ok(Found::Cells);
                 }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read};
 
+use memchr::memchr2;
+
 use super::text::{BLOCK_BYTES, Text};
 
 /// What MS-DOS leaves at the end of a file: Ctrl-Z, and NUL up to the end of the last block.
@@ -103,11 +105,25 @@ impl<R: Read> Window<R> {
         }
     }
 
+    /// Drops lines of nothing but padding and blanks from the end, and padding from the end of the last line of data.
     fn drop_padding(&mut self) {
-        let rest = &self.bytes[self.start..self.end];
-        let data = rest.iter().rposition(|byte| !is_filler(*byte)).map_or(0, |last| last + 1);
-        if let Some(padding) = rest[data..].iter().position(|byte| is_padding(*byte)) {
-            self.end = self.start + data + padding;
+        let window = &self.bytes[self.start..self.end];
+        let Some(last) = window.iter().rposition(|byte| !is_filler(*byte)) else {
+            // The window starts at the start of a line.
+            if window.iter().any(|byte| is_padding(*byte)) {
+                self.end = self.start;
+            }
+            return;
+        };
+        let data = last + 1;
+        let rest = &window[data..];
+        let (line, lines) = rest.split_at(memchr2(b'\n', b'\r', rest).unwrap_or(rest.len()));
+        let is_end = |byte: &u8| is_padding(*byte) || byte.is_ascii_whitespace();
+        let kept = line.iter().rposition(|byte| !is_end(byte)).map_or(0, |last| last + 1);
+        if line[kept..].iter().any(|byte| is_padding(*byte)) {
+            self.end = self.start + data + kept;
+        } else if let Some(padding) = lines.iter().position(|byte| is_padding(*byte)) {
+            self.end = self.start + data + line.len() + padding;
         }
     }
 }
