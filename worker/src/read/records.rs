@@ -25,9 +25,9 @@ pub(super) const MAX_WINDOW_BYTES: usize = 3 * MAX_RECORD_BYTES + 16;
 /// How far a reader looks for the closing quotes of records that turn out to be broken, in total: this much, and a
 /// multiple of what it has read. Only a file made for it needs more. From then on records of several lines may have
 /// [`SHORT_RECORD_BYTES`].
-const FREE_LOOKAHEAD_BYTES: u64 = 32 * 1024 * 1024;
-const LOOKAHEAD_FACTOR: u64 = 8;
-const SHORT_RECORD_BYTES: usize = 4 * 1024;
+const FREE_LOOKAHEAD_BYTES: u64 = 16 * 1024 * 1024;
+const LOOKAHEAD_FACTOR: u64 = 4;
+const SHORT_RECORD_BYTES: usize = 1024;
 
 /// A data row's number, counted from 1 without the header and blank rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
