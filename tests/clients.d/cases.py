@@ -73,6 +73,19 @@ def refused(status, *names):
 
 
 @dataclass(frozen=True)
+class ImportedOr:
+    """Either the result or a refusal, where the contract does not say which. Never the success of an empty file."""
+
+    refusal: Refused
+
+    def problem(self, status, body):
+        if not Imported().problem(status, body):
+            return None
+        refusal = self.refusal.problem(status, body)
+        return refusal and f"{refusal}; or the result"
+
+
+@dataclass(frozen=True)
 class Skipped:
     client: str
     what: str

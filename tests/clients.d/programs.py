@@ -7,7 +7,7 @@ library."""
 from dataclasses import dataclass
 from pathlib import Path
 
-from cases import Case, Imported, Skipped, refused
+from cases import Case, Imported, ImportedOr, Skipped, refused
 from command_line import (
     BODY,
     NEEDS_PRIVATE,
@@ -67,6 +67,7 @@ class Library:
 ACCENTS_IN_NAME = ("file name with accents and quotes", None)
 NO_BOUNDARY = refused(400, "boundary")
 CUT_SHORT = refused(400, "cut short|closing boundary")
+NO_EMPTY_LINE = refused(400, "empty line|blank line|header")
 
 
 def python(script, environment="python", packages=PYTHON_PACKAGES):
@@ -123,7 +124,11 @@ HAND_MADE = {
     "preamble": ("form made from strings, an empty line first", None),
     "no-close": ("form made from strings, without the last boundary", CUT_SHORT),
     "no-dashes": ("form made from strings, boundaries without dashes", refused(400, "boundary")),
-    "no-blank": ("form made from strings, no empty line after a head", refused(400, "empty line|blank line|header")),
+    "no-blank": ("form made from strings, no empty line after a head", NO_EMPTY_LINE),
+    "blank": ("form made from strings, a blank in the empty line", ImportedOr(NO_EMPTY_LINE)),
+    "cr-cr-lf": ("form made from strings, CR CR LF after its heads", ImportedOr(NO_EMPTY_LINE)),
+    "bom": ("form made from strings, a byte-order mark first", ImportedOr(refused(400, "byte-order mark|BOM"))),
+    "characters": ("form made from strings, its length in characters", CUT_SHORT),
 }
 
 LIBRARIES = [

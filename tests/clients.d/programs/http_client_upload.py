@@ -16,10 +16,13 @@ DISPOSITION = 'Content-Disposition: form-data; name="file"; filename="users.csv"
 FOLDED = 'Content-Disposition: form-data; name="file";\r\n\tfilename="users.csv"'
 
 
-def form(end="\r\n", last_end=None, dashes="--", disposition=DISPOSITION, blank=True, close=True, preamble=""):
-    head = [dashes + BOUNDARY, disposition, "Content-Type: text/csv"] + ([""] if blank else [])
+def form(
+    end="\r\n", disposition=DISPOSITION, blank="", dashes="--", preamble="", close=True, head_end=None, last_end=None
+):
+    head = [disposition, "Content-Type: text/csv"] + ([] if blank is None else [blank])
+    first = preamble + dashes + BOUNDARY + end + (head_end or end).join([*head, ""])
     last = dashes + BOUNDARY + "--" + end if close else ""
-    return (preamble + end.join([*head, ""])).encode() + data() + ((last_end or end) + last).encode()
+    return first.encode() + data() + ((last_end or end) + last).encode()
 
 
 FORMS = {
@@ -31,7 +34,13 @@ FORMS = {
     "preamble": lambda: form(preamble="\r\n"),
     "no-close": lambda: form(close=False),
     "no-dashes": lambda: form(dashes=""),
-    "no-blank": lambda: form(blank=False),
+    "no-blank": lambda: form(blank=None),
+    "blank": lambda: form(blank=" "),
+    # What "\r\n" becomes in a file that Windows writes as text.
+    "cr-cr-lf": lambda: form(head_end="\r\r\n"),
+    # What PowerShell writes first into a file in UTF-8.
+    "bom": lambda: form(preamble="\ufeff"),
+    "characters": form,
 }
 
 
@@ -46,7 +55,10 @@ def with_http_client(way):
     connection = http.client.HTTPSConnection(parts.netloc, context=context, timeout=TIMEOUT_SECONDS)
     login = b64encode(":".join(LOGIN).encode()).decode()
     headers = {"Authorization": f"Basic {login}", "Content-Type": content_type(way)}
-    connection.request("POST", parts._replace(scheme="", netloc="").geturl(), FORMS[way](), headers)
+    body = FORMS[way]()
+    if way == "characters":
+        headers["Content-Length"] = str(len(body.decode()))
+    connection.request("POST", parts._replace(scheme="", netloc="").geturl(), body, headers)
     response = connection.getresponse()
     answer(response.status, response.read())
 
