@@ -11,6 +11,7 @@ mod cancellation;
 mod catalogue;
 mod crash_points;
 mod csv_reading;
+mod damage;
 mod database_outage;
 mod first_import;
 mod group_columns;

@@ -1,6 +1,7 @@
 //! The answer to a plain POST, to the byte (§2).
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use super::rows::Outcome;
 
@@ -10,8 +11,17 @@ pub struct Answer {
     pub status: u16,
     /// The exact bytes of a 200. For a 400 the contract fixes only the shape, so the summary is the oracle's own.
     pub body: String,
+    /// The rows in their order.
+    pub rows: Vec<AnsweredRow>,
     /// How many rows would have disabled an administrator or changed the password of one.
     pub protected_rows: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnsweredRow {
+    /// The physical lines of the file, counted from 1.
+    pub lines: Range<usize>,
+    pub failed: bool,
 }
 
 impl Answer {
@@ -19,10 +29,11 @@ impl Answer {
     pub(super) fn refused(reason: &str) -> Self {
         let reason = reason.replace('\\', "\\\\").replace('"', "\\\"");
         let body = format!(r#"{{"success":false,"summary":"{reason}"}}"#);
-        Self { status: 400, body, protected_rows: 0 }
+        Self { status: 400, body, rows: Vec::new(), protected_rows: 0 }
     }
 
-    pub(super) fn finished(outcomes: &[Outcome]) -> Self {
+    /// `lines` are those of each outcome's row.
+    pub(super) fn finished(outcomes: &[Outcome], lines: &[Range<usize>]) -> Self {
         let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| wanted(outcome)).count();
         let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
         let summary = [
@@ -46,7 +57,13 @@ impl Answer {
         }
         body.push('}');
         let protected_rows = count(|outcome| matches!(outcome, Outcome::UpdatedButProtected));
-        Self { status: 200, body, protected_rows }
+        let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
+        let rows = outcomes
+            .iter()
+            .zip(lines)
+            .map(|(outcome, lines)| AnsweredRow { lines: lines.clone(), failed: failed(outcome) })
+            .collect();
+        Self { status: 200, body, rows, protected_rows }
     }
 
     /// Whether the service gave this answer. A 200 is compared byte for byte, except for the leading spaces that keep the

@@ -5,6 +5,7 @@ use super::contents::read_contents;
 use super::encoding::decode;
 use super::endpoint::Endpoint;
 use super::header::{ImportKind, import_kind};
+use super::records::lines;
 use super::rows::Outcome;
 use super::tenant::Tenant;
 
@@ -17,7 +18,7 @@ impl Tenant {
         };
         let contents = match read_contents(&text) {
             Ok(Some(contents)) => contents,
-            Ok(None) => return Answer::finished(&[]),
+            Ok(None) => return Answer::finished(&[], &[]),
             Err(reason) => return Answer::refused(&reason),
         };
         let kind = match import_kind(endpoint, &contents.header.cells) {
@@ -33,6 +34,8 @@ impl Tenant {
                 (ImportKind::Groups(columns), None) => self.apply_group_row(columns, &row.cells),
             })
             .collect();
-        Answer::finished(&outcomes)
+        let line = |at| 1 + lines(&text.chars, 0, at).len();
+        let lines: Vec<_> = contents.rows.iter().map(|row| line(row.from)..line(row.next)).collect();
+        Answer::finished(&outcomes, &lines)
     }
 }

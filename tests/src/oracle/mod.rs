@@ -5,8 +5,8 @@
 //! made twice. Only the tables of NFC are those of the same crate.
 //!
 //! Data flows one way, in [`Tenant::apply`] (`import`): bytes → text ([`encoding`]) → records (`records`,
-//! `contents`) → columns (`header`) → cells (`cells`) → outcomes (`rows`) → [`Answer`]. Rows are applied one at a time, each to the state that
-//! the previous row left.
+//! `contents`) → columns (`header`) → cells (`cells`) → outcomes (`rows`) → [`Answer`]. Rows are applied one at a time,
+//! each to the state that the previous row left.
 
 mod import;
 
@@ -30,7 +30,7 @@ mod user;
 #[cfg(test)]
 mod tests;
 
-pub use answer::Answer;
+pub use answer::{Answer, AnsweredRow};
 pub use endpoint::Endpoint;
 pub use names::username_key;
 pub use snapshot::Snapshot;

@@ -73,7 +73,7 @@ fn after_line_end(chars: &[char], at: usize, to: usize) -> usize {
 /// Reads the record that begins at `from`. `width` is the number of the header's columns, `None` for the header itself.
 pub fn read_record(text: &Text, from: usize, to: usize, delimiter: char, width: Option<usize>) -> Record {
     let reading = read(&text.chars, from, to, delimiter, &BTreeSet::new());
-    if is_broken(&text.chars, &reading, from, delimiter, width) {
+    if is_broken(&text.chars, &reading, from, to, delimiter, width) {
         // Only its first line is the record, and reading goes on at the second.
         let first = lines(&text.chars, from, to)[0];
         let cells = read_literally(&text.chars, first, delimiter);
@@ -90,22 +90,39 @@ pub fn read_record(text: &Text, from: usize, to: usize, delimiter: char, width: 
 }
 
 /// Whether the quotes of a record cannot be meant as they stand: they would make it span lines that are rows of their own.
-fn is_broken(chars: &[char], reading: &Reading, from: usize, delimiter: char, width: Option<usize>) -> bool {
+fn is_broken(
+    chars: &[char],
+    reading: &Reading,
+    from: usize,
+    to: usize,
+    delimiter: char,
+    width: Option<usize>,
+) -> bool {
     if reading.open_quote.is_some() || reading.text_after_quote {
         return true;
     }
-    let lines = lines(chars, from, reading.next);
     let Some(width) = width else {
         return reading.delimiter_in_lines;
     };
-    let [first, inner @ .., last] = lines.as_slice() else {
-        return false;
-    };
-    let is_row =
+    let has_all_cells =
         |line: &Line| read(chars, line.from, line.end, delimiter, &BTreeSet::new()).cells.len() == width;
-    width >= 2
-        && (inner.iter().any(is_row)
-            || read_literally(chars, *first, delimiter).len() == width && is_row(last))
+    // A line of the file that is meant as a row begins a record in which every quote is in its place. No line that begins
+    // inside a quoted cell does: its quotes are one too many.
+    let begins_row = |line: &Line| {
+        let own = read(chars, line.from, to, delimiter, &BTreeSet::new());
+        own.cells.len() == width && own.open_quote.is_none() && !own.misplaced_quote
+    };
+    let swallows_row = |cell: &(usize, usize)| match lines(chars, cell.0, cell.1).as_slice() {
+        [_, whole @ .., last] => {
+            whole.iter().any(has_all_cells) || whole.iter().chain([last]).any(begins_row)
+        }
+        _ => false,
+    };
+    let joins_rows = match lines(chars, from, reading.next).as_slice() {
+        [first, .., last] => read_literally(chars, *first, delimiter).len() == width && has_all_cells(last),
+        _ => false,
+    };
+    width >= 2 && (joins_rows || reading.cells_of_lines.iter().any(swallows_row))
 }
 
 /// The cells of a line if the quote that it leaves open is an ordinary character.
@@ -127,10 +144,14 @@ struct Reading {
     next: usize,
     /// The quote that does not close.
     open_quote: Option<usize>,
-    /// Whether text follows the closing quote of a cell that holds a line break.
+    /// Where the quoted cells that hold line breaks begin and end.
+    cells_of_lines: Vec<(usize, usize)>,
+    /// Whether text follows the closing quote of one of them.
     text_after_quote: bool,
-    /// Whether a quoted cell holds a line break and a delimiter.
+    /// Whether one of them holds a delimiter.
     delimiter_in_lines: bool,
+    /// Whether a quote stands where it neither opens nor closes a cell.
+    misplaced_quote: bool,
 }
 
 /// Reads up to a line end outside quotes. The quotes in `literal` are ordinary characters.
@@ -161,13 +182,17 @@ fn read(chars: &[char], from: usize, to: usize, delimiter: char, literal: &BTree
                 }
             }
             at += 1;
+            let after = chars[at..to].iter().find(|c| !is_blank_in_line(**c, delimiter));
+            let text_follows = after.is_some_and(|c| *c != delimiter && !is_line_end(*c));
+            reading.misplaced_quote |= text_follows;
             if cell.contains(is_line_end) {
-                let after = chars[at..to].iter().find(|c| !is_blank_in_line(**c, delimiter));
-                reading.text_after_quote |= after.is_some_and(|c| *c != delimiter && !is_line_end(*c));
+                reading.cells_of_lines.push((quote, at));
+                reading.text_after_quote |= text_follows;
                 reading.delimiter_in_lines |= cell.contains(delimiter);
             }
         }
         while at < to && chars[at] != delimiter && !is_line_end(chars[at]) {
+            reading.misplaced_quote |= chars[at] == '"';
             cell.push(chars[at]);
             at += 1;
         }

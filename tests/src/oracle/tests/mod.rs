@@ -64,11 +64,8 @@ fn ok(summary: &str) -> String {
 fn an_empty_file_gets_the_contracts_answer() {
     let nothing = ok("0 users processed. 0 users created. 0 users updated. 0 users failed.");
     for file in ["", "\u{FEFF}", "\r\n \n", "username,enabled", "username;x\r\n\r\n"] {
-        assert_eq!(
-            tenant().apply(Users, file.as_bytes(), None),
-            Answer { status: 200, body: nothing.clone(), protected_rows: 0 },
-            "{file:?}"
-        );
+        let answer = tenant().apply(Users, file.as_bytes(), None);
+        assert_eq!((answer.status, &answer.body), (200, &nothing), "{file:?}");
     }
 }
 

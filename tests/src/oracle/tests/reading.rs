@@ -161,6 +161,11 @@ fn a_quote_that_swallows_rows_costs_the_row_in_which_it_opens() {
         ("a,\"b,c\nd,e\",f\n", &["open", "d|e\"|f"]),
         // A cell of many lines.
         ("a,\"b\n\n1,2\n c\",d\ne,\"f\"\"\rg\",h\n", &["a|b\n\n1,2\n c|d", "e|f\"\rg|h"]),
+        // A record begins inside the cell, all of whose quotes are in their places.
+        ("a,b\"\"\",\"c\nd,\",x\",f\n", &["open", "d|,x|f"]),
+        ("a,b,c,\"d\ng,\"\n1\",i\n", &["open", "g|1|i"]),
+        // None does: the line between two cells of lines has as many cells, but its quotes are one too many.
+        ("\"a\nb\",c,\"d\ne\"\n", &["a\nb|c|d\ne"]),
         // Each row in which a quote opens is tried again from its next line.
         ("a,b,\"c\nd,e,\"f\ng,h,i\n", &["open", "open", "g|h|i"]),
     ] {
