@@ -179,14 +179,16 @@ impl<R: Read> Records<R> {
         }
         self.number += 1;
         let number = RowNumber(self.number);
-        let bytes = match found {
-            Found::Line(length) => &self.window.bytes()[..length],
-            Found::Cells => &self.cells.text,
+        let written = &self.window.bytes()[..self.consumed];
+        let (text, is_utf_8) = match found {
+            Found::Line(length) => (&written[..length], true),
+            // A quote between the bytes of a character must not make it whole once the quote is taken out.
+            Found::Cells => (&*self.cells.text, std::str::from_utf8(written).is_ok()),
             Found::Nowhere(shape) => return Ok(Some(Record { number, shape, text: "", ends: &[] })),
         };
-        Ok(Some(match std::str::from_utf8(bytes) {
-            Ok(text) => Record { number, shape: Shape::Whole, text, ends: &self.cells.ends },
-            Err(_) => Record { number, shape: Shape::NotUtf8, text: "", ends: &[] },
+        Ok(Some(match std::str::from_utf8(text) {
+            Ok(text) if is_utf_8 => Record { number, shape: Shape::Whole, text, ends: &self.cells.ends },
+            _ => Record { number, shape: Shape::NotUtf8, text: "", ends: &[] },
         }))
     }
 

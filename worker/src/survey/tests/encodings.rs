@@ -66,6 +66,14 @@ fn one_bad_byte_costs_one_row() {
 }
 
 #[test]
+fn a_character_that_a_quote_splits_is_not_whole() {
+    let bytes = [&b"username,surname\n"[..], b"jane,\"\xC3\"\xA4b\"\n", "john,\"äöü\"\n".as_bytes()].concat();
+    let rows = rows_of(&bytes, None);
+    assert_eq!(rows[0], (Shape::NotUtf8, vec![]));
+    assert_eq!(rows[1].1, ["john", "äöü"]);
+}
+
+#[test]
 fn a_bad_byte_in_the_header_is_no_letter() {
     let survey = surveyed("username,pr\u{E9}nom,enabled\n".replace('é', "\u{FFFD}").as_bytes(), None);
     assert!(survey.header.is_some());
