@@ -10,8 +10,8 @@ mod tests;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue};
 use rollcall_schema::uploads::{StoredUpload, UploadWriter};
 use tokio::time::{Instant, timeout_at};
 
@@ -63,7 +63,7 @@ impl Form {
         for encoding in headers.get_all(CONTENT_ENCODING) {
             check_content_encoding("request", encoding.as_bytes())?;
         }
-        let content_type = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+        let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         let Some(multipart) = content_type.filter(|value| is_multipart(value)) else {
             let opening = read_opening(body, limits.idle).await;
             return Err(ApiError::BadRequest(refusal::not_multipart(content_type, &opening)));
