@@ -13,6 +13,7 @@ mod crash_points;
 mod csv_reading;
 mod database_outage;
 mod first_import;
+mod forms;
 mod group_columns;
 mod idempotency;
 mod identity;
