@@ -21,6 +21,7 @@ mod import_warnings;
 mod job_list;
 mod lease_expiry;
 mod network_faults;
+mod nginx;
 mod oracle;
 mod ordering;
 mod parallel_chunks;
