@@ -167,10 +167,8 @@ async fn large_files_pass_and_refusals_arrive() {
     stack.start_worker();
     let nginx = Nginx::start(&stack).await;
     // nginx allows 1 MiB unless it is told otherwise.
-    let mut large = format!("username,enabled,staffmember,other\njane,y,y,{}\n", "x".repeat(900_000));
-    for n in 0..3 {
-        large += &format!("user{n},y,y,{}\n", "x".repeat(900_000));
-    }
+    let row = |n| format!("user{n},y,y,{}\n", "x".repeat(900_000));
+    let large = format!("username,enabled,staffmember,other\n{}", (0..4).map(row).collect::<String>());
     assert!(large.len() > 3_000_000);
     let answer = nginx.upload(large.as_bytes()).await;
     assert_eq!(

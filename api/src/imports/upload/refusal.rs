@@ -1,7 +1,7 @@
 //! What a client is told whose upload cannot be read. Each sentence names what the request holds, and what to do
 //! instead. None quotes the file (invariant 12): of the body, only a line that is the boundary of a form.
 
-use super::multipart::FormError;
+use super::multipart::{BYTE_ORDER_MARK, FormError};
 
 /// What a client should do instead, for the end of a refusal.
 const SEND: &str = "Send the CSV as a file, as `curl -F \"file=@users.csv\"` does.";
@@ -29,7 +29,7 @@ enum Opening {
 
 impl Opening {
     fn of(body: &[u8]) -> Self {
-        match body.trim_ascii_start() {
+        match body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii_start() {
             [] => Self::Empty,
             [0x1F, 0x8B, ..] => Self::Gzip,
             [b'{' | b'[', ..] => Self::Json,
@@ -146,8 +146,10 @@ pub(super) fn no_file(fields: usize, nested: bool) -> String {
     let saw = match fields {
         _ if nested => "its files are in a form of their own within it: send one file, by itself",
         0 => "it has no part",
-        1 => "its only part has no file name: `-F \"file=users.csv\"` without the @ sends a text",
-        _ => "none of its parts has a file name: `-F \"file=users.csv\"` without the @ sends a text",
+        1 => "its only part has no file name: `-F \"file=users.csv\"` without the @, or with <, sends a text",
+        _ => {
+            "none of its parts has a file name: `-F \"file=users.csv\"` without the @, or with <, sends a text"
+        }
     };
     format!("The multipart form has no file: {saw}. {SEND}")
 }
@@ -200,6 +202,7 @@ mod tests {
             (&b"--YY\r\nContent-Disposition: form-data\r\n\r\nx"[..], form("--YY")),
             (b"\r\n--YY\nContent-Type: text/csv\n\nx", form("--YY")),
             (b"--YY\r\n\r\njane", form("--YY")),
+            (b"\xEF\xBB\xBF--YY\r\n\r\njane", form("--YY")),
             (b"--jane,doe\nother,row\n", Opening::Other),
             (b"--jane doe\n\n", Opening::Other),
             (b"--secret", Opening::Other),

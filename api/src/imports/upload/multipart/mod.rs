@@ -1,6 +1,6 @@
 //! Reading multipart forms (RFC 2046, RFC 7578) as clients write them: bytes in, parts and their data out.
 //!
-//! It reads what the grammar forbids but clients send: a preamble, parts without headers, folded headers, LF as the line
+//! It reads what the grammar forbids but clients send: a byte-order mark, parts without headers, folded headers, LF as the line
 //! end, and a closing delimiter line after a bare LF. Lines of the file that only resemble a delimiter line stay in
 //! the file. It knows nothing of files, limits on their size, or how a refusal is worded.
 //!
@@ -24,6 +24,9 @@ const MAX_HEADER_BYTES: usize = 64 * 1024;
 const MAX_EPILOGUE_BYTES: usize = 16;
 /// Bytes of the body that are kept to describe a body without a boundary.
 pub(super) const OPENING_BYTES: usize = 1024;
+
+/// What some editors and shells write at the beginning of a text in UTF-8, also of a form.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// What comes next in a form.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,9 +72,19 @@ pub(super) struct MultipartParser {
 
 #[derive(Debug)]
 enum State {
-    Preamble { at_line_start: bool },
-    Headers { headers: PartHeaders, bytes: usize, searched: usize },
-    Data { at_start: bool },
+    /// Nothing was read.
+    Start,
+    Preamble {
+        at_line_start: bool,
+    },
+    Headers {
+        headers: PartHeaders,
+        bytes: usize,
+        searched: usize,
+    },
+    Data {
+        at_start: bool,
+    },
     Closed,
 }
 
@@ -82,7 +95,7 @@ impl MultipartParser {
             delimiter: Delimiter::new(boundary),
             others: others.iter().map(|boundary| Delimiter::new(boundary)).collect(),
             crlf: true,
-            state: State::Preamble { at_line_start: true },
+            state: State::Start,
             buffer: BytesMut::new(),
             ended: false,
             opening: Vec::new(),
@@ -106,7 +119,7 @@ impl MultipartParser {
 
     /// Whether the first delimiter line was found.
     pub fn is_open(&self) -> bool {
-        !matches!(self.state, State::Preamble { .. })
+        !matches!(self.state, State::Start | State::Preamble { .. })
     }
 
     /// Whether the body is complete if nothing else arrives: a closing delimiter was read up to its line end.
@@ -124,6 +137,15 @@ impl MultipartParser {
     pub fn next(&mut self) -> Result<Option<Event>, FormError> {
         loop {
             match self.state {
+                State::Start => {
+                    if !self.ended && self.buffer.len() < BYTE_ORDER_MARK.len() {
+                        return Ok(None);
+                    }
+                    if self.buffer.starts_with(BYTE_ORDER_MARK) {
+                        self.buffer.advance(BYTE_ORDER_MARK.len());
+                    }
+                    self.state = State::Preamble { at_line_start: true };
+                }
                 State::Preamble { .. } => {
                     if !self.skip_preamble()? {
                         return Ok(None);

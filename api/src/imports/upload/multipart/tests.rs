@@ -144,6 +144,7 @@ fn parts_are_read_however_they_are_written() {
         // A preamble, padding, no headers, no blank line, an epilogue.
         (&b"ignored\r\nlines\r\n--XX \t\r\n\r\nhello\r\n--XX--\r\nrest"[..], vec![(None, &b"hello"[..])]),
         (b"\r\n--XX\r\n\r\n\r\n--XX--", vec![(None, b"")]),
+        (b"\xEF\xBB\xBF--XX\r\n\r\nx\r\n--XX--", vec![(None, b"x")]),
         (b"--XX\r\n--XX\r\n\r\nx\r\n--XX--", vec![(None, b""), (None, b"x")]),
         (b"--XX\r\nX: y\r\n--XX--", vec![(None, b"")]),
         (b"--XX\r\nX: y\r\n\r\n--XX--", vec![(None, b"")]),
