@@ -26,7 +26,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::http::error::ApiError;
 use crate::middleware::drain_body::{DrainLimit, drain_body};
-use crate::middleware::http_1_0::close_after_streaming;
+use crate::middleware::http_1_0::answer_in_http_1_0;
 use crate::middleware::request_log::log_request;
 use crate::routes::routes;
 use crate::server::lingering_close::LingeringAcceptor;
@@ -99,8 +99,8 @@ fn router(app: App) -> Router {
     routes()
         .layer(CatchPanicLayer::custom(ApiError::panicked))
         .layer(from_fn(log_request))
-        .layer(from_fn(close_after_streaming))
         .layer(from_fn_with_state(drain_limit, drain_body))
+        .layer(from_fn(answer_in_http_1_0))
         .with_state(app)
 }
 
