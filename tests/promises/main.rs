@@ -18,6 +18,7 @@ mod idempotency;
 mod identity;
 mod job_list;
 mod lease_expiry;
+mod name_keys;
 mod network_faults;
 mod oracle;
 mod ordering;
