@@ -13,7 +13,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`server`] | starting, TLS, closing connections, shutting down |
+//! | [`server`] | starting, TLS, plain HTTP on its port, closing connections, shutting down |
 //! | [`routes`] | the resources, a file each |
 //! | [`state`] | the services that the routes share, built from the [`settings`] |
 //! | [`imports`] | an import: accept the upload, wake the workers, wait for completion, write the response |

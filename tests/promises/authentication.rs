@@ -242,3 +242,33 @@ async fn verified_login_is_cached() {
     let old = stack.anonymous(Method::GET, JOBS).basic_auth("jane", Some("swordfish"));
     stack.send(old).await.is(401, UNAUTHORISED);
 }
+
+/// The client learns nothing, but the operator sees which name the request gave.
+#[tokio::test]
+async fn refused_host_or_tenant_is_logged_once() {
+    let stack = Stack::new().await;
+    stack.add_tenant("north").await;
+    let logged = |text: &str| stack.api_log().lines().filter(|line| line.contains(text)).count();
+    let ask = async |path: &str, host: &str| {
+        let request = stack.anonymous(Method::GET, path).header("host", host);
+        stack.send(request.basic_auth(ADMINISTRATOR, Some(PASSWORD))).await.is(401, UNAUTHORISED);
+    };
+    ask(JOBS, "misspelt.example:8443").await;
+    eventually("the host is logged", async || (logged("misspelt.example") == 1).then_some(())).await;
+    assert_eq!(logged("no tenant has this host name"), 1);
+    ask(&format!("{JOBS}?tenantId=nroth"), "other.example").await;
+    eventually("the tenantId is logged", async || (logged("nroth") == 1).then_some(())).await;
+    assert_eq!(logged("other.example"), 0);
+    // What the client sends can neither forge a line nor fill the log.
+    let forged = format!("{JOBS}?tenantId=x%0A%1b[2Jforged{}", "y".repeat(5000));
+    ask(&forged, "other.example").await;
+    eventually("it is logged", async || (logged("forged") == 1).then_some(())).await;
+    let log = stack.api_log();
+    let line = log.lines().find(|line| line.contains("forged")).unwrap();
+    assert!(line.contains("x\\n\\u{1b}[2Jforged"), "{line}");
+    assert!(!line.contains(&"y".repeat(300)), "{line}");
+    // Neither a wrong password nor a known tenant is such a line.
+    let wrong = stack.anonymous(Method::GET, &format!("{JOBS}?tenantId=north")).basic_auth("x", Some("y"));
+    stack.send(wrong).await.is(401, UNAUTHORISED);
+    assert_eq!(logged("login refused"), 3);
+}

@@ -71,17 +71,72 @@ async fn renewed_certificate_needs_no_restart() {
 }
 
 #[tokio::test]
-async fn plain_http_is_not_served() {
+async fn plain_http_is_told_to_use_https() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = certify(folder.path(), "plain");
     let stack = Options::default().tls(&certificate, &key).start().await;
     let plain = stack.url.replace("https://", "http://");
-    let output = curl(["-u", "autoimport:wrong", &format!("{plain}/api/import/jobs")]).await;
-    assert_ne!(output.exit, 0);
-    assert_eq!((output.status, &*output.body), (0, ""));
+    let users = folder.path().join("users.csv");
+    let sizes = [10, 5_000_000];
+    for size in sizes {
+        std::fs::write(&users, "x".repeat(size)).unwrap();
+        let form = format!("file=@{}", users.display());
+        let url = format!("{plain}/api/import/users");
+        let output = curl(["-u", "autoimport:wrong", "-F", &form, &url]).await;
+        assert_eq!((output.exit, output.status), (0, 400), "{size}: {}", output.error);
+        let json: serde_json::Value = serde_json::from_str(&output.body).expect("a failure's JSON");
+        let summary = json["summary"].as_str().unwrap();
+        assert!(json["success"] == false && json.as_object().unwrap().len() == 2, "{json}");
+        assert!(summary.contains("https://") && summary.contains("change the password"), "{summary}");
+    }
+    let without = curl([&*format!("{plain}/api/import/jobs")]).await;
+    assert_eq!(without.status, 400);
+    assert!(without.body.contains("https://") && !without.body.contains("password"), "{}", without.body);
 
-    let mut connection = RawConnection::open(&stack).await;
-    connection.send("GET /api/import/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    assert!(!connection.rest().await.starts_with(b"HTTP/"));
+    // In pieces, in another version, and without the end of the head. The connection is closed each time.
+    for request in [
+        "GET /api/import/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST / HTTP/1.0\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost",
+    ] {
+        let mut connection = RawConnection::open(&stack).await;
+        for piece in request.as_bytes().chunks(5) {
+            connection.send(piece).await;
+        }
+        let answer = connection.answer().await;
+        assert!(answer.is_failure(400).contains("https://"), "{request}");
+        assert_eq!(
+            (answer.header("content-type"), answer.header("connection")),
+            (Some("application/json"), Some("close"))
+        );
+        assert_eq!(connection.rest().await, b"");
+    }
+    assert!(stack.api_log().contains("plain HTTP on the TLS port"));
+    // What is neither is still refused by TLS, and TLS still works.
+    let mut garbage = RawConnection::open(&stack).await;
+    garbage.send([0, 1, 2, 3, 4, 5, 6, 7]).await;
+    assert!(!garbage.rest().await.starts_with(b"HTTP/"));
     assert_eq!(get_jobs(&stack, &certificate).await.status, 200);
+}
+
+#[tokio::test]
+async fn every_http_1_client_agrees_on_a_protocol() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = certify(folder.path(), "protocols");
+    let stack = Options::default().tls(&certificate, &key).start().await;
+    let users = folder.path().join("users.csv");
+    std::fs::write(&users, "username,enabled,staffmember\njane,y,y\n").unwrap();
+    let form = format!("file=@{}", users.display());
+    let url = stack.url.replace("https://", "https://autoimport:correct%20horse%20battery%20staple@");
+    let url = format!("{url}/api/import/users");
+    for (option, row) in [
+        ("--http1.0", Row::Created),
+        ("--http1.1", Row::Updated),
+        ("--http2", Row::Updated),
+        ("--no-alpn", Row::Updated),
+    ] {
+        let arguments = ["--cacert", certificate.to_str().unwrap(), option, "-F", &form, &url];
+        curl(arguments).await.is(200, &result(&[row]));
+    }
 }

@@ -165,6 +165,7 @@ async fn spaces_keep_a_slow_response_alive() {
     let (status, headers) = connection.head().await;
     assert_eq!(status, 200);
     assert_eq!(headers["transfer-encoding"], "chunked");
+    assert_eq!(headers["x-accel-buffering"], "no", "nginx would collect the spaces");
     assert_eq!(headers["content-type"], "application/json");
     assert_eq!(headers["trace-id"].len(), 32);
     let job = headers["location"].to_str().unwrap().to_owned();
@@ -189,6 +190,48 @@ async fn spaces_keep_a_slow_response_alive() {
     let answer = stack.post_users("name\n").await;
     let summary = answer.json()["summary"].as_str().unwrap().to_owned();
     assert!(summary.contains("username"), "{summary}");
+}
+
+/// HTTP/1.0 has no chunks: the body ends with the connection.
+#[tokio::test]
+async fn http_1_0_client_waits_too() {
+    let mut stack = Options::default()
+        .workers(0)
+        .api_env("ROLLCALL_HEARTBEAT_AFTER_SECONDS", 0.2)
+        .api_env("ROLLCALL_HEARTBEAT_EVERY_SECONDS", 0.1)
+        .start()
+        .await;
+    let (content_type, body) = multipart("", FILE.as_bytes());
+    let head = upload_head(USERS, &content_type).replace("HTTP/1.1", "HTTP/1.0");
+    for keep_alive in ["", "Connection: keep-alive\r\n"] {
+        let mut connection = RawConnection::open(&stack).await;
+        connection.send(format!("{head}{keep_alive}Content-Length: {}\r\n\r\n", body.len())).await;
+        connection.send(&body).await;
+        let (status, headers) = connection.head().await;
+        assert_eq!(status, 200);
+        assert_eq!(headers.get("transfer-encoding"), None);
+        assert_eq!(headers.get("content-length"), None);
+        assert_eq!(headers.get("connection"), None, "the version says that the connection is closed");
+        assert_eq!(connection.byte().await, b' ');
+        assert_eq!(connection.byte().await, b' ');
+        stack.start_worker();
+        let rest = String::from_utf8(connection.rest().await).unwrap();
+        let result: Value = serde_json::from_str(&rest).expect("the result ends with the connection");
+        assert_eq!(
+            result["details"]["2"],
+            serde_json::from_str::<Value>(&expected()).unwrap()["details"]["2"]
+        );
+        stack.stop_workers();
+    }
+    // An answer that has its length, in the same version.
+    stack.start_worker();
+    let mut connection = RawConnection::open(&stack).await;
+    let quick = format!("{head}Prefer: respond-async\r\nContent-Length: {}\r\n\r\n", body.len());
+    connection.send(quick).await;
+    connection.send(&body).await;
+    let accepted = connection.answer().await;
+    is_pending(&accepted, &["id", "state", "summary"]);
+    assert_eq!(connection.rest().await, b"");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use crate::oracle::{self, Snapshot, User};
 
 /// Adds the administrator that every tenant of a stack has to the oracle's tenant.
 pub fn add_administrator(tenant: &mut oracle::Tenant) {
-    tenant.define_system_group(account::ADMINISTRATORS);
+    tenant.define_administration_group(account::ADMINISTRATORS);
     tenant.put_user(User {
         username: ADMINISTRATOR.to_owned(),
         enabled: true,
@@ -63,16 +63,7 @@ pub async fn differences(
     oracle_tenant: &oracle::Tenant,
 ) -> Vec<String> {
     let keys = PasswordKeys::new(&ServiceKey::from_hex(KEY).expect("the tests' key is valid"));
-    let users: Vec<StoredUser> = diesel::sql_query(
-        "select users.*, label as presentation_group
-           from users left join presentation_groups groups
-                on groups.tenant_id = users.tenant_id and groups.id = presentation_group_id
-          where users.tenant_id = $1",
-    )
-    .bind::<SqlUuid, _>(tenant)
-    .load(conn)
-    .await
-    .expect("the tables can be read");
+    let users = stored_users(conn, tenant).await;
     let mut differences = Vec::new();
     for user in &users {
         let Some(expected) = oracle_tenant.user(&user.username) else { continue };
@@ -98,6 +89,31 @@ pub async fn differences(
             ));
         }
     }
+    let ours = snapshot_of(conn, tenant, users).await;
+    differences.extend(ours.differences(&oracle_tenant.snapshot().without_passwords()));
+    differences
+}
+
+/// A tenant's tables, without passwords.
+pub async fn snapshot(conn: &mut Connection, tenant: TenantId) -> Snapshot {
+    let users = stored_users(conn, tenant).await;
+    snapshot_of(conn, tenant, users).await
+}
+
+async fn stored_users(conn: &mut Connection, tenant: TenantId) -> Vec<StoredUser> {
+    diesel::sql_query(
+        "select users.*, label as presentation_group
+           from users left join presentation_groups groups
+                on groups.tenant_id = users.tenant_id and groups.id = presentation_group_id
+          where users.tenant_id = $1",
+    )
+    .bind::<SqlUuid, _>(tenant)
+    .load(conn)
+    .await
+    .expect("the tables can be read")
+}
+
+async fn snapshot_of(conn: &mut Connection, tenant: TenantId, users: Vec<StoredUser>) -> Snapshot {
     let labels: Vec<Member> = diesel::sql_query(
         r#"select label as "group", null as username from presentation_groups where tenant_id = $1"#,
     )
@@ -105,14 +121,12 @@ pub async fn differences(
     .load(conn)
     .await
     .expect("the tables can be read");
-    let ours = Snapshot {
+    Snapshot {
         users: users.into_iter().map(|user| (user.username_key.clone(), user.into())).collect(),
         presentation_groups: labels.into_iter().map(|label| label.group).collect(),
         library_groups: members(conn, tenant, "library").await,
         system_groups: members(conn, tenant, "system").await,
-    };
-    differences.extend(ours.differences(&oracle_tenant.snapshot().without_passwords()));
-    differences
+    }
 }
 
 #[derive(QueryableByName)]

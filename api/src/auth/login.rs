@@ -26,6 +26,9 @@ use crate::auth::password::{PasswordVerifier, StoredPassword};
 use crate::auth::throttle::{ClientAddress, LoginAttempt, LoginThrottle};
 use crate::http::error::ApiError;
 
+/// Characters of a tenant's or host's name that are logged: as many as a host name may have.
+const MAX_LOGGED_CHARACTERS: usize = 253;
+
 /// An authenticated system administrator of the tenant that the request is for.
 #[derive(Debug, Clone)]
 pub struct Administrator {
@@ -98,6 +101,7 @@ impl Authenticator {
         let tenant_id = credentials::tenant_id(parts);
         let host = credentials::host(parts);
         if tenant_id.as_deref().is_some_and(|tenant_id| !credentials::is_postgres_text(tenant_id)) {
+            log_unknown_tenant(tenant_id.as_deref(), None);
             return Ok((None, None));
         }
         let mut conn = self.database.connection().await?;
@@ -109,6 +113,9 @@ impl Authenticator {
             },
             tenant => tenant,
         };
+        if tenant.is_none() {
+            log_unknown_tenant(tenant_id.as_deref(), host.as_deref());
+        }
         let account = match &tenant {
             Some(tenant) if credentials::is_postgres_text(username) => {
                 account::find(&mut conn, tenant.id, username).await?
@@ -149,4 +156,23 @@ impl Authenticator {
         self.throttle.record_failure(attempt, Instant::now());
         ApiError::Unauthorised
     }
+}
+
+/// Logs what the client, who learns only that it is unauthorised, should have named. Debug formatting escapes what could
+/// break a line or a terminal.
+fn log_unknown_tenant(tenant_id: Option<&str>, host: Option<&str>) {
+    if let Some(tenant_id) = tenant_id {
+        tracing::info!(tenant_id = ?shortened(tenant_id), "login refused: there is no tenant of this tenantId");
+    } else {
+        let host = shortened(host.unwrap_or_default());
+        tracing::info!(
+            ?host,
+            "login refused: the URL has no tenantId, and no tenant has this host name (rollcall tenant set --add-host)"
+        );
+    }
+}
+
+/// The beginning of what a client sent, for the log.
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_LOGGED_CHARACTERS).collect()
 }

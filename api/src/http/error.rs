@@ -8,7 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT_ENCODING, ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rollcall_schema::imports::result_json;
@@ -35,6 +35,8 @@ pub enum ApiError {
         /// The tenant's limit in bytes.
         limit_bytes: u64,
     },
+    /// The upload is compressed or otherwise encoded. The sentence says how.
+    UnsupportedEncoding(String),
     /// No byte of the upload arrived for this long.
     Stalled(Duration),
     /// The database or the upload store failed. It may be back in a moment.
@@ -81,6 +83,7 @@ impl ApiError {
             Self::TooManyFailedLogins(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Stalled(_) => StatusCode::REQUEST_TIMEOUT,
             Self::KeyConflict => StatusCode::UNPROCESSABLE_ENTITY,
             Self::AlreadyEnded => StatusCode::CONFLICT,
@@ -98,7 +101,7 @@ impl ApiError {
             Self::TooManyFailedLogins(left) => {
                 format!("Too many failed logins. Check credentials, and try again in {}.", duration(*left))
             }
-            Self::BadRequest(summary) => summary.clone(),
+            Self::BadRequest(summary) | Self::UnsupportedEncoding(summary) => summary.clone(),
             Self::TooLarge { limit_bytes } => format!(
                 "The file is larger than {}, the limit for an upload. Send it in parts, or ask the operator to raise \
                  the limit.",
@@ -162,6 +165,9 @@ impl IntoResponse for ApiError {
             Self::TooManyFailedLogins(left) => with_header(response, RETRY_AFTER, delay_seconds(left)),
             Self::Unavailable(_) | Self::Overloaded => {
                 with_header(response, RETRY_AFTER, delay_seconds(UNAVAILABLE_RETRY_AFTER))
+            }
+            Self::UnsupportedEncoding(_) => {
+                with_header(response, ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             }
             // This also keeps `middleware::drain_body` from waiting for the rest of the body.
             Self::Stalled(_) => with_header(response, CONNECTION, HeaderValue::from_static("close")),

@@ -2,6 +2,7 @@
 //! folder chooses status codes.
 
 pub mod error;
+pub mod import_warning;
 pub mod parameters;
 pub mod prefer;
 pub mod response;

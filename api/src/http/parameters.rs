@@ -27,11 +27,16 @@ pub fn name_and_value(parameter: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// The value of a header's parameter, as in `value; name=value`. If the name occurs twice the first one counts.
-pub fn parameter<'a>(header: &'a [u8], name: &str) -> Option<&'a [u8]> {
+pub fn parameter<'a>(header: &'a [u8], name: &'a str) -> Option<&'a [u8]> {
+    parameters(header, name).next()
+}
+
+/// The values of a header's parameters of this name, in their order.
+pub fn parameters<'a>(header: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     split_unquoted(header, b';')
         .skip(1)
         .map(name_and_value)
-        .find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
+        .filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
         .map(|(_, value)| value)
 }
 

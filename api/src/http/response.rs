@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use rollcall_schema::imports::model::Ending;
 use serde::Serialize;
 
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
 /// A response to a request that succeeded.
 pub enum ApiResponse {
     /// The result, as the response to the upload itself: the status says how the import ended.
@@ -37,14 +39,9 @@ pub enum ApiResponse {
 impl IntoResponse for ApiResponse {
     fn into_response(self) -> Response {
         match self {
-            Self::UploadResult(Ending::Imported, body)
-            | Self::Heartbeats(body)
-            | Self::PollResult(body)
-            | Self::Page(body)
-            | Self::Healthy(body) => json(StatusCode::OK, body),
-            Self::UploadResult(Ending::Refused(_), body) => json(StatusCode::BAD_REQUEST, body),
-            Self::UploadResult(Ending::Abandoned(_), body) => json(StatusCode::INTERNAL_SERVER_ERROR, body),
-            Self::UploadResult(Ending::Cancelled(_), body) => json(StatusCode::CONFLICT, body),
+            Self::UploadResult(ending, body) => unbuffered(json(result_status(&ending), body)),
+            Self::Heartbeats(body) | Self::PollResult(body) => unbuffered(json(StatusCode::OK, body)),
+            Self::Page(body) | Self::Healthy(body) => json(StatusCode::OK, body),
             Self::Pending { body, retry_after } => {
                 with_header(json(StatusCode::ACCEPTED, body), RETRY_AFTER, delay_seconds(retry_after))
             }
@@ -54,6 +51,21 @@ impl IntoResponse for ApiResponse {
             }
         }
     }
+}
+
+fn result_status(ending: &Ending) -> StatusCode {
+    match ending {
+        Ending::Imported => StatusCode::OK,
+        Ending::Refused(_) => StatusCode::BAD_REQUEST,
+        Ending::Abandoned(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Ending::Cancelled(_) => StatusCode::CONFLICT,
+    }
+}
+
+/// Tells nginx, and proxies that follow it, to pass each byte on as it comes: they would collect heartbeats until a
+/// buffer is full, and the client would see a connection on which nothing happens.
+fn unbuffered(response: Response) -> Response {
+    with_header(response, X_ACCEL_BUFFERING, HeaderValue::from_static("no"))
 }
 
 /// Serialises a value as a response body.

@@ -77,7 +77,7 @@ impl UploadAcceptor {
         };
         let (parts, body) = request.into_parts();
         let key = idempotency_key(&parts.headers)?;
-        let form = Form::new(&parts.headers, body, limits)?;
+        let form = Form::open(&parts.headers, body, limits).await?;
         let upload = Upload { endpoint, key, form };
         let work = self.clone().store_and_submit(administrator, upload).in_current_span();
         self.tasks.spawn(work).await.unwrap_or_else(|panic| Err(ApiError::Internal(panic.into())))

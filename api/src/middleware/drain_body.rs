@@ -28,7 +28,7 @@ pub struct DrainLimit {
     pub bytes: u64,
 }
 
-/// The outermost middleware: discards what the handler has left unread of the body before the response is sent.
+/// The middleware that surrounds the handlers and their log: discards what the handler has left unread of the body before the response is sent.
 pub async fn drain_body(State(limit): State<DrainLimit>, request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;

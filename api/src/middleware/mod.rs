@@ -1,4 +1,5 @@
 //! What surrounds every request. The layers know nothing of imports or of the application's state.
 
 pub mod drain_body;
+pub mod http_1_0;
 pub mod request_log;

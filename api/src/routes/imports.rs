@@ -7,11 +7,12 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use rollcall_schema::ids::{ImportId, TenantId};
-use rollcall_schema::imports::model::{Ending, Endpoint};
+use rollcall_schema::imports::model::{Ending, Endpoint, Import};
 use tokio::time::Instant;
 
 use crate::auth::login::Administrator;
 use crate::http::error::ApiError;
+use crate::http::import_warning::import_warnings;
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
 use crate::http::response::ApiResponse;
 use crate::imports::accept::Accepted;
@@ -46,40 +47,49 @@ async fn upload(
     let preference = Preference::read(request.headers());
     let tenant = administrator.tenant.id;
     let accepted = app.acceptor.accept(administrator, endpoint, request).await?;
-    let response = respond(&app, tenant, accepted, preference).await;
-    Ok((headers(accepted.import, preference), response).into_response())
+    let mut headers = headers(accepted.import, preference);
+    let response = match respond(&app, tenant, accepted, preference).await {
+        Ok((response, import)) => {
+            headers.extend(import_warnings(import.as_deref().map_or(&[], |import| &import.warnings)));
+            Ok(response)
+        }
+        Err(error) => Err(error),
+    };
+    Ok((headers, response).into_response())
 }
 
 /// The result if it is there in time. Otherwise 202 if the client prefers not to wait longer, else heartbeats until
-/// the result is there.
+/// the result is there. Also returns the import as far as it is known.
 async fn respond(
     app: &App,
     tenant: TenantId,
     Accepted { import: id, duplicate }: Accepted,
     preference: Option<Preference>,
-) -> Result<ApiResponse, ApiError> {
+) -> Result<(ApiResponse, Option<Box<Import>>), ApiError> {
     let timeout = match preference {
         None => app.limits.heartbeat_after,
         Some(Preference::Wait(seconds)) => Duration::from_secs(seconds),
         // Not fetched: a new import has only just been queued.
-        Some(Preference::RespondAsync) if !duplicate => return Ok(response::accepted(id, None)),
+        Some(Preference::RespondAsync) if !duplicate => return Ok((response::accepted(id, None), None)),
         Some(Preference::RespondAsync) => {
-            let import = completion::fetch(&app.database, tenant, id).await?;
-            return Ok(response::accepted(id, import.as_ref()));
+            let import = completion::fetch(&app.database, tenant, id).await?.map(Box::new);
+            return Ok((response::accepted(id, import.as_deref()), import));
         }
     };
     match app.completion.wait(tenant, id, Some(Instant::now() + timeout)).await {
         WaitOutcome::Finished(import) => {
             let body = response::result_body(&app.database, tenant, &import).await;
             // A finished import always has an ending.
-            Ok(ApiResponse::UploadResult(import.ending.unwrap_or(Ending::Imported), body))
+            let ending = import.ending.clone().unwrap_or(Ending::Imported);
+            Ok((ApiResponse::UploadResult(ending, body), Some(import)))
         }
-        WaitOutcome::Pending(_) if preference.is_none() && !app.completion.is_shutting_down() => {
+        WaitOutcome::Pending(import) if preference.is_none() && !app.completion.is_shutting_down() => {
             let (completion, database) = (app.completion.clone(), app.database.clone());
             let every = app.limits.heartbeat_every;
-            Ok(ApiResponse::Heartbeats(response::heartbeats(completion, database, every, tenant, id)))
+            let heartbeats = response::heartbeats(completion, database, every, tenant, id);
+            Ok((ApiResponse::Heartbeats(heartbeats), import))
         }
-        WaitOutcome::Pending(import) => Ok(response::accepted(id, import.as_deref())),
+        WaitOutcome::Pending(import) => Ok((response::accepted(id, import.as_deref()), import)),
         WaitOutcome::Gone => Err(ApiError::ImportNotFound),
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::auth::login::Administrator;
 use crate::http::error::ApiError;
+use crate::http::import_warning::import_warnings;
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
 use crate::http::response::{ApiResponse, json_body};
 use crate::imports::completion::{self, WaitOutcome};
@@ -47,7 +48,7 @@ pub async fn show(
     }
 }
 
-async fn wait(app: &App, tenant: TenantId, id: ImportId, timeout: Duration) -> Result<ApiResponse, ApiError> {
+async fn wait(app: &App, tenant: TenantId, id: ImportId, timeout: Duration) -> Result<Response, ApiError> {
     let import = match app.completion.wait(tenant, id, Some(Instant::now() + timeout)).await {
         WaitOutcome::Finished(import) | WaitOutcome::Pending(Some(import)) => Some(*import),
         WaitOutcome::Pending(None) => {
@@ -58,12 +59,13 @@ async fn wait(app: &App, tenant: TenantId, id: ImportId, timeout: Duration) -> R
     respond(app, tenant, import).await
 }
 
-async fn respond(app: &App, tenant: TenantId, import: Option<Import>) -> Result<ApiResponse, ApiError> {
+async fn respond(app: &App, tenant: TenantId, import: Option<Import>) -> Result<Response, ApiError> {
     let import = import.ok_or(ApiError::ImportNotFound)?;
-    match import.ending {
-        None => Ok(response::progress(&import)),
-        Some(_) => Ok(ApiResponse::PollResult(response::result_body(&app.database, tenant, &import).await)),
-    }
+    let response = match import.ending {
+        None => response::progress(&import),
+        Some(_) => ApiResponse::PollResult(response::result_body(&app.database, tenant, &import).await),
+    };
+    Ok((import_warnings(&import.warnings), response).into_response())
 }
 
 /// `DELETE /api/import/jobs/{id}`: cancels the import. Rows that are already imported stay. The response is the
@@ -72,7 +74,7 @@ pub async fn cancel(
     State(app): State<App>,
     administrator: Administrator,
     id: Result<Path<ImportId>, PathRejection>,
-) -> Result<ApiResponse, ApiError> {
+) -> Result<Response, ApiError> {
     let Ok(Path(id)) = id else { return Err(ApiError::ImportNotFound) };
     let tenant = administrator.tenant.id;
     let mut conn = app.database.connection().await?;
@@ -84,7 +86,7 @@ pub async fn cancel(
         CancelOutcome::Cancelled(import) => {
             tracing::info!(import = %id, by = %administrator.username, "import cancelled");
             app.publisher.publish_next(tenant);
-            Ok(ApiResponse::PollResult(response::result_body(&app.database, tenant, &import).await))
+            respond(&app, tenant, Some(import)).await
         }
         CancelOutcome::TooLate(_) => Err(ApiError::AlreadyEnded),
         CancelOutcome::NotFound => Err(ApiError::ImportNotFound),

@@ -25,7 +25,7 @@ impl<S> Accept<TcpStream, S> for LingeringAcceptor {
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         // Nagle's algorithm would hold heartbeats and small responses back.
-        ready(stream.set_nodelay(true).map(|()| (Lingering { stream, deadline: None }, service)))
+        ready(stream.set_nodelay(true).map(|()| (Lingering::new(stream), service)))
     }
 }
 
@@ -36,6 +36,12 @@ impl<S> Accept<TcpStream, S> for LingeringAcceptor {
 pub struct Lingering<S> {
     stream: S,
     deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Lingering<S> {
+    pub fn new(stream: S) -> Self {
+        Self { stream, deadline: None }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
@@ -101,7 +107,7 @@ mod tests {
     #[tokio::test]
     async fn the_server_keeps_reading_until_the_client_closes() {
         let (server, mut client) = duplex(16);
-        let mut server = Lingering { stream: server, deadline: None };
+        let mut server = Lingering::new(server);
         let client = tokio::spawn(async move {
             client.write_all(&vec![7; 100_000]).await.expect("the server keeps reading");
             let mut response = Vec::new();
@@ -116,7 +122,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_close_is_waited_for_briefly() {
         let (server, client) = duplex(16);
-        let mut server = Lingering { stream: server, deadline: None };
+        let mut server = Lingering::new(server);
         let started = tokio::time::Instant::now();
         server.shutdown().await.expect("closed");
         assert!(started.elapsed() >= LINGER);

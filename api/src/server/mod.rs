@@ -1,6 +1,7 @@
 //! The server: from settings to listening sockets, until it is shut down.
 
 pub mod lingering_close;
+pub mod plain_http;
 pub mod shutdown;
 pub mod tls;
 
@@ -25,9 +26,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::http::error::ApiError;
 use crate::middleware::drain_body::{DrainLimit, drain_body};
+use crate::middleware::http_1_0::answer_in_http_1_0;
 use crate::middleware::request_log::log_request;
 use crate::routes::routes;
 use crate::server::lingering_close::LingeringAcceptor;
+use crate::server::plain_http::PlainHttpAcceptor;
 use crate::server::shutdown::shut_down_on_signal;
 use crate::server::tls::Certificate;
 use crate::settings::Settings;
@@ -35,6 +38,7 @@ use crate::state::App;
 
 /// How long a client may take to send a request's head, and to start the next request on a connection.
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take to begin a TLS handshake, and then to complete it.
 const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The buffer of a connection. Limits the size of a request's head, and how much of a body is read at once.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
@@ -74,7 +78,7 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
         Some(certificate) => {
             let acceptor = RustlsAcceptor::new(certificate.config())
                 .handshake_timeout(TLS_HANDSHAKE_TIMEOUT)
-                .acceptor(LingeringAcceptor);
+                .acceptor(PlainHttpAcceptor::new(LingeringAcceptor, TLS_HANDSHAKE_TIMEOUT));
             tokio::spawn(certificate.reload_on_change());
             serve(server.acceptor(acceptor), app.clone()).await?;
         }
@@ -96,6 +100,7 @@ fn router(app: App) -> Router {
         .layer(CatchPanicLayer::custom(ApiError::panicked))
         .layer(from_fn(log_request))
         .layer(from_fn_with_state(drain_limit, drain_body))
+        .layer(from_fn(answer_in_http_1_0))
         .with_state(app)
 }
 

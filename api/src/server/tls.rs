@@ -115,7 +115,8 @@ fn parse(PemPair { chain, key }: &PemPair) -> Result<ServerConfig, SettingError>
                 format!("and ROLLCALL_TLS_CERT cannot be used together: {error}"),
             )
         })?;
-    // Heartbeats and responses that start before the request has ended work with every client over HTTP/1.1 only.
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // Not HTTP/2: heartbeats and responses that start before the request has ended work with every client over HTTP/1
+    // only. HTTP/1.0 is what `curl --http1.0` asks for.
+    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
     Ok(config)
 }

@@ -18,6 +18,9 @@ use crate::size::Size;
 /// [`tenant::DEFAULT_UPLOAD_LIMIT_BYTES`] as the help shows it.
 const DEFAULT_UPLOAD_LIMIT: &str = "2GiB";
 
+/// Tenants that a warning names.
+const MAX_LISTED: usize = 10;
+
 const TENANT_KEYS: &str = "{\"id\":…,\"name\":…,\"hosts\":[…],\"password_policy\":…,\"upload_limit_bytes\":…,\"protect_administrators\":…}";
 
 /// Add, list and change tenants: schools or districts, each with its own users, groups and imports
@@ -44,8 +47,9 @@ Examples:
   rollcall tenant add riverside --host library.riverside.edu --host import.riverside.edu
   rollcall tenant add riverside --upload-limit 500MB --password-policy on-create --if-missing
 
-With --json: {{\"outcome\":\"created\"|\"unchanged\",\"tenant\":TENANT}}, where TENANT is
-  {TENANT_KEYS}"))]
+With --json: {{\"outcome\":\"created\"|\"unchanged\",\"tenant\":TENANT,\"warning\":…}}, where TENANT is
+  {TENANT_KEYS}
+warning says which tenants URLs without tenantId no longer reach, or is null. It is printed to standard error as well."))]
 pub struct Add {
     /// The name that clients send as `tenantId`: at most 63 letters, digits, dots, dashes and underscores; stored in
     /// lower case
@@ -168,6 +172,7 @@ enum Outcome {
 struct Added {
     outcome: Outcome,
     tenant: Tenant,
+    warning: Option<String>,
 }
 
 async fn run_add(add: Add, output: Output) -> Result<(), CommandError> {
@@ -183,7 +188,14 @@ async fn run_add(add: Add, output: Output) -> Result<(), CommandError> {
         }
         Err(error) => return Err(error.into()),
     };
-    let added = Added { outcome, tenant: load(&mut conn, id, &add.name).await? };
+    let warning = match outcome {
+        Outcome::Created => missing_hosts(&tenant::list(&mut conn).await?),
+        Outcome::Unchanged => None,
+    };
+    if let Some(warning) = &warning {
+        eprintln!("warning: {warning}");
+    }
+    let added = Added { outcome, tenant: load(&mut conn, id, &add.name).await?, warning };
     output.print(&added, || match added.outcome {
         Outcome::Created => format!(
             "Added the tenant {0}. Next, add an administrator with `rollcall admin add {0} USERNAME`.",
@@ -194,6 +206,29 @@ async fn run_add(add: Add, output: Output) -> Result<(), CommandError> {
         }
     })?;
     Ok(())
+}
+
+/// Which tenants a URL without `tenantId` does not reach, if there are several tenants.
+fn missing_hosts(tenants: &[Tenant]) -> Option<String> {
+    let without: Vec<&str> =
+        tenants.iter().filter(|tenant| tenant.hosts.is_empty()).map(|tenant| tenant.name.as_str()).collect();
+    if tenants.len() < 2 || without.is_empty() {
+        return None;
+    }
+    let (have, them, each) = match without.len() {
+        1 => ("has", "this tenant", "give it"),
+        _ => ("have", "these tenants", "give each of them"),
+    };
+    let listed = without.iter().take(MAX_LISTED).copied().collect::<Vec<_>>().join(", ");
+    let more = match without.len().saturating_sub(MAX_LISTED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "there are {} tenants now, and {listed}{more} {have} no host name. URLs without tenantId no longer reach {them}: \
+         add ?tenantId=NAME to their URLs, or {each} a host name with `rollcall tenant set NAME --add-host HOST`.",
+        tenants.len()
+    ))
 }
 
 async fn run_list(list: &List, output: Output) -> Result<(), CommandError> {

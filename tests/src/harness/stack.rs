@@ -69,6 +69,11 @@ impl Stack {
             .concat()
     }
 
+    /// Everything that the API has logged.
+    pub fn api_log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("rollcall-api.log")).unwrap_or_default()
+    }
+
     /// The folder where uploads are stored.
     pub fn uploads(&self) -> PathBuf {
         self.folder.path().join("uploads")

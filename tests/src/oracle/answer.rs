@@ -1,6 +1,7 @@
 //! The answer to a plain POST, to the byte (§2).
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use super::rows::Outcome;
 
@@ -10,22 +11,35 @@ pub struct Answer {
     pub status: u16,
     /// The exact bytes of a 200. For a 400 the contract fixes only the shape, so the summary is the oracle's own.
     pub body: String,
+    /// The rows in their order.
+    pub rows: Vec<AnsweredRow>,
+    /// How many rows would have disabled an administrator or changed the password of one.
+    pub protected_rows: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnsweredRow {
+    /// The physical lines of the file, counted from 1.
+    pub lines: Range<usize>,
+    pub failed: bool,
 }
 
 impl Answer {
     /// The file cannot be imported at all.
     pub(super) fn refused(reason: &str) -> Self {
         let reason = reason.replace('\\', "\\\\").replace('"', "\\\"");
-        Self { status: 400, body: format!(r#"{{"success":false,"summary":"{reason}"}}"#) }
+        let body = format!(r#"{{"success":false,"summary":"{reason}"}}"#);
+        Self { status: 400, body, rows: Vec::new(), protected_rows: 0 }
     }
 
-    pub(super) fn finished(outcomes: &[Outcome]) -> Self {
+    /// `lines` are those of each outcome's row.
+    pub(super) fn finished(outcomes: &[Outcome], lines: &[Range<usize>]) -> Self {
         let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| wanted(outcome)).count();
         let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
         let summary = [
             (outcomes.len(), "processed"),
             (count(|outcome| matches!(outcome, Outcome::Created)), "created"),
-            (count(|outcome| matches!(outcome, Outcome::Updated)), "updated"),
+            (count(|outcome| matches!(outcome, Outcome::Updated | Outcome::UpdatedButProtected)), "updated"),
             (failed, "failed"),
         ]
         .map(|(n, verb)| format!("{n} {} {verb}.", if n == 1 { "user" } else { "users" }))
@@ -42,7 +56,14 @@ impl Answer {
             body.push('}');
         }
         body.push('}');
-        Self { status: 200, body }
+        let protected_rows = count(|outcome| matches!(outcome, Outcome::UpdatedButProtected));
+        let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
+        let rows = outcomes
+            .iter()
+            .zip(lines)
+            .map(|(outcome, lines)| AnsweredRow { lines: lines.clone(), failed: failed(outcome) })
+            .collect();
+        Self { status: 200, body, rows, protected_rows }
     }
 
     /// Whether the service gave this answer. A 200 is compared byte for byte, except for the leading spaces that keep the

@@ -2,35 +2,38 @@
 //! arrives, in constant memory, however large the file and however fast the client.
 
 mod frames;
+mod multipart;
+mod refusal;
+#[cfg(test)]
+mod tests;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
-use futures_util::StreamExt as _;
-use multer::{Field, Multipart};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue};
 use rollcall_schema::uploads::{StoredUpload, UploadWriter};
+use tokio::time::{Instant, timeout_at};
 
 use crate::http::error::ApiError;
-use crate::http::parameters::parameter;
+use crate::http::parameters::{parameter, parameters};
 use crate::imports::upload::frames::{BodyError, BodyFrames, MAX_BYTES_BEFORE_FILE};
+use crate::imports::upload::multipart::{Event, FormError, MultipartParser, OPENING_BYTES, PartHeaders};
 
 /// Bytes that a form may have in addition to its file, where it is rejected for its `Content-Length` alone.
 const FORM_OVERHEAD: u64 = 2 * MAX_BYTES_BEFORE_FILE;
 /// Maximum length of a boundary. The RFC allows 70 bytes.
 const MAX_BOUNDARY_LENGTH: usize = 200;
+/// Boundaries that a header may give.
+const MAX_BOUNDARIES: usize = 4;
 /// Bytes of a `charset` parameter that are kept. No encoding has a longer name.
 const MAX_CHARSET_LENGTH: usize = 100;
-
-/// What a client should do instead, for the end of an error.
-const SEND: &str = "Send the CSV as a file, as `curl -F \"file=@users.csv\"` does.";
+/// How long the beginning of a body that is no form may take to arrive. The refusal is sent without it after that.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A multipart form whose body has not been read yet.
 pub struct Form {
-    boundary: String,
+    boundaries: Vec<Vec<u8>>,
     body: Body,
     limits: FormLimits,
 }
@@ -46,6 +49,7 @@ pub struct FormLimits {
 }
 
 /// A file that was received and stored.
+#[derive(Debug)]
 pub struct Received {
     pub stored: StoredUpload,
     /// The `charset` parameter of the file's part.
@@ -53,21 +57,22 @@ pub struct Received {
 }
 
 impl Form {
-    /// Checks what can be checked before the body is read.
-    pub fn new(headers: &HeaderMap, body: Body, limits: FormLimits) -> Result<Self, ApiError> {
-        let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-        let is_multipart =
-            content_type.get(..10).is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"));
-        if !is_multipart {
-            return Err(ApiError::bad_request(format!("The request is not a multipart form. {SEND}")));
+    /// Checks what can be checked before the body is read. Of a body that is no form its beginning is read, so that the
+    /// refusal can say what it is.
+    pub async fn open(headers: &HeaderMap, body: Body, limits: FormLimits) -> Result<Self, ApiError> {
+        for encoding in headers.get_all(CONTENT_ENCODING) {
+            check_content_encoding("request", encoding.as_bytes())?;
         }
-        let boundary = parameter(content_type, "boundary")
-            .filter(|boundary| (1..=MAX_BOUNDARY_LENGTH).contains(&boundary.len()))
-            .and_then(|boundary| std::str::from_utf8(boundary).ok())
-            .ok_or_else(|| {
-                ApiError::bad_request(format!("The multipart form has no usable boundary. {SEND}"))
-            })?
-            .to_owned();
+        let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let Some(multipart) = content_type.filter(|value| is_multipart(value)) else {
+            let opening = read_opening(body, limits.idle).await;
+            return Err(ApiError::BadRequest(refusal::not_multipart(content_type, &opening)));
+        };
+        let boundaries = boundaries(headers);
+        if boundaries.is_empty() {
+            let opening = read_opening(body, limits.idle).await;
+            return Err(ApiError::BadRequest(refusal::no_usable_boundary(multipart, &opening)));
+        }
         let length: Option<u64> = headers
             .get(CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok())
@@ -75,199 +80,196 @@ impl Form {
         if length.is_some_and(|length| length > limits.file_bytes.saturating_add(FORM_OVERHEAD)) {
             return Err(ApiError::TooLarge { limit_bytes: limits.file_bytes });
         }
-        Ok(Self { boundary, body, limits })
+        Ok(Self { boundaries, body, limits })
     }
 
     /// Reads the form and stores its file. If that fails, nothing is left in the store.
     pub async fn store(self, mut writer: UploadWriter) -> Result<Received, ApiError> {
-        let Self { boundary, body, limits } = self;
-        let file_found = Arc::new(AtomicBool::new(false));
-        let mut frames = BodyFrames::new(body, limits.idle, Arc::clone(&file_found));
-        let mut form = Multipart::new(frames.by_ref(), boundary);
-        let charset = match copy_file(&mut form, &file_found, &mut writer, limits.file_bytes).await {
+        let limits = self.limits;
+        let mut form = FormReader::new(self);
+        let charset = match form.copy_file(&mut writer, limits.file_bytes).await {
             Ok(charset) => charset,
             Err(error) => {
                 writer.abort().await;
                 return Err(error);
             }
         };
-        drop(form);
         // What follows the file is ignored, but the client sends it before it reads the response.
-        frames.discard(limits.drain_bytes).await;
+        form.frames.discard(limits.drain_bytes).await;
         let stored = writer.finish().await.map_err(|error| ApiError::Unavailable(error.into()))?;
         Ok(Received { stored, charset })
     }
 }
 
-/// Copies the file to the store and returns its `charset`.
-async fn copy_file(
-    form: &mut Multipart<'_>,
-    file_found: &AtomicBool,
-    writer: &mut UploadWriter,
-    limit_bytes: u64,
-) -> Result<Option<String>, ApiError> {
-    let mut file = loop {
-        match form.next_field().await.map_err(|error| form_error(&error))? {
-            Some(part) if has_file_name(&part) => break part,
-            // Dropped unread. The next iteration skips the rest of it without keeping it in memory.
-            Some(_) => {}
-            None => return Err(ApiError::bad_request(format!("The multipart form has no file. {SEND}"))),
+fn is_multipart(content_type: &[u8]) -> bool {
+    content_type.get(..10).is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"))
+}
+
+/// The boundaries that the header gives. curl adds its own to a header that has one already.
+fn boundaries(headers: &HeaderMap) -> Vec<Vec<u8>> {
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    let given = headers.get_all(CONTENT_TYPE).iter();
+    for boundary in given.flat_map(|value| parameters(value.as_bytes(), "boundary")) {
+        let is_usable = (1..=MAX_BOUNDARY_LENGTH).contains(&boundary.len());
+        if is_usable && found.len() < MAX_BOUNDARIES && !found.iter().any(|known| known == boundary) {
+            found.push(boundary.to_owned());
         }
-    };
-    file_found.store(true, Ordering::Relaxed);
-    while let Some(piece) = file.next().await {
-        let piece = piece.map_err(|error| form_error(&error))?;
-        if writer.bytes() + piece.len() as u64 > limit_bytes {
-            return Err(ApiError::TooLarge { limit_bytes });
-        }
-        writer.write(&piece).await.map_err(|error| ApiError::Unavailable(error.into()))?;
     }
-    Ok(charset(&file))
+    found
 }
 
-/// Whether the part has a file name, even an empty one or one in an unknown encoding.
-fn has_file_name(part: &Field<'_>) -> bool {
-    part.headers().get(CONTENT_DISPOSITION).is_some_and(|header| {
-        let has = |name| parameter(header.as_bytes(), name).is_some();
-        has("filename") || has("filename*")
-    })
+/// The beginning of a body that is no form, or what arrives of it in time.
+async fn read_opening(body: Body, idle: Duration) -> Vec<u8> {
+    let mut frames = BodyFrames::new(body, idle);
+    let mut opening = Vec::new();
+    let deadline = Instant::now() + OPENING_TIMEOUT;
+    while opening.len() < OPENING_BYTES
+        && let Ok(Ok(Some(frame))) = timeout_at(deadline, frames.next()).await
+    {
+        let missing = OPENING_BYTES - opening.len();
+        opening.extend_from_slice(frame.get(..missing).unwrap_or(&frame));
+    }
+    opening
 }
 
-fn charset(part: &Field<'_>) -> Option<String> {
-    let charset = parameter(part.headers().get(CONTENT_TYPE)?.as_bytes(), "charset")?;
+/// A form whose body is being read.
+struct FormReader {
+    boundaries: Vec<Vec<u8>>,
+    parser: MultipartParser,
+    frames: BodyFrames,
+}
+
+impl FormReader {
+    fn new(Form { boundaries, body, limits }: Form) -> Self {
+        let all: Vec<&[u8]> = boundaries.iter().map(Vec::as_slice).collect();
+        let parser = MultipartParser::new(all[0], &all[1..]);
+        Self { parser, frames: BodyFrames::new(body, limits.idle), boundaries }
+    }
+
+    /// Copies the file to the store and returns its `charset`.
+    async fn copy_file(
+        &mut self,
+        writer: &mut UploadWriter,
+        limit_bytes: u64,
+    ) -> Result<Option<String>, ApiError> {
+        let mut fields = 0;
+        let mut nested = false;
+        let mut empty_field = None;
+        loop {
+            match self.next().await? {
+                Event::Part(part) => {
+                    let Some(name) = part.file_name() else {
+                        fields += 1;
+                        nested |= part.get("content-type").is_some_and(is_multipart);
+                        continue;
+                    };
+                    let first = self.next().await?;
+                    if name.is_empty() && first == Event::PartEnd {
+                        // What a browser sends for a file that was not chosen. It is the file if no other follows.
+                        empty_field.get_or_insert_with(|| charset(&part));
+                        continue;
+                    }
+                    self.frames.found_file();
+                    check_encodings(&part)?;
+                    self.copy_data(first, writer, limit_bytes).await?;
+                    return Ok(charset(&part));
+                }
+                // A part that is skipped.
+                Event::Data(_) | Event::PartEnd => {}
+                Event::End => {
+                    return empty_field.ok_or_else(|| ApiError::BadRequest(refusal::no_file(fields, nested)));
+                }
+            }
+        }
+    }
+
+    async fn copy_data(
+        &mut self,
+        first: Event,
+        writer: &mut UploadWriter,
+        limit_bytes: u64,
+    ) -> Result<(), ApiError> {
+        let mut event = first;
+        while let Event::Data(data) = event {
+            if writer.bytes() + data.len() as u64 > limit_bytes {
+                return Err(ApiError::TooLarge { limit_bytes });
+            }
+            writer.write(&data).await.map_err(|error| ApiError::Unavailable(error.into()))?;
+            event = self.next().await?;
+        }
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Event, ApiError> {
+        loop {
+            match self.parser.next() {
+                Ok(Some(event)) => return Ok(event),
+                Ok(None) => {}
+                Err(error) => return Err(self.refuse(error)),
+            }
+            match self.frames.next().await {
+                Ok(Some(frame)) => self.parser.push(&frame),
+                Ok(None) => self.parser.finish(),
+                // Nothing more is needed of a form that has been closed.
+                Err(_) if self.parser.may_be_closed() => self.parser.finish(),
+                Err(BodyError::Stalled(idle)) => return Err(ApiError::Stalled(idle)),
+                Err(BodyError::NoFile) => return Err(self.refuse_late_file()),
+                // The client is gone and reads no response, but the request log shows the status.
+                Err(BodyError::Disconnected) => {
+                    return Err(ApiError::bad_request(
+                        "The connection was lost during the upload. Send it again.",
+                    ));
+                }
+            }
+        }
+    }
+
+    fn refuse(&self, error: FormError) -> ApiError {
+        ApiError::BadRequest(match error {
+            FormError::NoBoundary => {
+                refusal::boundary_not_found(&self.boundaries, self.parser.opening(), true)
+            }
+            error => refusal::malformed(error, self.frames.bytes()),
+        })
+    }
+
+    fn refuse_late_file(&self) -> ApiError {
+        ApiError::BadRequest(if self.parser.is_open() {
+            refusal::file_too_late()
+        } else {
+            refusal::boundary_not_found(&self.boundaries, self.parser.opening(), false)
+        })
+    }
+}
+
+/// Refuses a file whose part says that its bytes are not those of the file.
+fn check_encodings(part: &PartHeaders) -> Result<(), ApiError> {
+    let transfer = part.get("content-transfer-encoding").unwrap_or_default();
+    let is_plain = |name: &&[u8]| transfer.eq_ignore_ascii_case(name);
+    if ![&b""[..], b"7bit", b"8bit", b"binary"].iter().any(is_plain) {
+        return Err(ApiError::BadRequest(refusal::transfer_encoding(transfer)));
+    }
+    check_content_encoding(
+        "file's part of the multipart form",
+        part.get("content-encoding").unwrap_or_default(),
+    )
+}
+
+fn check_content_encoding(of: &str, encoding: &[u8]) -> Result<(), ApiError> {
+    let is_plain = |coding: &[u8]| {
+        let coding = coding.trim_ascii();
+        coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
+    };
+    if encoding.split(|&byte| byte == b',').all(is_plain) {
+        return Ok(());
+    }
+    Err(ApiError::UnsupportedEncoding(refusal::content_encoding(of, encoding)))
+}
+
+fn charset(part: &PartHeaders) -> Option<String> {
+    let charset = parameter(part.get("content-type")?, "charset")?;
     let charset = charset.get(..MAX_CHARSET_LENGTH).unwrap_or(charset);
     let charset =
         String::from_utf8_lossy(charset).trim_matches(|c: char| c.is_whitespace() || c == '\'').to_owned();
     (!charset.is_empty()).then_some(charset)
-}
-
-/// What is wrong with the form, or why the rest of it did not arrive.
-fn form_error(error: &multer::Error) -> ApiError {
-    if let multer::Error::StreamReadFailed(source) = error
-        && let Some(error) = source.downcast_ref::<BodyError>()
-    {
-        return match error {
-            BodyError::Stalled(idle) => ApiError::Stalled(*idle),
-            BodyError::NoFile => ApiError::bad_request(format!(
-                "The multipart form has no file within its first MiB: its boundary is missing, or too much precedes \
-                 the file. {SEND}"
-            )),
-            // The client is gone and reads no response, but the request log shows the status.
-            BodyError::Disconnected => {
-                ApiError::bad_request("The connection was lost during the upload. Send it again.")
-            }
-        };
-    }
-    match error {
-        multer::Error::IncompleteFieldData { .. }
-        | multer::Error::IncompleteStream
-        | multer::Error::IncompleteHeaders => ApiError::bad_request(format!(
-            "The multipart form is cut short: its closing boundary is missing. {SEND}"
-        )),
-        _ => ApiError::bad_request(format!("The multipart form is malformed. {SEND}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::http::HeaderValue;
-    use bytes::Bytes;
-    use futures_util::stream;
-    use rollcall_schema::crypto::key::ServiceKey;
-    use rollcall_schema::ids::{ImportId, TenantId};
-    use rollcall_schema::uploads::UploadStore;
-
-    use super::*;
-
-    const LIMITS: FormLimits =
-        FormLimits { file_bytes: 1000, drain_bytes: 1000, idle: Duration::from_mins(1) };
-
-    /// The bytes and charset of the file in a form that arrives in pieces of `size`.
-    async fn read(form: &[u8], size: usize) -> Result<(Vec<u8>, Option<String>), ApiError> {
-        let folder = std::env::temp_dir().join(format!("rollcall-upload-{}", ImportId::generate()));
-        let key = ServiceKey::from_hex(&"5a".repeat(32)).expect("a key");
-        let store = UploadStore::in_folder(&folder, key).expect("a folder");
-        let (tenant, import) = (TenantId::generate(), ImportId::generate());
-        let pieces: Vec<_> =
-            form.chunks(size).map(|piece| Ok::<_, BodyError>(Bytes::copy_from_slice(piece))).collect();
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=\"XX\""));
-        let form = Form::new(&headers, Body::from_stream(stream::iter(pieces)), LIMITS)?;
-        let received = form.store(store.begin(tenant, import)).await;
-        let opened = store.open(tenant, import).await;
-        let result = match received {
-            Ok(received) => {
-                let mut bytes = Vec::new();
-                std::io::Read::read_to_end(&mut opened.expect("stored"), &mut bytes).expect("opens");
-                assert_eq!(received.stored.bytes, bytes.len() as u64);
-                Ok((bytes, received.charset))
-            }
-            Err(error) => {
-                assert!(opened.is_err(), "nothing is left of a failed upload");
-                Err(error)
-            }
-        };
-        std::fs::remove_dir_all(folder).expect("removable");
-        result
-    }
-
-    #[tokio::test]
-    async fn the_first_file_counts_and_nothing_else() {
-        let form = b"ignored\r\n--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nvalue\r\n\
-            --XX\r\nContent-Disposition: form-data; name=\"b\"; filename=\"\xfc.csv\"\r\n\
-            Content-Type: text/csv; charset=\"utf-8\"\r\n\r\nusername\r\njane\r\n\r\n\
-            --XX\r\nContent-Disposition: form-data; name=\"c\"; filename=\"c\"\r\n\r\nother\r\n--XX--\r\nrest";
-        for size in [1, 2, 3, 7, 1000] {
-            let (bytes, charset) = read(form, size).await.expect("a good form");
-            assert_eq!(bytes, b"username\r\njane\r\n", "{size}");
-            assert_eq!(charset.as_deref(), Some("utf-8"));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_file_is_complete_once_its_boundary_has_arrived() {
-        let form = b"--XX\r\nContent-Disposition: form-data; filename=f\r\n\r\nabc\r\n--XX--\r\n";
-        let boundary = form.len() - 4;
-        for end in 0..form.len() {
-            match read(&form[..end], 5).await {
-                Ok((bytes, _)) => assert!(bytes == b"abc" && end >= boundary, "{end}"),
-                Err(ApiError::BadRequest(_)) => assert!(end < boundary, "{end}"),
-                Err(other) => panic!("{end}: {other:?}"),
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn the_limit_is_on_the_bytes_of_the_file() {
-        let form = |size: usize| {
-            let file = "a".repeat(size);
-            format!("--XX\r\nContent-Disposition: form-data; filename=f\r\n\r\n{file}\r\n--XX--\r\n")
-        };
-        assert_eq!(read(form(1000).as_bytes(), 64).await.expect("fits").0.len(), 1000);
-        assert!(matches!(
-            read(form(1001).as_bytes(), 64).await,
-            Err(ApiError::TooLarge { limit_bytes: 1000 })
-        ));
-    }
-
-    #[tokio::test]
-    async fn a_missing_boundary_is_rejected() {
-        let form = vec![b'a'; 3 * 1024 * 1024];
-        assert!(
-            matches!(read(&form, 64 * 1024).await, Err(ApiError::BadRequest(summary)) if summary.contains("first MiB"))
-        );
-        let mut form = b"--XX\r\nContent-Disposition: form-data; name=a\r\n\r\n".to_vec();
-        form.resize(3 * 1024 * 1024, b'a');
-        assert!(
-            matches!(read(&form, 64 * 1024).await, Err(ApiError::BadRequest(summary)) if summary.contains("first MiB"))
-        );
-    }
-
-    #[tokio::test]
-    async fn a_form_without_a_file_is_rejected() {
-        let form = b"--XX\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n--XX--\r\n";
-        assert!(
-            matches!(read(form, 10).await, Err(ApiError::BadRequest(summary)) if summary.contains("no file"))
-        );
-    }
 }

@@ -29,6 +29,7 @@ const IMPORT_KEYS: &str = "  id, tenant
   rows         {\"processed\":…,\"total\":…,\"created\":…,\"updated\":…,\"failed\":…};
                total is null until the rows have been counted
   encoding, delimiter, ignoredColumns: how the file was read
+  warnings     sentences about what the sender should know although no row failed for it
   traceId      32 hexadecimal digits, or null";
 
 /// List, show, cancel and retry imports
@@ -77,7 +78,7 @@ struct Selection {
     database: DatabaseSettings,
 }
 
-/// Show one import: its progress, how its file was read, how it ended, and its trace id
+/// Show one import: its progress, how its file was read, how it ended, its warnings, and its trace id
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
 The id is the last part of the `Location` header in the response to the upload. For the outcome of each row, GET that \
@@ -242,7 +243,7 @@ fn details(import: &JobView) -> String {
     let progress =
         total.map_or_else(|| format!("{processed} rows"), |total| format!("{processed} of {total} rows"));
     let ignored = (!import.ignored_columns.is_empty()).then(|| import.ignored_columns.join(", "));
-    fields(&[
+    let mut shown = vec![
         ("Import", import.id.to_string()),
         ("Tenant", import.tenant.clone()),
         ("State", state),
@@ -260,7 +261,9 @@ fn details(import: &JobView) -> String {
         ("Started", or_dash(import.started_at.map(timestamp))),
         ("Finished", or_dash(import.finished_at.map(timestamp))),
         ("Trace id", or_dash(import.trace_id.clone())),
-    ])
+    ];
+    shown.extend(import.warnings.iter().map(|warning| ("Warning", warning.clone())));
+    fields(&shown)
 }
 
 fn id(text: &str) -> Result<ImportId, &'static str> {

@@ -67,6 +67,14 @@ impl RawConnection {
         rest
     }
 
+    /// Reads one byte.
+    pub async fn byte(&mut self) -> u8 {
+        timeout(TIMEOUT, self.stream.read_u8())
+            .await
+            .expect("a byte arrives")
+            .expect("the connection is open")
+    }
+
     /// Reads a chunk of a chunked body. The last one is empty.
     pub async fn chunk(&mut self) -> Vec<u8> {
         timeout(TIMEOUT, self.read_chunk()).await.expect("a chunk arrives").expect("a chunk arrives in full")

@@ -1,0 +1,36 @@
+//! The headers of a part.
+
+use crate::http::parameters::parameter;
+
+/// The headers of a part, unfolded. A part may have none.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::imports::upload) struct PartHeaders(Vec<Vec<u8>>);
+
+impl PartHeaders {
+    /// Adds a line. One that begins with a blank continues the line before it.
+    pub(super) fn add_line(&mut self, line: &[u8]) {
+        match (line, self.0.last_mut()) {
+            ([b' ' | b'\t', ..], Some(last)) => {
+                last.push(b' ');
+                last.extend_from_slice(line.trim_ascii());
+            }
+            _ => self.0.push(line.to_vec()),
+        }
+    }
+
+    /// The value of the first header of this name.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.iter().find_map(|line| {
+            let colon = line.iter().position(|&byte| byte == b':')?;
+            let is_it = line[..colon].trim_ascii().eq_ignore_ascii_case(name.as_bytes());
+            is_it.then(|| line[colon + 1..].trim_ascii())
+        })
+    }
+
+    /// The file name, which may be empty or in any encoding. `None` if the part is no file.
+    pub fn file_name(&self) -> Option<&[u8]> {
+        let disposition = self.get("content-disposition")?;
+        let extended = parameter(disposition, "filename*");
+        extended.filter(|name| !name.is_empty()).or_else(|| parameter(disposition, "filename")).or(extended)
+    }
+}
