@@ -21,6 +21,7 @@ mod identity;
 mod import_warnings;
 mod job_list;
 mod lease_expiry;
+mod name_keys;
 mod network_faults;
 mod nginx;
 mod oracle;

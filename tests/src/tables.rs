@@ -67,7 +67,7 @@ pub async fn differences(
     let mut differences = Vec::new();
     for user in &users {
         let Some(expected) = oracle_tenant.user(&user.username) else { continue };
-        let owner = keys::owner(tenant, &user.username_key);
+        let owner = keys::owner(tenant, user.password_owner.as_deref().unwrap_or(&user.username_key));
         let applied_agrees = match (&expected.password_applied, &user.password_fingerprint) {
             (None, None) => true,
             (Some(clear), Some(stored)) => keys.fingerprint(&owner, clear.as_bytes()).matches(stored),
@@ -167,6 +167,8 @@ struct StoredUser {
     password_sealed: Option<Vec<u8>>,
     #[diesel(sql_type = Nullable<Binary>)]
     password_fingerprint: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    password_owner: Option<String>,
 }
 
 #[derive(QueryableByName)]

@@ -64,7 +64,7 @@ impl PasswordVerifier {
                 self.hashing.verify(given, hash.to_owned()).await.map_err(overloaded)
             }
             StoredPassword::Sealed(sealed) => {
-                let owner = keys::owner(tenant, &account.username_key);
+                let owner = keys::owner(tenant, &account.password_owner);
                 let opened = self.keys.open(&owner, sealed);
                 if opened.is_none() {
                     tracing::error!(

@@ -4,6 +4,7 @@
 use std::io::{self, BufRead, IsTerminal as _};
 
 use clap::{Args, Subcommand};
+use rollcall_schema::names;
 use rollcall_schema::passwords::argon2;
 use rollcall_schema::settings::DatabaseSettings;
 use rollcall_schema::tenants::account;
@@ -36,6 +37,8 @@ At a terminal the command prompts for the password; otherwise it reads the first
 cannot be given on the command line.
 
 If a user of this name already exists, the command sets the password, enables the user and makes it an administrator. \
+Names are compared as an import and a login compare them: upper and lower case are the same, ß is ss, and an accent is \
+the same composed or not. \
 The user joins a system group that grants administration; if the tenant has none, the group Administrators is created.
 
 Examples:
@@ -47,7 +50,7 @@ With --json: {\"outcome\":\"created\"|\"updated\"|\"unchanged\",\"tenant\":…,\
 pub struct Add {
     /// The tenant's name
     tenant: String,
-    /// The username to log in with: at most 255 characters, without a colon
+    /// The username to log in with: at most 255 characters, without a colon, control characters and invisible characters
     #[arg(value_parser = username)]
     username: String,
     /// If an administrator of this name exists, succeed without changing it and without reading a password
@@ -78,7 +81,7 @@ pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {
     let mut conn = database.connection().await?;
     let tenant = tenant::find(&mut conn, &add.tenant).await?;
     let existing = account::find(&mut conn, tenant.id, &add.username).await?;
-    if let Some(existing) = existing.filter(|existing| add.if_missing && existing.is_administrator) {
+    if let Some(existing) = existing.as_ref().filter(|existing| add.if_missing && existing.is_administrator) {
         let has_password = existing.password_hash.is_some() || existing.password_sealed.is_some();
         if !existing.enabled || !has_password {
             let why = if existing.enabled { "has no password" } else { "is disabled" };
@@ -87,16 +90,17 @@ pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {
                 existing.username
             );
         }
-        return report(output, Outcome::Unchanged, tenant.name, existing.username);
+        return report(output, Outcome::Unchanged, tenant.name, existing.username.clone());
     }
+    let username = existing.map_or(add.username, |existing| existing.username);
     // Read last, so that a password is typed only if all other arguments are valid.
-    let password = read_password(&add.username, &tenant.name)?;
+    let password = read_password(&username, &tenant.name)?;
     let hash = argon2::hash(password.as_bytes());
-    let outcome = match account::add_administrator(&mut conn, tenant.id, &add.username, &hash).await? {
+    let outcome = match account::add_administrator(&mut conn, tenant.id, &username, &hash).await? {
         account::AddedAdministrator::Created => Outcome::Created,
         account::AddedAdministrator::Updated => Outcome::Updated,
     };
-    report(output, outcome, tenant.name, add.username)
+    report(output, outcome, tenant.name, username)
 }
 
 fn report(output: Output, outcome: Outcome, tenant: String, username: String) -> Result<(), CommandError> {
@@ -118,7 +122,7 @@ fn report(output: Output, outcome: Outcome, tenant: String, username: String) ->
 
 /// Parses a username. It must be valid in an import file and in HTTP Basic authentication.
 fn username(text: &str) -> Result<String, &'static str> {
-    let username = text.trim();
+    let username = names::trim(text);
     if username.is_empty() {
         return Err("a username must have at least one character");
     }
@@ -127,6 +131,11 @@ fn username(text: &str) -> Result<String, &'static str> {
     }
     if username.chars().any(char::is_control) {
         return Err("a username must not contain control characters");
+    }
+    if names::has_invisible(username) {
+        return Err(
+            "a username must not contain invisible characters, as a copied text may have: type the username",
+        );
     }
     if username.contains(':') {
         return Err(
@@ -204,8 +213,10 @@ mod tests {
 
     #[test]
     fn a_username_must_be_able_to_log_in() {
-        assert_eq!(username(" autoimport "), Ok("autoimport".to_owned()));
-        for bad in ["", "  ", "a:b", "a\tb", &"x".repeat(256)] {
+        for written in [" autoimport ", "\u{FEFF}autoimport", "autoimport\u{A0}\u{200B}"] {
+            assert_eq!(username(written), Ok("autoimport".to_owned()));
+        }
+        for bad in ["", "  ", "\u{200B}", "a:b", "a\tb", "auto\u{AD}import", "a\u{200B}b", &"x".repeat(256)] {
             assert!(username(bad).is_err(), "{bad:?}");
         }
     }

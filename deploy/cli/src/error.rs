@@ -4,6 +4,7 @@ use std::io;
 
 use rollcall_schema::ids::ImportId;
 use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::migrate::name_collisions::NameCollisions;
 use rollcall_schema::settings::error::SettingError;
 use rollcall_schema::tenants::tenant::TenantError;
 
@@ -20,6 +21,8 @@ pub enum CommandError {
         "the tables could not be checked or migrated ({0}): check that the user in DATABASE_URL owns them"
     )]
     Migration(String),
+    #[error(transparent)]
+    NamesCollide(NameCollisions),
     #[error(
         "the database rejected a statement ({0}): nothing was changed; the database's log may contain details"
     )]
@@ -98,6 +101,7 @@ impl From<DatabaseError> for CommandError {
             DatabaseError::Query(error) => error.into(),
             DatabaseError::Statement(error) => Self::Statement(root_cause(&error)),
             DatabaseError::Migration(why) => Self::Migration(why),
+            DatabaseError::NamesCollide(collisions) => Self::NamesCollide(collisions),
         }
     }
 }

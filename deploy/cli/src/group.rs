@@ -1,6 +1,7 @@
 //! `rollcall group`: defines the groups that group imports add users to.
 
 use clap::{ArgGroup, Args, Subcommand};
+use rollcall_schema::names;
 use rollcall_schema::settings::DatabaseSettings;
 use rollcall_schema::tenants::group::{self, Group, GroupKind};
 use serde::Serialize;
@@ -28,8 +29,9 @@ pub enum Command {
 #[command(
     group = ArgGroup::new("kind").args(["library", "system"]).required(true),
     after_help = format!("\
-The file of a group import must contain the group's exact name, including upper and lower case. A group that already \
-exists is left unchanged.
+The file of a group import must contain the group's name, in the same upper and lower case. Composed and decomposed \
+accents are the same, and several spaces are one; the name is stored in that form. A group that already exists is left \
+unchanged.
 
 Examples:
   rollcall group add riverside 'Year 9 borrowers' --library
@@ -41,7 +43,8 @@ With --json: {{\"outcome\":\"created\"|\"unchanged\",\"group\":GROUP}}, where GR
 pub struct Add {
     /// The tenant's name
     tenant: String,
-    /// The group's name, as it is written in files: at most 255 characters
+    /// The group's name, as it is written in files: at most 255 characters, without control characters and invisible
+    /// characters
     #[arg(value_parser = name)]
     name: String,
     /// Define a library group: what its members may borrow and see
@@ -159,18 +162,23 @@ fn kind_name(kind: GroupKind) -> &'static str {
     }
 }
 
-/// Parses a group's name. Cells of a file are trimmed, so the name is too.
+/// Parses a group's name. It must be valid in an import file.
 fn name(text: &str) -> Result<String, &'static str> {
-    let name = text.trim();
+    let name = names::trim(text);
     if name.is_empty() {
         return Err("a group's name must have at least one character");
     }
     if name.chars().any(char::is_control) {
         return Err("a group's name must not contain control characters");
     }
+    if names::has_invisible(name) {
+        return Err(
+            "a group's name must not contain invisible characters, as a copied text may have: type the name",
+        );
+    }
     // A longer cell in a file never matches a group.
     if name.chars().count() > 255 {
         return Err("a group's name must have at most 255 characters");
     }
-    Ok(name.to_owned())
+    Ok(names::normalized(name).into_owned())
 }

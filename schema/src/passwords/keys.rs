@@ -14,9 +14,10 @@ use crate::ids::TenantId;
 /// Bytes of a sealed password's nonce.
 const NONCE_BYTES: usize = 24;
 
-/// The user that a sealed password or a fingerprint belongs to, by tenant and username key, which never change.
-pub fn owner(tenant: TenantId, username_key: &str) -> Vec<u8> {
-    [tenant.as_bytes().as_slice(), username_key.as_bytes()].concat()
+/// The user that a sealed password or a fingerprint belongs to: by tenant and by name, which is the column
+/// `users.password_owner`, or the username key where that is null. It never changes, although the key may.
+pub fn owner(tenant: TenantId, name: &str) -> Vec<u8> {
+    [tenant.as_bytes().as_slice(), name.as_bytes()].concat()
 }
 
 /// Seals passwords that wait to be hashed, and fingerprints them to tell an unchanged one.

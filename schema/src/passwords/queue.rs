@@ -43,8 +43,8 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
 /// A password that waits under seal.
 pub struct WaitingPassword {
     pub user: UserId,
-    /// Part of the seal.
-    pub username_key: String,
+    /// The user's name in the seal: see [`owner`](super::keys::owner).
+    pub owner: String,
     pub sealed: Vec<u8>,
 }
 
@@ -117,7 +117,7 @@ pub async fn take_batch(
 
 impl WaitingPassword {
     fn from_row(row: &tokio_postgres::Row) -> Result<Self> {
-        Ok(Self { user: row.try_get(0)?, username_key: row.try_get(1)?, sealed: row.try_get(2)? })
+        Ok(Self { user: row.try_get(0)?, owner: row.try_get(1)?, sealed: row.try_get(2)? })
     }
 }
 

@@ -4,6 +4,8 @@ use deadpool_postgres::PoolError as SessionPoolError;
 use diesel::ConnectionError;
 use diesel_async::pooled_connection::deadpool::PoolError;
 
+use super::migrate::name_collisions::NameCollisions;
+
 /// Why the database could not be reached, or what it answered.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
@@ -25,6 +27,9 @@ pub enum DatabaseError {
     /// The tables could not be brought up to date.
     #[error("the tables could not be migrated: {0}")]
     Migration(String),
+    /// The tables could not be brought up to date until an operator renames or deletes something.
+    #[error(transparent)]
+    NamesCollide(NameCollisions),
 }
 
 impl DatabaseError {
@@ -42,7 +47,8 @@ impl DatabaseError {
             | Self::NoSession(_)
             | Self::Refused(_)
             | Self::Query(_)
-            | Self::Migration(_) => false,
+            | Self::Migration(_)
+            | Self::NamesCollide(_) => false,
         }
     }
 }

@@ -59,6 +59,7 @@ diesel::table! {
         password_hash -> Nullable<Text>,
         password_sealed -> Nullable<Binary>,
         password_fingerprint -> Nullable<Binary>,
+        password_owner -> Nullable<Text>,
         row_digest -> Nullable<Uuid>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,

@@ -22,7 +22,8 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[("store_hash", STORE_HASH)];
 pub struct Account {
     pub id: UserId,
     pub username: String,
-    pub username_key: String,
+    /// The name that its passwords are bound to: see [`owner`](crate::passwords::keys::owner).
+    pub password_owner: String,
     /// A disabled user cannot log in.
     pub enabled: bool,
     /// `None` for a user without a local login, or while the first password waits under seal.
@@ -49,7 +50,8 @@ pub async fn find(conn: &mut Connection, tenant: TenantId, username: &str) -> Qu
         .select((
             users::id,
             users::username,
-            users::username_key,
+            diesel::dsl::case_when(users::password_owner.is_null(), users::username_key)
+                .otherwise(users::password_owner.assume_not_null()),
             users::enabled,
             users::password_hash,
             users::password_sealed,

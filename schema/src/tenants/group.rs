@@ -5,6 +5,7 @@ use diesel_async::RunQueryDsl;
 use serde::Serialize;
 
 use crate::ids::{GroupId, TenantId};
+use crate::names::normalized;
 use crate::postgres::pool::Connection;
 use crate::postgres::tables::{library_groups, system_groups};
 
@@ -22,7 +23,7 @@ pub enum GroupKind {
 #[derive(Debug, Clone, Serialize)]
 pub struct Group {
     pub kind: GroupKind,
-    /// Files refer to the group by exactly this name.
+    /// Files refer to the group by this name. In the form of [`normalized`].
     pub name: String,
     /// Whether its members are system administrators.
     pub grants_administration: bool,
@@ -34,7 +35,7 @@ pub async fn add_library_group(conn: &mut Connection, tenant: TenantId, name: &s
         .values((
             library_groups::tenant_id.eq(tenant),
             library_groups::id.eq(GroupId::generate()),
-            library_groups::name.eq(name),
+            library_groups::name.eq(normalized(name)),
         ))
         .on_conflict((library_groups::tenant_id, library_groups::name))
         .do_nothing()
@@ -54,7 +55,7 @@ pub async fn add_system_group(
         .values((
             system_groups::tenant_id.eq(tenant),
             system_groups::id.eq(GroupId::generate()),
-            system_groups::name.eq(name),
+            system_groups::name.eq(normalized(name)),
             system_groups::grants_administration.eq(grants_administration),
         ))
         .on_conflict((system_groups::tenant_id, system_groups::name))

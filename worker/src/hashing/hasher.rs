@@ -165,8 +165,8 @@ impl PasswordHasher {
 
     /// The hash, or that the seal does not open. `None` if the pool is full.
     async fn hash(&self, tenant: TenantId, waiting: WaitingPassword) -> Option<HashedPassword> {
-        let WaitingPassword { user, username_key, sealed } = waiting;
-        let owner = keys::owner(tenant, &username_key);
+        let WaitingPassword { user, owner, sealed } = waiting;
+        let owner = keys::owner(tenant, &owner);
         let Some(clear) = self.keys.open(&owner, &sealed) else {
             tracing::error!(
                 %tenant, %user,

@@ -110,6 +110,7 @@ pub fn staged_user(user: &Row) -> Result<StagedUser<'_>, Error> {
         row_digest: None,
         password_fingerprint: user.try_get::<_, Option<&[u8]>>("password_fingerprint")?.map(Into::into),
         password_sealed: None,
+        password_owner: user.try_get("password_owner")?,
     })
 }
 

@@ -58,6 +58,8 @@ pub struct StagedUser<'a> {
     pub password_fingerprint: Option<Cow<'a, [u8]>>,
     /// A password that this chunk applies, sealed.
     pub password_sealed: Option<Vec<u8>>,
+    /// The name that passwords are bound to, if it is not the username key.
+    pub password_owner: Option<&'a str>,
 }
 
 /// A user as the database holds it.
@@ -190,6 +192,7 @@ impl<'a> Roster<'a> {
                 row_digest: None,
                 password_fingerprint: None,
                 password_sealed: None,
+                password_owner: None,
             });
             (index, Outcome::Created)
         };
@@ -320,7 +323,7 @@ impl Passwords<'_> {
         outcome: Outcome,
         protected: bool,
     ) -> bool {
-        let owner = keys::owner(self.tenant, user.username_key);
+        let owner = keys::owner(self.tenant, user.password_owner.unwrap_or(user.username_key));
         let clear = password.expose().as_bytes();
         let fingerprint = self.keys.fingerprint(&owner, clear);
         let applies = match self.policy {

@@ -123,7 +123,17 @@ impl Up {
     ) -> anyhow::Result<ExitCode> {
         stack.start_servers(progress)?;
         interrupt.check()?;
-        progress.step("Updating the tables", || stack.run_rollcall(&["migrate"], ""))?;
+        let updated = progress.step("Updating the tables", || stack.run_rollcall(&["migrate"], ""));
+        if let Err(error) = &updated
+            && stack.has_private_database()
+            && !self.once
+        {
+            progress.print(&format!("{error:#}\n\n{}", reach_database(home)));
+            while !interrupt.is_requested() {
+                thread::sleep(SUPERVISION_INTERVAL);
+            }
+        }
+        updated?;
         interrupt.check()?;
         progress.step("Creating tenant and administrator", || create_accounts(home, stack, progress))?;
         interrupt.check()?;
@@ -184,6 +194,15 @@ fn create_accounts(home: &Home, stack: &Stack<'_>, progress: &Progress) -> anyho
         }
     }
     Ok(())
+}
+
+/// How to reach the private database when its tables cannot be updated until an operator changes something in them.
+fn reach_database(home: &Home) -> String {
+    format!(
+        "PostgreSQL keeps running until Ctrl-C, and can be reached from another terminal:\n  source {}\n  psql \
+         \"$DATABASE_URL\"\n  rollcall migrate",
+        home.env_file().display()
+    )
 }
 
 /// Where the service and its files are, and how to import another file.

@@ -1,18 +1,35 @@
 //! Migrations: compiled into every binary, run by `rollcall migrate`, and required by the processes that start.
 
+pub mod name_collisions;
+mod recompute_names;
+
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use diesel::migration::{Migration, MigrationSource as _};
+use diesel::migration::{self, Migration, MigrationSource};
 use diesel::pg::Pg;
 use diesel_async::{AsyncMigrationHarness, SimpleAsyncConnection as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use tokio_postgres::error::SqlState;
 
+use self::name_collisions::NameCollisions;
+use self::recompute_names::RecomputeNames;
 use super::error::DatabaseError;
 use super::pool::Database;
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+/// The migrations written in SQL.
+const EMBEDDED: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// All migrations. They run in the order of their names, whether they are SQL or Rust.
+struct Migrations;
+
+impl MigrationSource<Pg> for Migrations {
+    fn migrations(&self) -> migration::Result<Vec<Box<dyn Migration<Pg>>>> {
+        let mut migrations: Vec<Box<dyn Migration<Pg>>> = EMBEDDED.migrations()?;
+        migrations.push(Box::new(RecomputeNames));
+        Ok(migrations)
+    }
+}
 
 /// The versions of the migrations that were applied.
 const APPLIED_MIGRATIONS: &str = include_str!("sql/applied_migrations.sql");
@@ -49,9 +66,12 @@ impl Database {
         tokio::task::spawn_blocking(move || {
             let mut harness = AsyncMigrationHarness::new(connection);
             harness
-                .run_pending_migrations(MIGRATIONS)
+                .run_pending_migrations(Migrations)
                 .map(|versions| versions.iter().map(ToString::to_string).collect())
-                .map_err(|error| DatabaseError::Migration(error.to_string()))
+                .map_err(|error| match error.downcast::<NameCollisions>() {
+                    Ok(collisions) => DatabaseError::NamesCollide(*collisions),
+                    Err(error) => DatabaseError::Migration(error.to_string()),
+                })
         })
         .await
         .expect("migrations do not panic and are not cancelled")
@@ -67,7 +87,7 @@ impl Database {
         };
         let applied: HashSet<String> = applied.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let known: Vec<Box<dyn Migration<Pg>>> =
-            MIGRATIONS.migrations().map_err(|error| DatabaseError::Migration(error.to_string()))?;
+            Migrations.migrations().map_err(|error| DatabaseError::Migration(error.to_string()))?;
         Ok(known.iter().all(|migration| applied.contains(&migration.name().version().to_string())))
     }
 
