@@ -11,6 +11,8 @@ const HELP: &str = "\
 Run it before the first start and after every update of Rollcall, as a database user that owns the tables. It is safe \
 to run at any time, even on several machines at once: the second run waits for the first and changes nothing.
 
+If a migration needs a decision, such as which of two users keeps a name, it changes nothing and says what to do.
+
 Examples:
   DATABASE_URL=postgres://rollcall:secret@db.example.org/rollcall rollcall migrate
   DATABASE_URL_FILE=/run/secrets/database-url rollcall migrate

@@ -122,7 +122,7 @@ pub enum HeaderRefusal {
     #[error(
         "The file has no username column: its header line names {names}. {}Add a column named username, and make the \
          line of column names the first line of the file.",
-        nearly(nearly_username)
+        nearly(nearly_username.as_deref())
     )]
     NoUsername {
         /// The first of the columns' names.
@@ -183,8 +183,8 @@ const fn or_send_elsewhere(endpoint: Endpoint) -> &'static str {
     }
 }
 
-fn nearly(name: &Option<String>) -> String {
-    name.as_ref().map_or(String::new(), |name| format!("If “{name}” is meant, rename it. "))
+fn nearly(name: Option<&str>) -> String {
+    name.map_or(String::new(), |name| format!("If “{name}” is meant, rename it. "))
 }
 
 /// Reads the header line of a file that was posted to `endpoint`. `is_all`: no row follows it.

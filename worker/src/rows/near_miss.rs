@@ -7,7 +7,6 @@ pub fn is_one_edit_away(name: &str, known: &str) -> bool {
     let same_start = name.iter().zip(&known).take_while(|(one, other)| one == other).count();
     let (name, known) = (&name[same_start..], &known[same_start..]);
     match (name, known) {
-        ([], []) => false,
         ([a, b, ..], [c, d, ..]) if a == d && b == c && name[2..] == known[2..] => true,
         ([], [_]) | ([_], []) => true,
         ([_, rest @ ..], _) if rest == known => true,
