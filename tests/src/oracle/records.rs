@@ -112,20 +112,22 @@ fn is_broken(
         let own = read(chars, line.from, to, delimiter, &BTreeSet::new());
         own.cells.len() == width && own.open_quote.is_none() && !own.misplaced_quote
     };
-    let swallows_row = |cell: &(usize, usize)| match lines(chars, cell.0, cell.1).as_slice() {
-        [_, whole @ .., last] => {
-            whole.iter().any(has_all_cells) || whole.iter().chain([last]).any(begins_row)
-        }
-        _ => false,
+    // A stray pair joins two rows: what stands before the line break and what stands after it have all cells.
+    let joins_rows = |quote: usize, last: &Line| {
+        read(chars, from, to, delimiter, &BTreeSet::from([quote])).cells.len() == width
+            && read_literally(chars, *last, delimiter).len() == width
     };
-    let joins_rows = match lines(chars, from, reading.next).as_slice() {
-        [first, .., last] => read_literally(chars, *first, delimiter).len() == width && has_all_cells(last),
-        _ => false,
+    let swallows_row = |cell: &(usize, usize)| {
+        let lines = lines(chars, cell.0, to);
+        let closing = lines.iter().take_while(|line| line.from < cell.1).count() - 1;
+        lines[1..closing].iter().any(has_all_cells)
+            || lines[1..=closing].iter().any(begins_row)
+            || joins_rows(cell.0, &lines[closing])
     };
-    width >= 2 && (joins_rows || reading.cells_of_lines.iter().any(swallows_row))
+    width >= 2 && reading.cells_of_lines.iter().any(swallows_row)
 }
 
-/// The cells of a line if the quote that it leaves open is an ordinary character.
+/// The cells of a line if a quote that it leaves open is an ordinary character.
 fn read_literally(chars: &[char], line: Line, delimiter: char) -> Vec<String> {
     let mut literal = BTreeSet::new();
     loop {
@@ -150,7 +152,8 @@ struct Reading {
     text_after_quote: bool,
     /// Whether one of them holds a delimiter.
     delimiter_in_lines: bool,
-    /// Whether a quote stands where it neither opens nor closes a cell.
+    /// Whether text follows a closing quote, or a quote ends a cell that none opened. Any other quote in an unquoted cell
+    /// cannot be a closing one.
     misplaced_quote: bool,
 }
 
@@ -182,8 +185,7 @@ fn read(chars: &[char], from: usize, to: usize, delimiter: char, literal: &BTree
                 }
             }
             at += 1;
-            let after = chars[at..to].iter().find(|c| !is_blank_in_line(**c, delimiter));
-            let text_follows = after.is_some_and(|c| *c != delimiter && !is_line_end(*c));
+            let text_follows = text_follows(chars, at, to, delimiter);
             reading.misplaced_quote |= text_follows;
             if cell.contains(is_line_end) {
                 reading.cells_of_lines.push((quote, at));
@@ -192,7 +194,7 @@ fn read(chars: &[char], from: usize, to: usize, delimiter: char, literal: &BTree
             }
         }
         while at < to && chars[at] != delimiter && !is_line_end(chars[at]) {
-            reading.misplaced_quote |= chars[at] == '"';
+            reading.misplaced_quote |= chars[at] == '"' && !text_follows(chars, at + 1, to, delimiter);
             cell.push(chars[at]);
             at += 1;
         }
@@ -214,6 +216,12 @@ fn opening_quote(chars: &[char], from: usize, delimiter: char) -> Option<usize> 
         ['=', '"', ..] => Some(at + 1),
         _ => None,
     }
+}
+
+/// Whether the cell goes on at `from` with more than blanks.
+fn text_follows(chars: &[char], from: usize, to: usize, delimiter: char) -> bool {
+    let next = chars[from..to].iter().find(|c| !is_blank_in_line(**c, delimiter));
+    next.is_some_and(|c| *c != delimiter && !is_line_end(*c))
 }
 
 fn is_blank_in_line(c: char, delimiter: char) -> bool {

@@ -164,6 +164,9 @@ fn a_quote_that_swallows_rows_costs_the_row_in_which_it_opens() {
         // A record begins inside the cell, all of whose quotes are in their places.
         ("a,b\"\"\",\"c\nd,\",x\",f\n", &["open", "d|,x|f"]),
         ("a,b,c,\"d\ng,\"\n1\",i\n", &["open", "g|1|i"]),
+        ("a,b,\"c\ng,\"\n1\",h\"i\n", &["open", "g|1|h\"i"]),
+        // The pair that joins two rows begins on the record's second line.
+        ("\"1\n2\",b,\"c\nd,e\",f\n", &["open", "open", "d|e\"|f"]),
         // None does: the line between two cells of lines has as many cells, but its quotes are one too many.
         ("\"a\nb\",c,\"d\ne\"\n", &["a\nb|c|d\ne"]),
         // Each row in which a quote opens is tried again from its next line.

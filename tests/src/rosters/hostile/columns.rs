@@ -107,6 +107,7 @@ pub fn random_fields(rng: &mut Rng, focus: Focus) -> Vec<Field> {
     }
     match rng.below(100) {
         0..2 => fields.push(rng.pick(&USER_FIELDS)),
+        // Users and groups in one file.
         2..4 => fields.push(rng.pick(&[Field::LibraryGroup, Field::SystemGroup])),
         4..6 => {
             let at = rng.below(fields.len());

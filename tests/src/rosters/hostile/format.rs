@@ -48,15 +48,20 @@ impl Format {
         if !rng.chance(self.unusual) {
             return plain;
         }
-        let pad = rng.pick(&[" ", "  ", "\u{a0}"]);
-        match rng.below(6) {
-            // A quote after a space does not open a quoted cell. A space after the closing quote is trimmed.
+        let escaped = value.replace('"', "\"\"");
+        let pad = rng.pick(&[" ", "  ", "\u{a0}", "\u{FEFF}"]);
+        match rng.below(9) {
+            // A blank before a quote belongs to the quote. A space after the closing quote is trimmed.
             0 => format!("{pad}{plain}"),
             1 => format!("{plain}{pad}"),
             2 => format!("{pad}{plain}{pad}"),
             3 => format!("{pad}\"{value}\""),
             // Text after the closing quote.
-            4 => format!("\"{}\"tail\"s\"", value.replace('"', "\"\"")),
+            4 => format!("\"{escaped}\"tail\"s\""),
+            5 => format!("{pad}\"{escaped}\""),
+            // Excel's way to keep zeros, as written and as Excel quotes it.
+            6 => format!("=\"{escaped}\""),
+            7 => format!("\"=\"\"{}\"\"\"", escaped.replace('"', "\"\"")),
             // Quotes inside an unquoted cell.
             _ => {
                 let bare = value.replace(['\r', '\n', self.delimiter], "");

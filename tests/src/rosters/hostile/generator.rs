@@ -4,6 +4,7 @@ use super::case::{Case, Step, Upload};
 use super::columns::{Focus, random_fields};
 use super::encode::encode;
 use super::format::{Format, blank_line, header_cell, quote};
+use super::oddities::{Oddities, preamble, tail};
 use super::rows::random_rows;
 use super::values::{LIBRARY_GROUPS, PASSWORDS, SYSTEM_GROUPS, Values};
 use crate::oracle::encoding::Encoding;
@@ -69,7 +70,12 @@ fn random_upload(rng: &mut Rng, values: &Values, focus: Focus) -> Upload {
         _ if rng.chance(2) => Endpoint::UserGroups,
         _ => Endpoint::Users,
     };
-    let (encoding, mark, charset) = rng.pick(&[
+    if rng.chance(2) {
+        let parts = vec![lost_line_breaks(rng, values).into_bytes()];
+        return Upload { endpoint: Endpoint::Users, charset: None, parts };
+    }
+    let (encoding, mut mark, charset) = rng.pick(&[
+        (Encoding::Utf8, false, None),
         (Encoding::Utf8, false, None),
         (Encoding::Utf8, false, None),
         (Encoding::Utf8, false, None),
@@ -87,9 +93,33 @@ fn random_upload(rng: &mut Rng, values: &Values, focus: Focus) -> Upload {
         (Encoding::Windows1252, false, None),
         (Encoding::Windows1252, false, Some("Windows-1252")),
         (Encoding::Windows1252, false, Some("iso-8859-1")),
+        // UTF-16 that only its bytes show.
+        (Encoding::Utf16Le, false, None),
+        (Encoding::Utf16Be, false, None),
+        // Labels that name no encoding.
+        (Encoding::Utf8, false, Some("binary")),
+        (Encoding::Utf8, false, Some("us-ascii")),
+        (Encoding::Windows1252, false, Some("unknown-8bit")),
+        (Encoding::Utf16Le, false, Some("x-unknown")),
+        // The byte-order mark beats the label.
+        (Encoding::Utf8, true, Some("windows-1252")),
+        (Encoding::Utf16Le, true, Some("utf-8")),
     ]);
-    let lines = if rng.chance(2) { Vec::new() } else { random_lines(rng, values, focus) };
+    let oddities = Oddities::random(rng);
+    let lines = if rng.chance(2) { Vec::new() } else { random_lines(rng, values, focus, &oddities) };
     let mut parts: Vec<Vec<u8>> = lines.iter().map(|line| encode(line, encoding)).collect();
+    let is_utf16 = matches!(encoding, Encoding::Utf16Le | Encoding::Utf16Be);
+    if !is_utf16 {
+        oddities.spoil(rng, &mut parts);
+    }
+    // A file with too many letters of other scripts does not show that it is UTF-16.
+    let shows_itself = || Encoding::by_weight(&parts.concat()) == encoding;
+    if is_utf16
+        && !charset.is_some_and(|label| label.to_ascii_lowercase().starts_with("utf-16"))
+        && !shows_itself()
+    {
+        mark = true;
+    }
     if mark {
         parts.insert(0, encode("\u{FEFF}", encoding));
         if parts.len() > 1 {
@@ -100,9 +130,20 @@ fn random_upload(rng: &mut Rng, values: &Values, focus: Focus) -> Upload {
     Upload { endpoint, charset, parts }
 }
 
+/// A file whose line breaks have become something else.
+fn lost_line_breaks(rng: &mut Rng, values: &Values) -> String {
+    let delimiter = rng.pick(&[",", ";", "\t"]);
+    let names = ["username", "enabled", rng.pick(&["staffmember", "Staff Member"])].join(delimiter);
+    let row = |name: &&str| [name.replace([',', ';', '"'], "."), "y".into(), "n".into()].join(delimiter);
+    let rows: Vec<String> = values.usernames.iter().map(row).collect();
+    let lost = rng.pick(&[" ", " ", "\\n", "\u{85}", "\u{2028}", "\u{1E}", "<br>", "<BR>"]);
+    let end = if rng.chance(50) { lost } else { rng.pick(&["", "\n", "\r\n"]) };
+    format!("{names}{lost}{}{end}", rows.join(lost))
+}
+
 /// Draws the lines of a file: first the header and the blank lines before it, then each record and blank line. Each ends
 /// with its line end.
-fn random_lines(rng: &mut Rng, values: &Values, focus: Focus) -> Vec<String> {
+fn random_lines(rng: &mut Rng, values: &Values, focus: Focus, oddities: &Oddities) -> Vec<String> {
     let format = Format::random(rng);
     let fields = random_fields(rng, focus);
     let count = match rng.below(100) {
@@ -121,11 +162,13 @@ fn random_lines(rng: &mut Rng, values: &Values, focus: Focus) -> Vec<String> {
     }
     let names: Vec<String> =
         names.iter().map(|name| quote(name, rng.chance(format.quoted), format.delimiter)).collect();
+    let line_end = format.line_end(rng);
+    header += &preamble(rng, format.delimiter, line_end);
     header += &names.join(&format.delimiter.to_string());
     header += format.line_end(rng);
 
     let mut lines = vec![header];
-    let rows = random_rows(rng, values, focus, &fields, count);
+    let rows = random_rows(rng, values, focus, &fields, count, oddities.invisible);
     let unclosed_at = if rng.chance(2) { rng.below(count + 1) } else { usize::MAX };
     for (at, row) in rows.iter().enumerate() {
         if rng.chance(format.blank_lines) {
@@ -139,10 +182,13 @@ fn random_lines(rng: &mut Rng, values: &Values, focus: Focus) -> Vec<String> {
         line += format.line_end(rng);
         lines.push(line);
     }
-    if rng.chance(25)
-        && let Some(last) = lines.last_mut()
-    {
-        last.truncate(last.trim_end_matches(['\r', '\n']).len());
+    oddities.disturb(rng, &mut lines, format.delimiter, fields.len());
+    let tail = tail(rng, format.delimiter, line_end);
+    if let Some(last) = lines.last_mut() {
+        if rng.chance(25) {
+            last.truncate(last.trim_end_matches(['\r', '\n']).len());
+        }
+        last.push_str(&tail);
     }
     lines
 }

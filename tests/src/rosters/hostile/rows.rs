@@ -1,7 +1,8 @@
 //! The rows of a generated file, as cells.
 
 use super::columns::{Field, Focus};
-use super::values::{self, Values};
+use super::oddities::with_invisible;
+use super::values::{self, PASSWORDS, Values};
 use crate::rosters::rng::Rng;
 
 pub fn random_rows(
@@ -10,6 +11,7 @@ pub fn random_rows(
     focus: Focus,
     fields: &[Field],
     count: usize,
+    invisible_percent: u64,
 ) -> Vec<Vec<String>> {
     let mut rows = Vec::with_capacity(count);
     while rows.len() < count {
@@ -17,7 +19,15 @@ pub fn random_rows(
             rows.extend(barcode_rotation(rng, values, fields));
             continue;
         }
-        let row = random_row(rng, values, focus, fields);
+        let mut row = random_row(rng, values, focus, fields);
+        if rng.chance(3) {
+            name_administrator(rng, fields, &mut row);
+        }
+        for cell in &mut row {
+            if rng.chance(invisible_percent) {
+                *cell = with_invisible(rng, cell);
+            }
+        }
         // Repeat a row within the file.
         if rng.chance(4) {
             rows.push(row.clone());
@@ -55,6 +65,20 @@ fn barcode_rotation(rng: &mut Rng, values: &Values, fields: &[Field]) -> Vec<Vec
         rows.reverse();
     }
     rows
+}
+
+/// Makes a row one that would disable the administrator who imports, or change the password.
+fn name_administrator(rng: &mut Rng, fields: &[Field], row: &mut [String]) {
+    let spelling = rng.pick(&["autoimport", "AutoImport", "AUTOIMPORT", " autoimport "]);
+    let password = rng.pick(&PASSWORDS);
+    for (field, cell) in fields.iter().zip(row) {
+        match field {
+            Field::Username => spelling.clone_into(cell),
+            Field::Enabled => rng.pick(&["n", "NO", "y", ""]).clone_into(cell),
+            Field::Password if rng.chance(70) => password.clone_into(cell),
+            _ => {}
+        }
+    }
 }
 
 fn random_row(rng: &mut Rng, values: &Values, focus: Focus, fields: &[Field]) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! The values of cells.
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use super::columns::Field;
 use crate::rosters::rng::Rng;
 
@@ -21,7 +23,7 @@ const USERNAMES: [&str; 16] = [
     "quo\"te",
     "12345",
 ];
-const BARCODES: [&str; 10] = ["b1", "b2", "b3", "b4", "B1", "0012", "12", "ü-7", "b,5", "b 1"];
+const BARCODES: [&str; 11] = ["b1", "b2", "b3", "b4", "B1", "0012", "12", "ü-7", "Ü 7", "b,5", "b 1"];
 pub const PASSWORDS: [&str; 6] = ["change", "Change", "pässword", "p w", "\"quoted\"", "s3cret,x"];
 const TEXTS: [&str; 14] = [
     "Jane",
@@ -39,7 +41,7 @@ const TEXTS: [&str; 14] = [
     "two\r\nlines",
     "李",
 ];
-const LABELS: [&str; 6] = ["Red", "red", "Blue", "Green, dark", "Gelb/Ö", "Red  2"];
+const LABELS: [&str; 6] = ["Red", "red", "Blue", "Green, dark", "Gelb/Ö", "Röd  2"];
 pub const LIBRARY_GROUPS: [&str; 4] = ["Year 7", "Staff", "Boarders, junior", "Élèves"];
 pub const SYSTEM_GROUPS: [&str; 3] = ["Borrowers", "borrowers 2", "Librarians"];
 const TRUE: [&str; 8] = ["y", "Y", "yes", "Yes", "true", "TRUE", "1", "yES"];
@@ -70,10 +72,13 @@ impl Values {
     /// One of the case's usernames, in one of its spellings.
     pub fn username(&self, rng: &mut Rng) -> String {
         let name = rng.pick(&self.usernames);
-        match rng.below(8) {
-            0 => name.to_uppercase(),
-            1 => name.to_lowercase(),
-            2 => name.chars().rev().flat_map(char::to_uppercase).rev().collect(),
+        match rng.below(16) {
+            0 | 1 => name.to_uppercase(),
+            2 | 3 => name.to_lowercase(),
+            4 | 5 => name.chars().rev().flat_map(char::to_uppercase).rev().collect(),
+            6 | 7 => name.nfd().collect(),
+            8 => name.to_uppercase().nfd().collect(),
+            9 => name.replace('ς', "σ").replace("ß", rng.pick(&["ss", "SS", "ẞ"])),
             _ => name.to_owned(),
         }
     }
@@ -111,10 +116,27 @@ impl Values {
             }
             Field::PresentationGroup => &LABELS,
             Field::LibraryGroup => &LIBRARY_GROUPS,
+            // Its members may import, and so are protected.
+            Field::SystemGroup if rng.chance(15) => &["Administrators"],
             Field::SystemGroup => &SYSTEM_GROUPS,
             _ => return text(rng),
         };
-        rng.pick(from).to_owned()
+        let value = rng.pick(from).to_owned();
+        match field {
+            Field::Barcode | Field::PresentationGroup | Field::LibraryGroup | Field::SystemGroup => {
+                respelt(rng, value)
+            }
+            _ => value,
+        }
+    }
+}
+
+/// The same barcode or group, at times in another spelling.
+fn respelt(rng: &mut Rng, value: String) -> String {
+    match rng.below(12) {
+        0 => value.nfd().collect(),
+        1 => value.replace(' ', rng.pick(&["  ", "\u{a0}", " \u{2003}", "\t "])),
+        _ => value,
     }
 }
 
