@@ -91,10 +91,10 @@ fn strange_files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
             vec![b'x'; 100_000_000],
             &["header line is longer than 1 MiB", "line break"],
         ),
-        ("NUL bytes", vec![0; 1_000_000], &["header line", "Save the file as UTF-8"]),
+        ("NUL bytes", vec![0; 1_000_000], &["nothing but NUL", "Export it again"]),
         (
-            "UTF-16 without a byte-order mark",
-            GOOD.bytes().flat_map(|b| [b, 0]).collect(),
+            "UTF-16 that ends within a character",
+            GOOD.bytes().flat_map(|b| [b, 0]).chain([b'x']).collect(),
             &["UTF-16", "Save the file as UTF-8"],
         ),
         ("UTF-32", utf_32, &["UTF-32", "Save the file as UTF-8"]),
@@ -111,7 +111,7 @@ fn strange_files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
         (
             "a quote that never closes",
             format!("username,\"enabled\n{}", "x,y\n".repeat(10_000)).into(),
-            &["quote that never closes", "Close it"],
+            &["quote that does not close", "Close it"],
         ),
         (
             "a zip",
@@ -128,7 +128,7 @@ fn strange_files() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
         (
             "HTML",
             b"<!DOCTYPE html>\n<title>Log in</title>\n".to_vec(),
-            &["no username column", "<!DOCTYPE html>"],
+            &["commas, semicolons or tabs", "<!DOCTYPE html>"],
         ),
         ("noise", (0..3_000_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect(), &[]),
     ]
@@ -151,7 +151,7 @@ async fn malformed_row_fails_alone() {
     let stack = Stack::new().await;
     let header = "username,enabled,staffmember,givenname\n";
     let long = Row::Failed("Row is longer than 1 MiB. ");
-    let open = Row::Failed("Row has a quote that never closes. ");
+    let open = Row::Failed("Row has a quote that does not close. ");
 
     let megabytes = format!("{header}a,y,y,{}\nb,y,y,\n", "x".repeat(100_000_000));
     stack.post_users(megabytes).await.is(200, &result(&[long, Row::Created]));
@@ -164,18 +164,22 @@ async fn malformed_row_fails_alone() {
         still_works(&stack).await;
     }
 
-    let quote = format!("{header}c,y,y,\nd,y,y,\"open\n{}", "x,y,y,\n".repeat(1000));
-    stack.post_users(quote).await.is(200, &result(&[Row::Created, open]));
-    // The error names the quote, however much of the file it swallows.
-    let quote = format!("{header}e,y,y,\nf,y,y,\"open\n{}", "x,y,y,\n".repeat(1_000_000));
-    stack.post_users(quote).await.is(200, &result(&[Row::Created, open]));
+    // A quote costs its line, however much of the file it could swallow.
+    for (name, rows) in [("c", 1000), ("e", 500_000)] {
+        let quote = format!("{header}{name},y,y,\nd,y,y,\"open\n{}", "b,y,y,\n".repeat(rows));
+        let summary = stack.post_users(quote).await.json()["summary"].clone();
+        let expected =
+            format!("{} users processed. 1 user created. {rows} users updated. 1 user failed.", rows + 2);
+        assert_eq!(summary, expected);
+    }
+    let quote = format!("{header}f,y,y,\nd,y,y,\"open\nb,y,y,\n");
+    stack.post_users(quote).await.is(200, &result(&[Row::Created, open, Row::Updated]));
 
     let control = Row::Failed("Field (username) contains control characters. ");
     let given = Row::Failed("Field (givenName) contains control characters. ");
     let nuls = format!("{header}g\0,y,y,\nh,y,y,\0\ni,y,y,\n");
     stack.post_users(nuls).await.is(200, &result(&[control, given, Row::Created]));
-    let stored =
-        stack.rows("select username from users where username in ('g', 'h', 'i', 'f', 'd', 'x')").await;
+    let stored = stack.rows("select username from users where username in ('g', 'h', 'i', 'd', 'x')").await;
     assert_eq!(stored, [json!({"username": "i"})]);
     still_works(&stack).await;
 }

@@ -325,15 +325,14 @@ async fn all_problems_are_listed_in_the_contracts_order() {
         .post_users("username,barcode,enabled,staffmember\nowner,B-1,y,y\n")
         .await
         .is(200, &result(&[Row::Created]));
-    // The file's columns are in another order, and the row has one cell too many.
+    // The file's columns are in another order.
     let long = "x".repeat(256);
     let file = format!(
         "presentationgroup,staffmember,enabled,formclass,gender,adminsystemid,barcode,graduationyear,email,preferredname,\
          middlename,surname,givenname,username\n\
-         {long},,,{long},X,{long},B-1,x,x,{long},{long},{long},{long},john,surplus\n"
+         {long},,,{long},X,{long},B-1,x,x,{long},{long},{long},{long},john\n"
     );
-    let expected = "Row has 15 values but the header has 14 columns. \
-                    Field (givenName) is longer than 255 characters. \
+    let expected = "Field (givenName) is longer than 255 characters. \
                     Field (surname) is longer than 255 characters. \
                     Field (middleName) is longer than 255 characters. \
                     Field (preferredName) is longer than 255 characters. \
@@ -346,7 +345,11 @@ async fn all_problems_are_listed_in_the_contracts_order() {
                     Field (enabled) is required to create a user. \
                     Field (staffMember) is required to create a user. \
                     Field (presentationGroupLabel) is longer than 255 characters. ";
-    stack.post_users(file).await.is(200, &result(&[Row::Failed(expected)]));
+    stack.post_users(&file).await.is(200, &result(&[Row::Failed(expected)]));
+    // One cell too many: the cells may be in other columns than they seem, so nothing is said of them.
+    let file = file.replace(",john\n", ",john,surplus\n");
+    let surplus = "Row has 15 values but the header has 14 columns. ";
+    stack.post_users(file).await.is(200, &result(&[Row::Failed(surplus)]));
 }
 
 #[tokio::test]

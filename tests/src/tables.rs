@@ -18,7 +18,7 @@ use crate::oracle::{self, Snapshot, User};
 
 /// Adds the administrator that every tenant of a stack has to the oracle's tenant.
 pub fn add_administrator(tenant: &mut oracle::Tenant) {
-    tenant.define_system_group(account::ADMINISTRATORS);
+    tenant.define_administration_group(account::ADMINISTRATORS);
     tenant.put_user(User {
         username: ADMINISTRATOR.to_owned(),
         enabled: true,

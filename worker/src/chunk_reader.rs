@@ -11,6 +11,7 @@ use crate::memberships::chunk::MembershipChunk;
 use crate::merge::chunk::{Chunk, Rows};
 use crate::read::records::{Record, Records};
 use crate::rows::header::Header;
+use crate::rows::null_word::NullWords;
 use crate::rows::write_set::WriteSet;
 use crate::survey::Survey;
 use crate::users::chunk::UserChunk;
@@ -82,12 +83,20 @@ fn read_chunks(
 ) -> io::Result<()> {
     let mut first_row = limits.done + 1;
     let Some(header) = &survey.header else {
-        emit(Chunk { first_row, rows: Rows::None, write_set: Arc::default(), is_last: true });
+        emit(Chunk {
+            first_row,
+            rows: Rows::None,
+            write_set: Arc::default(),
+            warnings: Vec::new(),
+            is_last: true,
+        });
         return Ok(());
     };
     let mut records = Records::open(upload, survey.format);
     let mut builder = ChunkBuilder::new(header);
+    let mut null_words = NullWords::default();
     while let Some(record) = records.next_record()? {
+        let warnings = null_words.look_at(&record, &header.columns);
         if record.number().0 <= limits.done {
             continue;
         }
@@ -100,6 +109,7 @@ fn read_chunks(
             first_row = record.number().0;
         }
         builder.push(&record, digester);
+        builder.warnings.extend(warnings);
     }
     emit(builder.finish(first_row, true));
     Ok(())
@@ -109,6 +119,7 @@ fn read_chunks(
 struct ChunkBuilder {
     rows: Rows,
     write_set: WriteSet,
+    warnings: Vec<String>,
     bytes: usize,
 }
 
@@ -118,7 +129,7 @@ impl ChunkBuilder {
             ImportKind::Users => Rows::Users(Box::new(UserChunk::new(&header.columns))),
             ImportKind::Memberships => Rows::Memberships(Box::new(MembershipChunk::new(&header.columns))),
         };
-        Self { rows, write_set: WriteSet::default(), bytes: 0 }
+        Self { rows, write_set: WriteSet::default(), warnings: Vec::new(), bytes: 0 }
     }
 
     fn is_full(&self, limits: ChunkLimits) -> bool {
@@ -135,6 +146,12 @@ impl ChunkBuilder {
     }
 
     fn finish(self, first_row: u64, is_last: bool) -> Chunk {
-        Chunk { first_row, rows: self.rows, write_set: Arc::new(self.write_set), is_last }
+        Chunk {
+            first_row,
+            rows: self.rows,
+            write_set: Arc::new(self.write_set),
+            warnings: self.warnings,
+            is_last,
+        }
     }
 }

@@ -59,6 +59,7 @@ async fn survey_and_merge(
         sessions: engine.sessions.clone(),
         password_keys: engine.password_keys.clone(),
         password_policy: claimed.password_policy,
+        protect_administrators: claimed.protect_administrators,
         lease: claimed.lease,
         sealed_passwords,
     };

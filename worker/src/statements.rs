@@ -19,4 +19,5 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("memberships/find_system_groups", memberships::merge::FIND_SYSTEM_GROUPS),
     ("memberships/insert_library_members", memberships::merge::INSERT_LIBRARY_MEMBERS),
     ("memberships/insert_system_members", memberships::merge::INSERT_SYSTEM_MEMBERS),
+    ("memberships/insert_granting_members", memberships::merge::INSERT_GRANTING_MEMBERS),
 ];

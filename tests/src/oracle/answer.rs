@@ -10,13 +10,16 @@ pub struct Answer {
     pub status: u16,
     /// The exact bytes of a 200. For a 400 the contract fixes only the shape, so the summary is the oracle's own.
     pub body: String,
+    /// How many rows would have disabled an administrator or changed the password of one.
+    pub protected_rows: usize,
 }
 
 impl Answer {
     /// The file cannot be imported at all.
     pub(super) fn refused(reason: &str) -> Self {
         let reason = reason.replace('\\', "\\\\").replace('"', "\\\"");
-        Self { status: 400, body: format!(r#"{{"success":false,"summary":"{reason}"}}"#) }
+        let body = format!(r#"{{"success":false,"summary":"{reason}"}}"#);
+        Self { status: 400, body, protected_rows: 0 }
     }
 
     pub(super) fn finished(outcomes: &[Outcome]) -> Self {
@@ -25,7 +28,7 @@ impl Answer {
         let summary = [
             (outcomes.len(), "processed"),
             (count(|outcome| matches!(outcome, Outcome::Created)), "created"),
-            (count(|outcome| matches!(outcome, Outcome::Updated)), "updated"),
+            (count(|outcome| matches!(outcome, Outcome::Updated | Outcome::UpdatedButProtected)), "updated"),
             (failed, "failed"),
         ]
         .map(|(n, verb)| format!("{n} {} {verb}.", if n == 1 { "user" } else { "users" }))
@@ -42,7 +45,8 @@ impl Answer {
             body.push('}');
         }
         body.push('}');
-        Self { status: 200, body }
+        let protected_rows = count(|outcome| matches!(outcome, Outcome::UpdatedButProtected));
+        Self { status: 200, body, protected_rows }
     }
 
     /// Whether the service gave this answer. A 200 is compared byte for byte, except for the leading spaces that keep the

@@ -1,6 +1,7 @@
 //! A cell's text → its value or its problems (§4).
 
 use super::header::Column;
+use super::names::{is_invisible, shared_name};
 
 /// A parsed cell. A cell that a short row lacks is `Absent`, like the cell of an absent column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,32 +54,59 @@ pub fn parse<T>(
     }
 }
 
+pub const INVISIBLE: &str = "contains invisible characters";
+
 pub fn username(text: &str) -> Result<String, Vec<&'static str>> {
-    check_text(text, text.chars().count() > 255, "is longer than 255 characters", char::is_control)
+    let mut problems = Vec::new();
+    if text.chars().count() > 255 {
+        problems.push("is longer than 255 characters");
+    }
+    if text.chars().any(char::is_control) {
+        problems.push("contains control characters");
+    }
+    if text.chars().any(is_invisible) {
+        problems.push(INVISIBLE);
+    }
+    value_or_problems(text.to_owned(), problems)
 }
 
 pub fn free_text(text: &str) -> Result<String, Vec<&'static str>> {
-    check_text(text, text.chars().count() > 255, "is longer than 255 characters", |c| c == '\0')
+    value_or_problems(text.to_owned(), free_text_problems(text))
+}
+
+/// A barcode or the label of a group.
+pub fn name(text: &str) -> Result<String, Vec<&'static str>> {
+    let mut problems = free_text_problems(text);
+    if text.chars().any(is_invisible) {
+        problems.push(INVISIBLE);
+    }
+    value_or_problems(shared_name(text), problems)
+}
+
+fn free_text_problems(text: &str) -> Vec<&'static str> {
+    let mut problems = Vec::new();
+    if text.chars().count() > 255 {
+        problems.push("is longer than 255 characters");
+    }
+    if text.contains('\0') {
+        problems.push("contains control characters");
+    }
+    problems
 }
 
 pub fn password(text: &str) -> Result<String, Vec<&'static str>> {
-    check_text(text, text.len() > 1024, "is longer than 1024 bytes", |c| c == '\0')
+    let mut problems = Vec::new();
+    if text.len() > 1024 {
+        problems.push("is longer than 1024 bytes");
+    }
+    if text.contains('\0') {
+        problems.push("contains control characters");
+    }
+    value_or_problems(text.to_owned(), problems)
 }
 
-fn check_text(
-    text: &str,
-    too_long: bool,
-    too_long_text: &'static str,
-    is_forbidden: fn(char) -> bool,
-) -> Result<String, Vec<&'static str>> {
-    let mut texts = Vec::new();
-    if too_long {
-        texts.push(too_long_text);
-    }
-    if text.chars().any(is_forbidden) {
-        texts.push("contains control characters");
-    }
-    if texts.is_empty() { Ok(text.to_owned()) } else { Err(texts) }
+fn value_or_problems(value: String, problems: Vec<&'static str>) -> Result<String, Vec<&'static str>> {
+    if problems.is_empty() { Ok(value) } else { Err(problems) }
 }
 
 pub fn email(text: &str) -> Result<String, Vec<&'static str>> {

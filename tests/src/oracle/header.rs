@@ -27,9 +27,11 @@ pub enum Column {
 }
 
 impl Column {
-    /// The column that a header cell names. `name` holds only its letters and digits, in lower case.
-    fn from_normalised(name: &str) -> Option<Self> {
-        Some(match name {
+    /// The column that a header cell names. Only its letters and digits count, in any case.
+    pub fn named(cell: &str) -> Option<Self> {
+        let name: String =
+            cell.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        Some(match name.as_str() {
             "username" => Self::Username,
             "givenname" => Self::GivenName,
             "surname" => Self::Surname,
@@ -93,9 +95,9 @@ pub enum ImportKind {
 }
 
 impl Columns {
-    /// The trimmed cell of a row, or `None` if the column is absent or the row is too short to reach it.
+    /// The text of a row's cell, or `None` if the column is absent or the row is too short to reach it.
     pub fn cell<'a>(&self, column: Column, cells: &'a [String]) -> Option<&'a str> {
-        cells.get(*self.positions.get(&column)?).map(|cell| cell.trim())
+        cells.get(*self.positions.get(&column)?).map(String::as_str)
     }
 
     /// The number of columns in the header, including unknown ones.
@@ -109,34 +111,29 @@ pub fn import_kind(endpoint: Endpoint, header: &[String]) -> Result<ImportKind, 
     let found: Vec<(usize, Column)> = header
         .iter()
         .enumerate()
-        .filter_map(|(position, cell)| Some((position, Column::from_normalised(&normalise(cell))?)))
+        .filter_map(|(position, cell)| Some((position, Column::named(cell)?)))
         .collect();
     let has = |column| found.iter().any(|(_, known)| *known == column);
 
     if !has(Column::Username) {
         return Err("There is no username column.".to_owned());
     }
-    let all_group_columns = has(Column::LibraryGroup) && has(Column::SystemGroup);
     let any_group_column = has(Column::LibraryGroup) || has(Column::SystemGroup);
     let any_user_column = found.iter().any(|(_, c)| *c != Column::Username && !c.is_group_column());
-    if !all_group_columns && (endpoint == Endpoint::UserGroups || any_group_column && !any_user_column) {
+    if any_group_column && any_user_column {
+        return Err("The file holds users and groups. Send them as two files.".to_owned());
+    }
+    let is_group_import = endpoint == Endpoint::UserGroups || any_group_column;
+    if is_group_import && !(has(Column::LibraryGroup) && has(Column::SystemGroup)) {
         return Err("A group import needs the columns username, library-group and system-group.".to_owned());
     }
 
     let mut positions = BTreeMap::new();
     for (at, column) in found {
-        // This kind of import does not know the columns of the other kind.
-        if column != Column::Username && column.is_group_column() != all_group_columns {
-            continue;
-        }
         if positions.insert(column, at).is_some() {
             return Err(format!("The column {} appears twice.", column.name()));
         }
     }
     let columns = Columns { positions, width: header.len() };
-    Ok(if all_group_columns { ImportKind::Groups(columns) } else { ImportKind::Users(columns) })
-}
-
-fn normalise(cell: &str) -> String {
-    cell.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    Ok(if is_group_import { ImportKind::Groups(columns) } else { ImportKind::Users(columns) })
 }

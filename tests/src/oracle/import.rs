@@ -1,10 +1,10 @@
 //! Imports a file: each step of §3–§5 in order.
 
 use super::answer::Answer;
+use super::contents::read_contents;
 use super::encoding::decode;
 use super::endpoint::Endpoint;
 use super::header::{ImportKind, import_kind};
-use super::records::read_records;
 use super::rows::Outcome;
 use super::tenant::Tenant;
 
@@ -15,22 +15,22 @@ impl Tenant {
             Ok(text) => text,
             Err(reason) => return Answer::refused(&reason),
         };
-        let mut records = read_records(&text).into_iter();
-        let Some(header) = records.next() else {
-            return Answer::finished(&[]);
+        let contents = match read_contents(&text) {
+            Ok(Some(contents)) => contents,
+            Ok(None) => return Answer::finished(&[]),
+            Err(reason) => return Answer::refused(&reason),
         };
-        if header.unclosed_quote {
-            return Answer::refused("The header line has a quote that never closes.");
-        }
-        let kind = match import_kind(endpoint, &header.cells) {
+        let kind = match import_kind(endpoint, &contents.header.cells) {
             Ok(kind) => kind,
             Err(reason) => return Answer::refused(&reason),
         };
-        let outcomes: Vec<Outcome> = records
-            .map(|row| match &kind {
-                _ if row.unclosed_quote => Outcome::Failed("Row has a quote that never closes. ".to_owned()),
-                ImportKind::Users(columns) => self.apply_user_row(columns, &row.cells),
-                ImportKind::Groups(columns) => self.apply_group_row(columns, &row.cells),
+        let outcomes: Vec<Outcome> = contents
+            .rows
+            .iter()
+            .map(|row| match (&kind, row.problem) {
+                (_, Some(problem)) => Outcome::Failed(problem.text().to_owned()),
+                (ImportKind::Users(columns), None) => self.apply_user_row(columns, &row.cells),
+                (ImportKind::Groups(columns), None) => self.apply_group_row(columns, &row.cells),
             })
             .collect();
         Answer::finished(&outcomes)

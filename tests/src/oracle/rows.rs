@@ -1,15 +1,20 @@
 //! Applies one row to the state that the previous row left (§4, §5). A row that fails returns before it changes anything.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::cells::{self, Cell, parse, problem};
 use super::header::{Column, Columns};
+use super::names::{is_invisible, shared_name, username_key};
 use super::tenant::Tenant;
-use super::user::{PasswordPolicy, User, username_key};
+use super::user::{PasswordPolicy, User};
 
 /// The outcome of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Created,
     Updated,
+    /// Updated, except that an administrator kept the login.
+    UpdatedButProtected,
     /// The problems' texts, each followed by one space.
     Failed(String),
 }
@@ -19,7 +24,7 @@ impl Outcome {
     pub fn text(&self) -> String {
         match self {
             Self::Created => "User Created".to_owned(),
-            Self::Updated => "User Updated".to_owned(),
+            Self::Updated | Self::UpdatedButProtected => "User Updated".to_owned(),
             Self::Failed(problems) => format!("{problems}User failed to import: {problems}"),
         }
     }
@@ -67,14 +72,18 @@ impl UserCells {
             preferred_name: text(Column::PreferredName),
             email_address: parse(Column::EmailAddress, at(Column::EmailAddress), cells::email),
             graduation_year: parse(Column::GraduationYear, at(Column::GraduationYear), cells::year),
-            library_barcode: text(Column::LibraryBarcode),
+            library_barcode: parse(Column::LibraryBarcode, at(Column::LibraryBarcode), cells::name),
             admin_system_id: text(Column::AdminSystemId),
             gender: parse(Column::Gender, at(Column::Gender), cells::gender),
             password: parse(Column::Password, at(Column::Password), cells::password),
             form_class: text(Column::FormClass),
             enabled: boolean(Column::Enabled),
             staff_member: boolean(Column::StaffMember),
-            presentation_group: text(Column::PresentationGroupLabel),
+            presentation_group: parse(
+                Column::PresentationGroupLabel,
+                at(Column::PresentationGroupLabel),
+                cells::name,
+            ),
         }
     }
 }
@@ -82,7 +91,10 @@ impl UserCells {
 impl Tenant {
     /// Applies a row of a user import.
     pub(super) fn apply_user_row(&mut self, columns: &Columns, cells: &[String]) -> Outcome {
-        let row = UserCells::parse(columns, cells);
+        if let Some(problem) = surplus_problem(columns, cells) {
+            return Outcome::Failed(problem);
+        }
+        let mut row = UserCells::parse(columns, cells);
         let target = match &row.username {
             Cell::Absent | Cell::Blank => Target::Unnamed,
             Cell::Bad(_) => Target::New,
@@ -91,8 +103,7 @@ impl Tenant {
                 if self.users.contains_key(&key) { Target::Existing(key) } else { Target::New }
             }
         };
-
-        let problems = surplus_problem(columns, cells) + &self.user_problems(&row, &target);
+        let problems = self.user_problems(&row, &target);
         if !problems.is_empty() {
             return Outcome::Failed(problems);
         }
@@ -100,16 +111,35 @@ impl Tenant {
         if let Cell::Good(label) = &row.presentation_group {
             self.presentation_groups.insert(label.clone());
         }
-        if let Target::Existing(key) = target
-            && let Some(user) = self.users.get_mut(&key)
-        {
-            user.apply_cells(row, Some(self.password_policy));
-            return Outcome::Updated;
+        if let Target::Existing(key) = target {
+            let protects = self.keep_login(&mut row, &self.users[&key]);
+            if let Some(user) = self.users.get_mut(&key) {
+                user.apply_cells(row, Some(self.password_policy));
+            }
+            return if protects { Outcome::UpdatedButProtected } else { Outcome::Updated };
         }
         let mut user = User { username: row.username.good().cloned().unwrap_or_default(), ..User::default() };
         user.apply_cells(row, None);
         self.users.insert(username_key(&user.username), user);
         Outcome::Created
+    }
+
+    /// Drops the cells by which a row would disable an administrator or change the password of one. Returns whether there
+    /// were any.
+    fn keep_login(&self, row: &mut UserCells, user: &User) -> bool {
+        if !self.is_protected(user) {
+            return false;
+        }
+        let disables = user.enabled && row.enabled == Cell::Good(false);
+        let sets_password =
+            row.password.good().is_some_and(|password| user.takes_password(password, self.password_policy));
+        if disables {
+            row.enabled = Cell::Absent;
+        }
+        if sets_password {
+            row.password = Cell::Absent;
+        }
+        disables || sets_password
     }
 
     /// Every problem of a row except surplus cells, in the order of the field table.
@@ -165,55 +195,80 @@ impl Tenant {
 
     /// Applies a row of a group import.
     pub(super) fn apply_group_row(&mut self, columns: &Columns, cells: &[String]) -> Outcome {
+        if let Some(problem) = surplus_problem(columns, cells) {
+            return Outcome::Failed(problem);
+        }
         let filled = |column| columns.cell(column, cells).filter(|text| !text.is_empty());
+        let username = filled(Column::Username);
         let library_group = filled(Column::LibraryGroup);
         let system_group = filled(Column::SystemGroup);
 
-        let mut problems = surplus_problem(columns, cells);
-        let member = match filled(Column::Username) {
-            None => {
-                problems += &problem(Column::Username, "may not be empty");
-                None
-            }
-            Some(username) => {
-                let user = self.users.get(&username_key(username));
-                if user.is_none() {
-                    problems += &problem(Column::Username, "is not a known user");
-                }
-                user.map(|user| user.username.clone())
-            }
+        let member = username.and_then(|name| self.users.get(&username_key(name)));
+        let member = member.map(|user| user.username.clone());
+        let mut problems = match username {
+            None => problem(Column::Username, "may not be empty"),
+            Some(name) if name.contains(is_invisible) => problem(Column::Username, cells::INVISIBLE),
+            Some(_) if member.is_none() => problem(Column::Username, "is not a known user"),
+            Some(_) => String::new(),
         };
         if library_group.is_none() && system_group.is_none() {
             problems += "Row names no group. ";
         }
-        if library_group.is_some_and(|name| !self.library_groups.contains_key(name)) {
-            problems += &problem(Column::LibraryGroup, "is not a defined library group");
+        if let Some(name) = library_group {
+            problems += &group_problem(
+                Column::LibraryGroup,
+                name,
+                &self.library_groups,
+                "is not a defined library group",
+            );
         }
-        if system_group.is_some_and(|name| !self.system_groups.contains_key(name)) {
-            problems += &problem(Column::SystemGroup, "is not a defined system group");
+        if let Some(name) = system_group {
+            problems += &group_problem(
+                Column::SystemGroup,
+                name,
+                &self.system_groups,
+                "is not a defined system group",
+            );
         }
         let (true, Some(member)) = (problems.is_empty(), member) else {
             return Outcome::Failed(problems);
         };
 
-        if let Some(members) = library_group.and_then(|name| self.library_groups.get_mut(name)) {
+        if let Some(members) = library_group.and_then(|name| self.library_groups.get_mut(&shared_name(name)))
+        {
             members.insert(member.clone());
         }
-        if let Some(members) = system_group.and_then(|name| self.system_groups.get_mut(name)) {
+        if let Some(members) = system_group.and_then(|name| self.system_groups.get_mut(&shared_name(name))) {
             members.insert(member);
         }
         Outcome::Updated
     }
 }
 
-/// `Row has N values but the header has M columns. ` if a cell beyond the header is not blank. N counts every cell.
-fn surplus_problem(columns: &Columns, cells: &[String]) -> String {
-    if cells.iter().skip(columns.width()).all(|cell| cell.trim().is_empty()) {
-        return String::new();
+/// The problem of a cell that names a group, or nothing.
+fn group_problem(
+    column: Column,
+    name: &str,
+    groups: &BTreeMap<String, BTreeSet<String>>,
+    undefined: &str,
+) -> String {
+    if name.contains(is_invisible) {
+        problem(column, cells::INVISIBLE)
+    } else if groups.contains_key(&shared_name(name)) {
+        String::new()
+    } else {
+        problem(column, undefined)
     }
+}
+
+/// `Row has N values but the header has M columns. ` if a cell beyond the header is not blank. N counts every cell.
+fn surplus_problem(columns: &Columns, cells: &[String]) -> Option<String> {
     let (values, width) = (cells.len(), columns.width());
+    if cells.iter().skip(width).all(String::is_empty) {
+        return None;
+    }
     // The contract gives no text for a header of one column, so the word is always "columns".
-    format!("Row has {values} values but the header has {width} columns. ")
+    Some(format!("Row has {values} values but the header has {width} columns. "))
 }
 
 impl User {
@@ -236,16 +291,22 @@ impl User {
         if let Cell::Good(staff_member) = row.staff_member {
             self.staff_member = staff_member;
         }
-        if let Cell::Good(password) = row.password {
-            let applies = match update {
-                None | Some(PasswordPolicy::Always) => true,
-                Some(PasswordPolicy::WhenChanged) => self.password_applied.as_ref() != Some(&password),
-                Some(PasswordPolicy::OnCreate) => false,
-            };
-            if applies {
-                self.password_applied = Some(password.clone());
-                self.login_password = Some(password);
-            }
+        if let Cell::Good(password) = row.password
+            && update.is_none_or(|policy| self.takes_password(&password, policy))
+        {
+            self.password_applied = Some(password.clone());
+            self.login_password = Some(password);
+        }
+    }
+}
+
+impl User {
+    /// Whether a row with this password sets it, if the user exists already.
+    fn takes_password(&self, password: &str, policy: PasswordPolicy) -> bool {
+        match policy {
+            PasswordPolicy::Always => true,
+            PasswordPolicy::WhenChanged => self.password_applied.as_deref() != Some(password),
+            PasswordPolicy::OnCreate => false,
         }
     }
 }

@@ -2,32 +2,58 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::names::{shared_name, username_key};
 use super::snapshot::Snapshot;
-use super::user::{PasswordPolicy, User, username_key};
+use super::user::{PasswordPolicy, User};
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Tenant {
     /// May be changed between imports.
     pub password_policy: PasswordPolicy,
+    /// Whether imports leave administrators their login. May be changed between imports.
+    pub protect_administrators: bool,
     pub(super) users: BTreeMap<String, User>,
     pub(super) presentation_groups: BTreeSet<String>,
     pub(super) library_groups: BTreeMap<String, BTreeSet<String>>,
     pub(super) system_groups: BTreeMap<String, BTreeSet<String>>,
+    /// The system groups that grant administration.
+    administration_groups: BTreeSet<String>,
 }
 
 impl Tenant {
     pub fn new(password_policy: PasswordPolicy) -> Self {
-        Self { password_policy, ..Self::default() }
+        Self {
+            password_policy,
+            protect_administrators: true,
+            users: BTreeMap::new(),
+            presentation_groups: BTreeSet::new(),
+            library_groups: BTreeMap::new(),
+            system_groups: BTreeMap::new(),
+            administration_groups: BTreeSet::new(),
+        }
     }
 
     /// Defines a library group, as the operator's command does.
     pub fn define_library_group(&mut self, name: &str) {
-        self.library_groups.entry(name.to_owned()).or_default();
+        self.library_groups.entry(shared_name(name)).or_default();
     }
 
     /// Defines a system group, as the operator's command does.
     pub fn define_system_group(&mut self, name: &str) {
-        self.system_groups.entry(name.to_owned()).or_default();
+        self.system_groups.entry(shared_name(name)).or_default();
+    }
+
+    /// Defines a system group whose members may import.
+    pub fn define_administration_group(&mut self, name: &str) {
+        self.define_system_group(name);
+        self.administration_groups.insert(shared_name(name));
+    }
+
+    /// Whether imports leave a user's login alone.
+    pub(super) fn is_protected(&self, user: &User) -> bool {
+        let is_member =
+            |group| self.system_groups.get(group).is_some_and(|group| group.contains(&user.username));
+        self.protect_administrators && self.administration_groups.iter().any(is_member)
     }
 
     /// Adds a user without an import, such as the account that posts the files.
@@ -49,7 +75,7 @@ impl Tenant {
         }
     }
 
-    /// Finds a user. Case does not matter.
+    /// Finds a user by any spelling of the username.
     pub fn user(&self, username: &str) -> Option<&User> {
         self.users.get(&username_key(username))
     }

@@ -23,7 +23,7 @@ pub struct User {
     pub email_address: Option<String>,
     /// 1900–2200.
     pub graduation_year: Option<u16>,
-    /// Unique in the tenant, compared exactly.
+    /// Unique in the tenant, in the form in which barcodes are compared.
     pub library_barcode: Option<String>,
     /// The identifier in the school's own system.
     pub admin_system_id: Option<String>,
@@ -38,10 +38,4 @@ pub struct User {
     pub password_applied: Option<String>,
     /// The password that a login accepts now.
     pub login_password: Option<String>,
-}
-
-/// The key by which usernames are compared: each character in lower case, regardless of its neighbours (so there is no
-/// final sigma).
-pub fn username_key(username: &str) -> String {
-    username.chars().flat_map(char::to_lowercase).collect()
 }

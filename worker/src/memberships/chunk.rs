@@ -21,7 +21,7 @@ impl MembershipChunk {
 
     pub fn push(&mut self, record: &Record<'_>, write_set: &mut WriteSet) {
         if let Some(username) = check(record, &self.columns).username {
-            write_set.add_user(&username);
+            write_set.add_user(&username.key);
         }
         self.records.push(record);
     }

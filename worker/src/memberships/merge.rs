@@ -1,9 +1,9 @@
 //! Merges a chunk of memberships: find the users and groups that the rows name, then insert the memberships. Being a
 //! member already is fine, and costs no write.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use futures_util::future::{try_join, try_join3};
+use futures_util::future::try_join3;
 use rollcall_schema::ids::{GroupId, TenantId};
 use rollcall_schema::imports::outcomes::ChunkOutcomes;
 use rollcall_schema::imports::tally::Outcome;
@@ -20,32 +20,36 @@ pub const FIND_LIBRARY_GROUPS: &str = include_str!("sql/find_library_groups.sql"
 pub const FIND_SYSTEM_GROUPS: &str = include_str!("sql/find_system_groups.sql");
 pub const INSERT_LIBRARY_MEMBERS: &str = include_str!("sql/insert_library_members.sql");
 pub const INSERT_SYSTEM_MEMBERS: &str = include_str!("sql/insert_system_members.sql");
+pub const INSERT_GRANTING_MEMBERS: &str = include_str!("sql/insert_granting_members.sql");
 
 /// Merges a chunk's rows in its transaction. `found` is the result of [`find`] in that transaction.
 pub async fn merge_in_txn(
     txn: &Session,
     tenant: TenantId,
     first_row: u64,
-    rows: Vec<MembershipRow<'_>>,
+    rows: &[MembershipRow<'_>],
     found: Found,
 ) -> Result<MergedRows, Error> {
     let mut merge = Merge {
-        library_groups: by_name(&found.library_groups)?,
-        system_groups: by_name(&found.system_groups)?,
+        library_groups: library_groups(&found.library_groups)?,
+        system_groups: system_groups(&found.system_groups)?,
         library_members: Members::default(),
         system_members: Members::default(),
+        granting_members: Members::default(),
+        grants: Vec::new(),
     };
     let users: Vec<Option<Uuid>> = found.users.try_get(0)?;
     let mut outcomes = ChunkOutcomes::starting_at(first_row);
-    for (row, user) in rows.into_iter().zip(users) {
-        outcomes.push(merge.apply(row, user).map_err(|mut problems| problems.to_text()));
+    for ((row, user), number) in rows.iter().zip(users).zip(first_row..) {
+        outcomes.push(merge.apply(row, user, number).map_err(|mut problems| problems.to_text()));
     }
-    try_join(
+    let ((), (), granted) = try_join3(
         insert(txn, tenant, INSERT_LIBRARY_MEMBERS, &merge.library_members),
         insert(txn, tenant, INSERT_SYSTEM_MEMBERS, &merge.system_members),
+        insert_granting(txn, tenant, &merge.granting_members),
     )
     .await?;
-    Ok(MergedRows { outcomes, sealed_passwords: 0 })
+    Ok(MergedRows { outcomes, sealed_passwords: 0, warnings: grant_warnings(&merge.grants, granted) })
 }
 
 /// The users and groups that a chunk's rows name, as far as they exist.
@@ -59,9 +63,10 @@ pub struct Found {
 /// Finds the users and the groups that the rows name.
 pub async fn find(session: &Session, tenant: TenantId, rows: &[MembershipRow<'_>]) -> Result<Found, Error> {
     let tenant = tenant.as_uuid();
-    let usernames: Vec<Option<&str>> = rows.iter().map(|row| row.username.as_deref()).collect();
-    let library_groups = distinct(rows, |row| row.library_group);
-    let system_groups = distinct(rows, |row| row.system_group);
+    let usernames: Vec<Option<&str>> =
+        rows.iter().map(|row| row.username.as_ref().map(|username| &*username.key)).collect();
+    let library_groups = distinct(rows, |row| row.library_group.as_deref());
+    let system_groups = distinct(rows, |row| row.system_group.as_deref());
     let (users, library_groups, system_groups) = try_join3(
         session.query_one(FIND_USERS, &[&tenant, &usernames]),
         session.query(FIND_LIBRARY_GROUPS, &[&tenant, &library_groups]),
@@ -71,15 +76,42 @@ pub async fn find(session: &Session, tenant: TenantId, rows: &[MembershipRow<'_>
     Ok(Found { users, library_groups, system_groups })
 }
 
-fn by_name(groups: &[Row]) -> Result<HashMap<&str, GroupId>, Error> {
+fn library_groups(groups: &[Row]) -> Result<HashMap<&str, GroupId>, Error> {
     groups.iter().map(|group| Ok((group.try_get(0)?, group.try_get::<_, Uuid>(1)?.into()))).collect()
+}
+
+fn system_groups(groups: &[Row]) -> Result<HashMap<&str, SystemGroup>, Error> {
+    let system_group = |group: &Row| {
+        let id = group.try_get::<_, Uuid>(1)?.into();
+        Ok(SystemGroup { id, grants_administration: group.try_get(2)? })
+    };
+    groups.iter().map(|group| Ok((group.try_get(0)?, system_group(group)?))).collect()
+}
+
+#[derive(Debug, Clone, Copy)]
+struct SystemGroup {
+    id: GroupId,
+    grants_administration: bool,
 }
 
 struct Merge<'a> {
     library_groups: HashMap<&'a str, GroupId>,
-    system_groups: HashMap<&'a str, GroupId>,
+    system_groups: HashMap<&'a str, SystemGroup>,
     library_members: Members,
     system_members: Members,
+    /// Members of system groups that grant administration.
+    granting_members: Members,
+    /// The rows of `granting_members`.
+    grants: Vec<Grant<'a>>,
+}
+
+/// A row that puts a user into a system group that grants administration.
+struct Grant<'a> {
+    row: u64,
+    username: &'a str,
+    group_name: &'a str,
+    user: Uuid,
+    group: Uuid,
 }
 
 /// New memberships: two columns, as `unnest` takes them.
@@ -90,42 +122,65 @@ struct Members {
 }
 
 impl Members {
-    fn push(&mut self, user: Uuid, group: Option<GroupId>) {
-        if let Some(group) = group {
-            self.users.push(user);
-            self.groups.push(group.as_uuid());
-        }
+    fn push(&mut self, user: Uuid, group: GroupId) {
+        self.users.push(user);
+        self.groups.push(group.as_uuid());
     }
 }
 
-impl Merge<'_> {
+impl<'a> Merge<'a> {
     /// Applies the next row of the file to the user that was found for it. Rows do not depend on each other: a
     /// membership exists or it does not.
-    fn apply(&mut self, row: MembershipRow<'_>, user: Option<Uuid>) -> Result<Outcome, Problems> {
-        let mut problems = row.problems;
-        let mut find = |name: Option<&str>, known: &HashMap<&str, GroupId>, unknown: Problem| {
-            let found = known.get(name?).copied();
-            if found.is_none() {
-                problems.push(unknown);
-            }
-            found
-        };
-        let library = find(row.library_group, &self.library_groups, Problem::UNDEFINED_LIBRARY_GROUP);
-        let system = find(row.system_group, &self.system_groups, Problem::UNDEFINED_SYSTEM_GROUP);
+    fn apply(
+        &mut self,
+        row: &'a MembershipRow<'a>,
+        user: Option<Uuid>,
+        number: u64,
+    ) -> Result<Outcome, Problems> {
+        let mut problems = row.problems.clone();
+        let library = row.library_group.as_deref().map(|name| self.library_groups.get(name).copied());
+        if library == Some(None) {
+            problems.push(Problem::UNDEFINED_LIBRARY_GROUP);
+        }
+        let system = row.system_group.as_deref().map(|name| self.system_groups.get_key_value(name));
+        if matches!(system, Some(None)) {
+            problems.push(Problem::UNDEFINED_SYSTEM_GROUP);
+        }
         if row.username.is_some() && user.is_none() {
             problems.push(Problem::UNKNOWN_USER);
         }
         let Some(user) = user.filter(|_| problems.is_empty()) else { return Err(problems) };
-        self.library_members.push(user, library);
-        self.system_members.push(user, system);
+        if let Some(Some(group)) = library {
+            self.library_members.push(user, group);
+        }
+        if let Some(Some((name, group))) = system {
+            let username = row.username.as_ref().map_or("", |username| username.written);
+            if group.grants_administration {
+                self.granting_members.push(user, group.id);
+                let group = group.id.as_uuid();
+                self.grants.push(Grant { row: number, username, group_name: name, user, group });
+            } else {
+                self.system_members.push(user, group.id);
+            }
+        }
         Ok(Outcome::Updated)
     }
 }
 
-fn distinct<'a>(
-    rows: &[MembershipRow<'a>],
-    cell: impl Fn(&MembershipRow<'a>) -> Option<&'a str>,
-) -> Vec<&'a str> {
+/// A sentence for the first row of each user who was not in the group before.
+fn grant_warnings(grants: &[Grant<'_>], mut granted: HashSet<(Uuid, Uuid)>) -> Vec<String> {
+    let first = grants.iter().filter(|grant| granted.remove(&(grant.user, grant.group)));
+    first
+        .map(|Grant { row, username, group_name, .. }| {
+            format!("Row {row}: {username} was added to {group_name}, which grants system administration.")
+        })
+        .collect()
+}
+
+fn distinct<'r>(
+    rows: &'r [MembershipRow<'_>],
+    cell: impl Fn(&'r MembershipRow<'_>) -> Option<&'r str>,
+) -> Vec<&'r str> {
     let mut values: Vec<&str> = rows.iter().filter_map(cell).collect();
     values.sort_unstable();
     values.dedup();
@@ -138,4 +193,18 @@ async fn insert(txn: &Session, tenant: TenantId, sql: &'static str, members: &Me
     }
     txn.execute(sql, &[&tenant.as_uuid(), &members.users, &members.groups]).await?;
     Ok(())
+}
+
+/// Inserts members of system groups that grant administration. Returns those that were none before: users and groups.
+async fn insert_granting(
+    txn: &Session,
+    tenant: TenantId,
+    members: &Members,
+) -> Result<HashSet<(Uuid, Uuid)>, Error> {
+    if members.users.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let inserted =
+        txn.query(INSERT_GRANTING_MEMBERS, &[&tenant.as_uuid(), &members.users, &members.groups]).await?;
+    inserted.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }

@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 
 use crate::rows::problem::Problems;
+use crate::rows::username::Username;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MembershipRow<'a> {
-    /// The key of the username. `None` if the cell is blank, or no user can have that name.
-    pub username: Option<Cow<'a, str>>,
-    /// The library group's exact name. `None` if the cell is blank, or no group can have that name.
-    pub library_group: Option<&'a str>,
-    /// The system group's exact name. `None` if the cell is blank, or no group can have that name.
-    pub system_group: Option<&'a str>,
+    /// `None` if the cell is blank, or no user can have that name.
+    pub username: Option<Username<'a>>,
+    /// The library group's name, as names are compared. `None` if the cell is blank, or no group can have that name.
+    pub library_group: Option<Cow<'a, str>>,
+    /// The system group's name, as names are compared. `None` if the cell is blank, or no group can have that name.
+    pub system_group: Option<Cow<'a, str>>,
     /// The problems of the row's cells. The merge adds unknown users and groups.
     pub problems: Problems,
 }

@@ -14,6 +14,8 @@ pub struct Chunk {
     pub rows: Rows,
     /// The users and barcodes that the rows may write.
     pub write_set: Arc<WriteSet>,
+    /// What is odd about the rows as the file has them, as sentences for its sender.
+    pub warnings: Vec<String>,
     /// Whether the file ends after these rows. Then the import finishes in this chunk's transaction.
     pub is_last: bool,
 }

@@ -37,6 +37,8 @@ pub struct MergeContext {
     pub sessions: SessionPool,
     pub password_keys: PasswordKeys,
     pub password_policy: PasswordPolicy,
+    /// Whether rows leave `enabled` and the password of administrators alone.
+    pub protect_administrators: bool,
     pub lease: Lease,
     /// Counts the passwords that the attempt has sealed, which are to be hashed however the attempt ends.
     pub sealed_passwords: Arc<AtomicU64>,
@@ -107,15 +109,17 @@ async fn merge_in_txn(
     ticket: &CommitTicket,
 ) -> Result<u64, ChunkError> {
     let lease = &context.lease;
-    let MergedRows { outcomes, sealed_passwords } = apply_rows(context, txn, chunk, ticket).await?;
+    let MergedRows { outcomes, sealed_passwords, mut warnings } =
+        apply_rows(context, txn, chunk, ticket).await?;
     let tally = outcomes.tally();
     Span::current().record("rollcall.chunk.failed", tally.failed);
 
     while timeout(LEASE_CHECK_INTERVAL, ticket.predecessors_committed()).await.is_err() {
         lease::check(txn, lease).await?;
     }
+    warnings.splice(0..0, chunk.warnings.iter().cloned());
     let advance =
-        Advance { first_row: chunk.first_row, tally, format, warnings: &[], is_last: chunk.is_last };
+        Advance { first_row: chunk.first_row, tally, format, warnings: &warnings, is_last: chunk.is_last };
     // Sent in this order without waiting for answers.
     txn.prepare(&[outcomes::STORE_OUTCOMES, progress::ADVANCE]).await?;
     try_join(
@@ -143,7 +147,11 @@ async fn apply_rows(
     match &chunk.rows {
         Rows::None => {
             begun.await?;
-            Ok(MergedRows { outcomes: ChunkOutcomes::starting_at(chunk.first_row), sealed_passwords: 0 })
+            Ok(MergedRows {
+                outcomes: ChunkOutcomes::starting_at(chunk.first_row),
+                sealed_passwords: 0,
+                warnings: Vec::new(),
+            })
         }
         Rows::Users(rows) => {
             let probe = users::load::probe_key_ranges(txn, tenant, rows).err_into();
@@ -151,15 +159,22 @@ async fn apply_rows(
             let passwords =
                 Passwords { tenant, policy: context.password_policy, keys: &context.password_keys };
             let predecessors = ticket.predecessors();
-            let merged =
-                users::merge::merge_in_txn(txn, passwords, chunk.first_row, rows, probe, predecessors);
+            let merged = users::merge::merge_in_txn(
+                txn,
+                passwords,
+                context.protect_administrators,
+                chunk.first_row,
+                rows,
+                probe,
+                predecessors,
+            );
             Ok(merged.await?)
         }
         Rows::Memberships(chunk_rows) => {
             let rows: Vec<_> = block_in_place(|| chunk_rows.rows().collect());
             let found = memberships::merge::find(txn, tenant, &rows).err_into();
             let ((), found) = try_join(begun, found).await?;
-            Ok(memberships::merge::merge_in_txn(txn, tenant, chunk.first_row, rows, found).await?)
+            Ok(memberships::merge::merge_in_txn(txn, tenant, chunk.first_row, &rows, found).await?)
         }
     }
 }

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use super::line::{first_line, is_blank_line};
+
 /// What separates the cells of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delimiter {
@@ -39,7 +41,8 @@ impl Delimiter {
                 b'\t' => tabs += 1,
                 _ => {}
             }
-            at_cell_start = matches!(byte, b',' | b';' | b'\t');
+            // A blank before a quote belongs to the quote.
+            at_cell_start = matches!(byte, b',' | b';' | b'\t') || at_cell_start && byte == b' ';
         }
         if tabs > commas && tabs > semicolons {
             Delimiter::Tab
@@ -47,6 +50,16 @@ impl Delimiter {
             Delimiter::Semicolon
         } else {
             Delimiter::Comma
+        }
+    }
+
+    /// The delimiter that this character is.
+    pub const fn of_char(c: char) -> Option<Delimiter> {
+        match c {
+            ',' => Some(Delimiter::Comma),
+            ';' => Some(Delimiter::Semicolon),
+            '\t' => Some(Delimiter::Tab),
+            _ => None,
         }
     }
 
@@ -77,19 +90,13 @@ impl fmt::Display for Delimiter {
 /// All of `opening` from its first line that is not blank.
 fn header_line(opening: &[u8]) -> &[u8] {
     let mut rest = opening;
-    while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
-        let (line, after) = rest.split_at(end);
-        if !is_blank(line) {
+    while let Some((line, length)) = first_line(rest) {
+        if !is_blank_line(line) || length == rest.len() {
             break;
         }
-        rest = after.get(1..).unwrap_or_default();
+        rest = rest.get(length..).unwrap_or_default();
     }
     rest
-}
-
-/// Whether `bytes` are only white space, as defined by [`str::trim`].
-pub(super) fn is_blank(bytes: &[u8]) -> bool {
-    bytes.is_empty() || std::str::from_utf8(bytes).is_ok_and(|text| text.trim_start().is_empty())
 }
 
 #[cfg(test)]
@@ -112,7 +119,7 @@ mod tests {
             ("\"a,b,c\";d", Delimiter::Semicolon),
             ("\"a \"\",,,\"\" b\";d", Delimiter::Semicolon),
             ("\"a\n,,,\n\";d", Delimiter::Semicolon),
-            ("\n \t\t\t\r\n\u{A0}\u{3000}\n\t\t\nusername;b\n", Delimiter::Semicolon),
+            ("\n \t\t\t\r\n\u{A0}\u{3000}\n,,,,\n\t\t\nusername;b\n", Delimiter::Semicolon),
             ("5\" disk;a", Delimiter::Semicolon),
             ("\"never closed;;;", Delimiter::Comma),
         ];

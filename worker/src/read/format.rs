@@ -10,4 +10,6 @@ pub struct Format {
     /// The encoding of the whole file.
     pub encoding: &'static Encoding,
     pub delimiter: Delimiter,
+    /// Lines before the header line that are not blank and belong to no record: `sep=;`, `#TYPE …`.
+    pub preamble_lines: usize,
 }

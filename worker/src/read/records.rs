@@ -1,21 +1,35 @@
 //! The records of a text, one after another, in bounded memory.
 //!
-//! Built on `csv-core`, because the `csv` crate does not report three things: that a record exceeds a limit (it would
-//! hold all of it in memory), that a quote never closes (the rest of the file would be one cell), and that a line was
-//! blank.
+//! Not built on the `csv` crate: a quote that does not close costs one line here, not the rest of the file. A line without
+//! quotes, which nearly all are, is split where it is; the others go to [`super::quoted`].
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 
-use csv_core::{ReadRecordResult, ReaderBuilder};
+use memchr::{memchr, memchr_iter, memchr2};
+use rollcall_schema::names::trim;
 
-use super::delimiter::{Delimiter, is_blank};
+use super::delimiter::Delimiter;
 use super::format::Format;
+use super::line::{is_blank, is_blank_line, line_end};
+use super::quoted::{Cells, Parsed, Rules, parse};
 use super::text::Text;
+use super::window::{Window, ends_in_padding, is_padding};
 
 /// The largest record: the bytes of its cells as UTF-8, plus one for each cell. 1 MiB.
 pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
 
-/// A data row's number, counted from 1 without the header and blank lines.
+/// How much of a text is looked at to read a record of the largest size: with its quotes doubled, and a pair around each
+/// cell, it is up to this long.
+pub(super) const MAX_WINDOW_BYTES: usize = 3 * MAX_RECORD_BYTES + 16;
+
+/// How far a reader looks for the closing quotes of records that turn out to be broken, in total: this much, and a
+/// multiple of what it has read. Only a file made for it needs more. From then on records of several lines may have
+/// [`SHORT_RECORD_BYTES`].
+const FREE_LOOKAHEAD_BYTES: u64 = 32 * 1024 * 1024;
+const LOOKAHEAD_FACTOR: u64 = 8;
+const SHORT_RECORD_BYTES: usize = 4 * 1024;
+
+/// A data row's number, counted from 1 without the header and blank rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowNumber(pub u64);
 
@@ -32,8 +46,10 @@ pub enum Shape {
     Whole,
     /// It is longer than [`MAX_RECORD_BYTES`]; it has no cells.
     TooLong,
-    /// A quote opens in it and the file ends before it closes; it has no cells.
-    QuoteNeverCloses,
+    /// A quote opens in it that does not close; it has no cells.
+    QuoteNotClosed,
+    /// It has bytes that are not UTF-8; it has no cells.
+    NotUtf8,
 }
 
 /// One record: a row of the file, or its header line.
@@ -41,7 +57,9 @@ pub enum Shape {
 pub struct Record<'a> {
     pub(super) number: RowNumber,
     pub(super) shape: Shape,
+    /// Its cells, with one byte between each two.
     pub(super) text: &'a str,
+    /// Where each cell ends.
     pub(super) ends: &'a [usize],
 }
 
@@ -69,10 +87,10 @@ impl<'a> Record<'a> {
     pub fn cell(&self, index: usize) -> Option<&'a str> {
         let end = *self.ends.get(index)?;
         let start = match index.checked_sub(1) {
-            Some(before) => *self.ends.get(before)?,
+            Some(before) => *self.ends.get(before)? + 1,
             None => 0,
         };
-        self.text.get(start..end).map(str::trim)
+        self.text.get(start..end).map(trim)
     }
 
     /// The trimmed values of all cells.
@@ -90,192 +108,293 @@ impl<'a> Record<'a> {
 /// The records of a file. After an error it must not be read any further.
 #[derive(Debug)]
 pub struct Records<R> {
-    text: Text<R>,
-    parser: csv_core::Reader,
+    window: Window<R>,
     delimiter: Delimiter,
-    /// The cells of the record, concatenated, without quotes.
-    cells: Vec<u8>,
-    /// Where in `cells` each cell ends.
-    ends: Vec<usize>,
+    /// How many cells the header has, once it is read.
+    width: Option<usize>,
+    cells: Cells,
     number: u64,
+    /// Lines to skip before the header line.
+    preamble_lines: usize,
     header_ahead: bool,
-    /// All of the text has been parsed; only its last record has to be ended.
-    at_end: bool,
-    finished: bool,
+    /// How many bytes of the window the last record occupies.
+    consumed: usize,
+    /// How many bytes were looked at in vain for closing quotes.
+    lookahead: u64,
+    /// The text has something other than padding at this position.
+    data_at: u64,
 }
 
-/// How much of the buffers a record occupies.
-struct Extent {
-    bytes: usize,
-    cells: usize,
-    shape: Shape,
+/// Where the cells of a record are.
+enum Found {
+    /// In the window, as written: the record's line has no quotes.
+    Line(usize),
+    /// In the buffer of cells.
+    Cells,
+    /// They were not kept.
+    Nowhere(Shape),
 }
 
 impl<R: Read> Records<R> {
     /// The rows of a file, without its header line.
     pub fn open(source: R, format: Format) -> Records<R> {
-        let mut records = Records::with_header(source, format);
+        let mut records = Records::open_at_header(source, format);
         records.header_ahead = true;
         records
     }
 
     /// All records of a file, including the header line.
-    pub(super) fn with_header(source: R, format: Format) -> Records<R> {
-        let mut parser = ReaderBuilder::new().delimiter(format.delimiter.byte()).build();
-        // The parser drops a byte-order mark from its first input. `Text` has already removed the one that counts.
-        let _ = parser.read_record(&[], &mut [], &mut []);
+    pub(super) fn open_at_header(source: R, format: Format) -> Records<R> {
         Records {
-            text: Text::new(source, format.encoding),
-            parser,
+            window: Window::new(Text::new(source, format.encoding), MAX_WINDOW_BYTES),
             delimiter: format.delimiter,
-            cells: vec![0; 4096],
-            ends: vec![0; 64],
+            width: None,
+            cells: Cells::default(),
             number: 0,
+            preamble_lines: format.preamble_lines,
             header_ahead: false,
-            at_end: false,
-            finished: false,
+            consumed: 0,
+            lookahead: 0,
+            data_at: 0,
         }
     }
 
-    /// The next record that is not a blank line; `None` after the last.
+    /// The next record that is not blank; `None` after the last.
     ///
     /// # Errors
     ///
     /// Those of the source, and [`io::ErrorKind::InvalidData`] where the file is not in the encoding that was detected.
     pub fn next_record(&mut self) -> io::Result<Option<Record<'_>>> {
+        self.skip_preamble()?;
         if self.header_ahead {
             self.header_ahead = false;
-            if self.parse_past_blanks()?.is_none() {
+            if self.find_record()?.is_none() {
                 return Ok(None);
             }
+            self.width = Some(self.cells.ends.len());
         }
-        let Some(extent) = self.parse_past_blanks()? else {
-            return Ok(None);
-        };
+        let Some(found) = self.find_record()? else { return Ok(None) };
+        if self.width.is_none() {
+            self.width = Some(self.cells.ends.len());
+        }
         self.number += 1;
-        let bytes = self.cells.get(..extent.bytes).unwrap_or_default();
-        let text =
-            std::str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        Ok(Some(Record {
-            number: RowNumber(self.number),
-            shape: extent.shape,
-            text,
-            ends: self.ends.get(..extent.cells).unwrap_or_default(),
+        let number = RowNumber(self.number);
+        let bytes = match found {
+            Found::Line(length) => &self.window.bytes()[..length],
+            Found::Cells => &self.cells.text,
+            Found::Nowhere(shape) => return Ok(Some(Record { number, shape, text: "", ends: &[] })),
+        };
+        Ok(Some(match std::str::from_utf8(bytes) {
+            Ok(text) => Record { number, shape: Shape::Whole, text, ends: &self.cells.ends },
+            Err(_) => Record { number, shape: Shape::NotUtf8, text: "", ends: &[] },
         }))
     }
 
-    /// Whether the text has ended, and the last record with it.
+    /// Whether the text ends with the record that was read last.
     pub(super) fn is_at_end(&self) -> bool {
-        self.at_end
+        self.window.is_at_end() && self.window.bytes().len() == self.consumed
     }
 
-    /// How many bytes and ends of cells the buffers can hold.
+    /// How many bytes of memory the buffers hold.
     #[cfg(test)]
     pub(crate) fn buffered(&self) -> usize {
-        self.cells.capacity() + self.ends.capacity()
+        self.window.capacity() + self.cells.text.capacity() + 8 * self.cells.ends.capacity()
     }
 
-    fn parse_past_blanks(&mut self) -> io::Result<Option<Extent>> {
-        loop {
-            match self.parse()? {
-                Parsed::Record(extent) => return Ok(Some(extent)),
-                Parsed::Blank => {}
-                Parsed::End => return Ok(None),
+    /// Skips the lines of tools before the header, and the blank lines between them.
+    fn skip_preamble(&mut self) -> io::Result<()> {
+        while self.preamble_lines > 0
+            && let Some(line) = self.next_line()?
+        {
+            let Line::Whole { length, total } = line else { break };
+            if !is_blank_line(&self.window.bytes()[..length]) {
+                self.preamble_lines -= 1;
             }
+            self.window.consume(total);
+        }
+        Ok(())
+    }
+
+    /// Finds the next record that is not blank. Its cells are valid until the next call.
+    fn find_record(&mut self) -> io::Result<Option<Found>> {
+        self.window.consume(std::mem::take(&mut self.consumed));
+        loop {
+            let Some(line) = self.next_line()? else { return Ok(None) };
+            let Line::Whole { length, total } = line else {
+                if self.skip_long_line()? {
+                    continue;
+                }
+                return Ok(Some(Found::Nowhere(Shape::TooLong)));
+            };
+            self.consumed = total;
+            let line = &self.window.bytes()[..length];
+            let found = if memchr(b'"', line).is_some() {
+                self.parse_quoted()?
+            } else if length >= MAX_RECORD_BYTES {
+                Found::Nowhere(Shape::TooLong)
+            } else {
+                self.cells.ends.clear();
+                self.cells.ends.extend(memchr_iter(self.delimiter.byte(), line));
+                self.cells.ends.push(length);
+                Found::Line(length)
+            };
+            if !self.is_blank(&found, length) {
+                return Ok(Some(found));
+            }
+            self.window.consume(std::mem::take(&mut self.consumed));
         }
     }
 
-    fn parse(&mut self) -> io::Result<Parsed> {
-        let mut extent = Extent { bytes: 0, cells: 0, shape: Shape::Whole };
-        // Only white space so far, in the line and not just in its cells: `""` is a value.
-        let mut blank = true;
-        while !self.finished {
-            let input = if self.at_end { b"\n" } else { self.text.fill_buf()? };
-            if input.is_empty() {
-                self.at_end = true;
+    /// The next line, completely in the window. Padding at the end of the text belongs to no line.
+    fn next_line(&mut self) -> io::Result<Option<Line>> {
+        let mut searched = 0;
+        loop {
+            let bytes = self.window.bytes();
+            // Padding that was dropped may have been searched already.
+            searched = searched.min(bytes.len());
+            let end = memchr2(b'\n', b'\r', &bytes[searched..]).map(|length| searched + length);
+            // A line feed may follow a carriage return.
+            let is_complete = end.is_some_and(|end| end + 1 < bytes.len() || bytes[end] == b'\n');
+            searched = end.unwrap_or(bytes.len());
+            if !is_complete && self.window.fill()? {
                 continue;
             }
-            let (result, read, written, ended) = self.parser.read_record(
-                input,
-                self.cells.get_mut(extent.bytes..).unwrap_or_default(),
-                self.ends.get_mut(extent.cells..).unwrap_or_default(),
-            );
-            extent.bytes += written;
-            extent.cells += ended;
-            let is_record = result == ReadRecordResult::Record;
-            // A line with more than one cell contains the delimiter, and only a tab is white space.
-            let other_cells = usize::from(is_record);
-            blank = blank
-                && (extent.cells <= other_cells || self.delimiter == Delimiter::Tab)
-                && !input.get(..read).unwrap_or_default().contains(&b'"');
-            let at_end = self.at_end;
-            if !at_end {
-                self.text.consume(read);
+            let bytes = self.window.bytes();
+            let length = searched;
+            if end.is_none() && !self.window.is_at_end() {
+                return Ok(Some(Line::Long));
             }
-            match result {
-                ReadRecordResult::Record => {
-                    self.finished = at_end;
-                    let is_blank = blank && is_blank(self.cells.get(..extent.bytes).unwrap_or_default());
-                    return Ok(if is_blank { Parsed::Blank } else { Parsed::Record(extent.bounded()) });
-                }
-                // The line end that was appended to the text became part of a cell: that cell's quote is open.
-                ReadRecordResult::InputEmpty if at_end && written > 0 => {
-                    self.finished = true;
-                    return Ok(Parsed::Record(Extent { bytes: 0, cells: 0, shape: Shape::QuoteNeverCloses }));
-                }
-                ReadRecordResult::InputEmpty | ReadRecordResult::End => self.finished = at_end,
-                ReadRecordResult::OutputFull => {
-                    if !grow(&mut self.cells, 0) {
-                        self.drop_cells(&mut extent, &mut blank);
-                    }
-                }
-                ReadRecordResult::OutputEndsFull => {
-                    if !grow(&mut self.ends, 0) {
-                        self.drop_cells(&mut extent, &mut blank);
-                    }
-                }
+            let total = length + line_end(&bytes[length..]);
+            if total == 0 {
+                return Ok(None);
             }
+            if !self.window.is_at_end() && ends_in_padding(&bytes[..length]) && self.may_be_padding(total)? {
+                searched = 0;
+                continue;
+            }
+            return Ok(Some(Line::Whole { length, total }));
         }
-        Ok(Parsed::End)
     }
 
-    /// Makes room for the rest of a record that is too long to keep. While the line may still be blank, the first bytes
-    /// of an incomplete character are kept.
-    fn drop_cells(&mut self, extent: &mut Extent, blank: &mut bool) {
-        let bytes = self.cells.get(..extent.bytes).unwrap_or_default();
-        let whole = match std::str::from_utf8(bytes) {
-            Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            _ => bytes.len(),
+    /// Reads on to where the text ends or has something other than padding after its first `from` bytes. Returns whether
+    /// the window has changed: because the text ends in padding, which was dropped.
+    fn may_be_padding(&mut self, from: usize) -> io::Result<bool> {
+        if self.data_at > self.window.offset() + from as u64 {
+            return Ok(false);
+        }
+        match self.window.find_data(from)? {
+            Some(data) => {
+                self.data_at = self.window.offset() + data as u64 + 1;
+                Ok(false)
+            }
+            None if self.window.is_at_end() => Ok(true),
+            // More padding than a record may be long.
+            None => {
+                self.window.consume(self.window.bytes().len());
+                Ok(true)
+            }
+        }
+    }
+
+    /// Parses the line at the start of the window, which has quotes, and the lines that it continues in.
+    fn parse_quoted(&mut self) -> io::Result<Found> {
+        let may_look_ahead = self.lookahead < FREE_LOOKAHEAD_BYTES + LOOKAHEAD_FACTOR * self.window.offset();
+        let rules = Rules {
+            delimiter: self.delimiter.byte(),
+            width: self.width,
+            max_bytes: if may_look_ahead { MAX_WINDOW_BYTES } else { SHORT_RECORD_BYTES },
         };
-        *blank = *blank && is_blank(bytes.get(..whole).unwrap_or_default());
-        let kept = if *blank { extent.bytes - whole } else { 0 };
-        self.cells.copy_within(whole..whole + kept, 0);
-        *extent = Extent { bytes: kept, cells: 0, shape: Shape::TooLong };
+        loop {
+            let text = self.window.bytes();
+            let is_all = self.window.is_at_end() || text.len() >= MAX_WINDOW_BYTES;
+            match parse(text, is_all, rules, &mut self.cells) {
+                Parsed::Record(total) => {
+                    self.consumed = total;
+                    return Ok(Found::Cells);
+                }
+                Parsed::TooLong => return Ok(Found::Nowhere(Shape::TooLong)),
+                Parsed::Broken(looked_at) => {
+                    self.lookahead += looked_at as u64;
+                    return Ok(Found::Nowhere(Shape::QuoteNotClosed));
+                }
+                Parsed::NeedsMore => {
+                    // Twice as much, so that parsing again from the start costs no more than parsing it once or twice.
+                    let wanted = 2 * text.len();
+                    while self.window.bytes().len() < wanted && self.window.fill()? {}
+                }
+            }
+        }
     }
-}
 
-impl Extent {
-    /// The extent of a record that has ended: empty if the record was too long.
-    fn bounded(self) -> Extent {
-        if self.shape == Shape::TooLong || self.bytes + self.cells > MAX_RECORD_BYTES {
-            Extent { bytes: 0, cells: 0, shape: Shape::TooLong }
-        } else {
-            self
+    fn is_blank(&self, found: &Found, length: usize) -> bool {
+        let text = match found {
+            Found::Line(length) => &self.window.bytes()[..*length],
+            Found::Cells => &self.cells.text,
+            Found::Nowhere(Shape::TooLong) => {
+                return self.is_blank_text(&self.window.bytes()[..length]);
+            }
+            Found::Nowhere(_) => return false,
+        };
+        // Before the header the delimiter means nothing yet.
+        if self.width.is_none() && matches!(found, Found::Line(_)) {
+            return is_blank_line(text);
+        }
+        // Nearly every record begins with a character that is seen.
+        if text.first().is_some_and(|byte| byte.is_ascii_graphic() && *byte != self.delimiter.byte()) {
+            return false;
+        }
+        let mut start = 0;
+        self.cells.ends.iter().all(|end| {
+            let cell = std::str::from_utf8(text.get(start..*end).unwrap_or_default());
+            start = end + 1;
+            cell.is_ok_and(|cell| cell.chars().all(is_blank))
+        })
+    }
+
+    fn is_blank_text(&self, text: &[u8]) -> bool {
+        let delimiter = char::from(self.delimiter.byte());
+        std::str::from_utf8(text).is_ok_and(|text| text.chars().all(|c| is_blank(c) || c == delimiter))
+    }
+
+    /// Skips a line that is longer than the window. Returns whether it was blank, or nothing but padding at the end of the
+    /// text.
+    fn skip_long_line(&mut self) -> io::Result<bool> {
+        let (mut blank, mut padding) = (true, true);
+        loop {
+            let bytes = self.window.bytes();
+            let end = memchr2(b'\n', b'\r', bytes);
+            let line = &bytes[..end.unwrap_or(bytes.len())];
+            // The first bytes of a character that is not complete yet.
+            let incomplete = match std::str::from_utf8(line) {
+                Err(error) if end.is_none() && error.error_len().is_none() => {
+                    line.len() - error.valid_up_to()
+                }
+                _ => 0,
+            };
+            let line = &line[..line.len() - incomplete];
+            blank = blank && self.is_blank_text(line);
+            padding = padding && line.iter().all(|byte| is_padding(*byte) || byte.is_ascii_whitespace());
+            let length = line.len();
+            self.window.consume(length);
+            if end.is_some() {
+                if self.window.bytes().len() < 2 {
+                    self.window.fill()?;
+                }
+                self.window.consume(line_end(self.window.bytes()));
+                return Ok(blank);
+            }
+            if !self.window.fill()? {
+                self.window.consume(self.window.bytes().len());
+                return Ok(blank && incomplete == 0 || padding);
+            }
         }
     }
 }
 
-enum Parsed {
-    Record(Extent),
-    Blank,
-    End,
-}
-
-/// Doubles a buffer, up to the largest record. Returns `false` if it already has that size.
-fn grow<T: Clone>(buffer: &mut Vec<T>, zero: T) -> bool {
-    if buffer.len() >= MAX_RECORD_BYTES {
-        return false;
-    }
-    buffer.resize((buffer.len() * 2).min(MAX_RECORD_BYTES), zero);
-    true
+/// The line at the start of the window.
+enum Line {
+    /// `total` includes its line end.
+    Whole { length: usize, total: usize },
+    /// It is longer than the window.
+    Long,
 }

@@ -42,15 +42,23 @@ pub enum FileRefusal {
     /// The file is of another type altogether.
     #[error("The file is {}, not a CSV. {}", .0.name(), .0.remedy())]
     NotCsv(FileType),
+    /// What a disk leaves of a file that was never written.
+    #[error("The file holds nothing but NUL characters: it is damaged. Export it again.")]
+    OnlyNuls,
+    /// The first line says `sep=` and a delimiter that is not known.
+    #[error(
+        "The first line of the file says that “{0}” separates its columns. Separate them by commas, semicolons or tabs."
+    )]
+    UnknownSeparator(String),
     /// The header line is longer than a record may be.
     #[error(
-        "The header line is longer than 1 MiB. Make the first line of the file the column names, separated by commas, \
-         and end it with a line break."
+        "The header line is longer than 1 MiB: the file's line breaks may have been lost. Make the first line of the \
+         file the column names, separated by commas, and end it and each row with a line break."
     )]
     HeaderTooLong,
-    /// A quote opens in the header line and the file ends before it closes.
-    #[error("The header line has a quote that never closes. Close it, or take it out.")]
-    HeaderQuoteNeverCloses,
+    /// A quote opens in the header line that does not close.
+    #[error("The header line has a quote that does not close. Close it, or take it out.")]
+    HeaderQuoteNotClosed,
 }
 
 /// What names the encoding of a file.
@@ -60,6 +68,8 @@ pub enum Basis {
     CharsetParameter,
     /// The byte-order mark at the start of the file.
     ByteOrderMark,
+    /// The zero bytes in its first characters.
+    ZeroBytes,
 }
 
 impl Basis {
@@ -67,6 +77,7 @@ impl Basis {
         match self {
             Basis::CharsetParameter => "correct or leave out the charset parameter",
             Basis::ByteOrderMark => "take out the byte-order mark that it starts with",
+            Basis::ZeroBytes => "name its encoding in a charset parameter of the file",
         }
     }
 }
@@ -76,6 +87,7 @@ impl std::fmt::Display for Basis {
         f.write_str(match self {
             Basis::CharsetParameter => "its charset parameter",
             Basis::ByteOrderMark => "its byte-order mark",
+            Basis::ZeroBytes => "every second byte of its first line, a zero,",
         })
     }
 }

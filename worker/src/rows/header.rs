@@ -5,6 +5,7 @@
 use rollcall_schema::imports::model::{Endpoint, ImportKind};
 
 use super::field::Field;
+use super::near_miss::is_one_edit_away;
 use crate::read::records::Record;
 use crate::read::refusal::printable;
 
@@ -14,6 +15,9 @@ const MAX_NAMES: usize = 100;
 const MAX_NAME_CHARS: usize = 100;
 /// How many of a header's names a refusal repeats.
 const NAMES_IN_REFUSAL: usize = 10;
+
+/// Columns of the file of failed rows that the service hands out. They come back with the corrected rows and mean nothing.
+const COLUMNS_OF_FAILED_ROWS: [&str; 4] = ["importrow", "importline", "importcodes", "importerrors"];
 
 /// The names that columns of one kind of import can have, as letters and digits in lower case, and their fields.
 pub type ColumnNames = &'static [(&'static str, Field)];
@@ -34,13 +38,25 @@ impl ColumnTables {
         }
     }
 
-    /// The field that a column of this name holds. Only letters and digits count, in either case.
+    /// The field that a column of this name holds.
     fn field_named(&self, name: &str) -> Option<Field> {
-        let name: String =
-            name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        let name = letters_and_digits(name);
         let mut known = self.users.iter().chain(self.memberships);
         known.find_map(|(known, field)| (*known == name).then_some(*field))
     }
+
+    /// The longest known name that a name begins with, and its field.
+    fn field_begun_by(&self, name: &str) -> Option<Field> {
+        let name = letters_and_digits(name);
+        let known = self.users.iter().chain(self.memberships);
+        let begun = known.filter(|(known, _)| name.starts_with(known) && name != *known);
+        begun.max_by_key(|(known, _)| known.len()).map(|(_, field)| *field)
+    }
+}
+
+/// What counts of a column's name: its letters and digits, in lower case.
+fn letters_and_digits(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// What the header line of a file says.
@@ -51,6 +67,17 @@ pub struct Header {
     pub columns: Columns,
     /// The columns that the kind does not use, as written: at most 100 names of at most 100 characters.
     pub ignored: Vec<String>,
+    /// Those of them that are nearly the name of a column that the file lacks.
+    pub near_misses: Vec<NearMiss>,
+}
+
+/// An ignored column that may have been meant as another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NearMiss {
+    /// As written, at most 100 characters.
+    pub written: String,
+    /// The name that it nearly is.
+    pub known: &'static str,
 }
 
 /// Where a file's columns are. Which fields can have one depends on the kind of import; only `username` always has.
@@ -79,6 +106,12 @@ type Positions = [Option<usize>; Field::COUNT];
 /// [`crate::read::refusal`] for the form of the texts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderRefusal {
+    /// The whole file is one line that holds a header and rows.
+    #[error(
+        "The line breaks of the file were lost: it is one line that holds the column names and the rows after them. \
+         Write each row on a line of its own. In PowerShell read the file with Get-Content -Raw, or send it with curl."
+    )]
+    LineBreaksLost,
     /// The header line is full of NUL characters.
     #[error(
         "The file seems to be in UTF-16 without a byte-order mark, or in UTF-32: its header line is full of NUL \
@@ -87,12 +120,34 @@ pub enum HeaderRefusal {
     FullOfNuls,
     /// The header names no `username` column.
     #[error(
-        "The file has no username column: its header line names {names}. Add a column named username, and make the \
-         line of column names the first line of the file."
+        "The file has no username column: its header line names {names}. {}Add a column named username, and make the \
+         line of column names the first line of the file.",
+        nearly(nearly_username)
     )]
     NoUsername {
         /// The first of the columns' names.
         names: String,
+        /// A name that is nearly `username`.
+        nearly_username: Option<String>,
+    },
+    /// The header line has none of the delimiters.
+    #[error(
+        "The file's columns are not separated by commas, semicolons or tabs, which are the known delimiters: its header \
+         line is {line}. Save the file with one of them."
+    )]
+    UnknownDelimiter {
+        /// The start of the header line.
+        line: String,
+    },
+    /// Columns of both kinds of import.
+    #[error(
+        "The file has columns of users ({users}) and of groups ({groups}). Send the users and their groups as two files: \
+         the users to /api/import/users, and username, library-group and system-group to /api/import/userGroups."
+    )]
+    Combined {
+        /// The first of the users' columns, without `username`.
+        users: String,
+        groups: String,
     },
     /// A group import lacks some of its three columns.
     #[error(
@@ -128,10 +183,22 @@ const fn or_send_elsewhere(endpoint: Endpoint) -> &'static str {
     }
 }
 
-/// Reads the header line of a file that was posted to `endpoint`.
-pub fn read(record: &Record<'_>, endpoint: Endpoint, tables: &ColumnTables) -> Result<Header, HeaderRefusal> {
+fn nearly(name: &Option<String>) -> String {
+    name.as_ref().map_or(String::new(), |name| format!("If “{name}” is meant, rename it. "))
+}
+
+/// Reads the header line of a file that was posted to `endpoint`. `is_all`: no row follows it.
+pub fn read(
+    record: &Record<'_>,
+    is_all: bool,
+    endpoint: Endpoint,
+    tables: &ColumnTables,
+) -> Result<Header, HeaderRefusal> {
     if is_full_of_nuls(record) {
         return Err(HeaderRefusal::FullOfNuls);
+    }
+    if is_all && holds_rows(record, tables) {
+        return Err(HeaderRefusal::LineBreaksLost);
     }
     let fields: Vec<Option<Field>> = record.cells().map(|name| tables.field_named(name)).collect();
     let mut positions: Positions = [None; Field::COUNT];
@@ -158,14 +225,27 @@ pub fn read(record: &Record<'_>, endpoint: Endpoint, tables: &ColumnTables) -> R
         });
     }
 
-    let ignored = record
+    let ignored: Vec<&str> = record
         .cells()
         .zip(&fields)
         .filter(|(name, field)| !name.is_empty() && !field.is_some_and(known))
+        .map(|(name, _)| name)
+        .filter(|name| !COLUMNS_OF_FAILED_ROWS.contains(&&*letters_and_digits(name)))
         .take(MAX_NAMES)
-        .map(|(name, _)| printable(name, MAX_NAME_CHARS))
         .collect();
-    Ok(Header { kind, columns: Columns { positions, width: record.len() }, ignored })
+    let absent = |field: Field| positions[field as usize].is_none();
+    let near_misses = ignored.iter().filter_map(|written| {
+        let name = letters_and_digits(written);
+        let mut absent = tables.of(kind).iter().filter(|(_, field)| absent(*field));
+        let (known, _) = absent.find(|(known, _)| is_one_edit_away(&name, known))?;
+        Some(NearMiss { written: printable(written, MAX_NAME_CHARS), known })
+    });
+    Ok(Header {
+        kind,
+        columns: Columns { positions, width: record.len() },
+        near_misses: near_misses.collect(),
+        ignored: ignored.iter().map(|name| printable(name, MAX_NAME_CHARS)).collect(),
+    })
 }
 
 /// The kind of import that a file with these columns is, if it has the columns that the kind requires. The users'
@@ -177,14 +257,26 @@ fn kind(
     tables: &ColumnTables,
 ) -> Result<ImportKind, HeaderRefusal> {
     let has = |field: &Field| positions[*field as usize].is_some();
+    let names_of = |known: &dyn Fn(Field) -> bool| {
+        let of_kind = record.cells().filter(|name| tables.field_named(name).is_some_and(known));
+        of_kind.take(NAMES_IN_REFUSAL).map(|name| printable(name, 40)).collect::<Vec<_>>().join(", ")
+    };
+    let is_group = |field: Field| matches!(field, Field::LibraryGroup | Field::SystemGroup);
+    let is_of_users = |field: Field| field != Field::Username && !is_group(field);
+    let (users, groups) = (names_of(&is_of_users), names_of(&is_group));
+    if !users.is_empty() && !groups.is_empty() {
+        return Err(HeaderRefusal::Combined { users, groups });
+    }
+
     let missing: Vec<Field> =
         tables.memberships.iter().map(|(_, field)| *field).filter(|field| !has(field)).collect();
     if missing.is_empty() {
         return Ok(ImportKind::Memberships);
     }
-    let names_a_group = has(&Field::LibraryGroup) || has(&Field::SystemGroup);
-    let is_of_users = tables.users.iter().any(|(_, field)| *field != Field::Username && has(field));
-    if endpoint == Endpoint::UserGroups || (names_a_group && !is_of_users) {
+    if !has(&Field::Username) && record.len() == 1 {
+        return Err(HeaderRefusal::UnknownDelimiter { line: names(record) });
+    }
+    if endpoint == Endpoint::UserGroups || !groups.is_empty() {
         let missing = missing.into_iter().map(as_documented).collect::<Vec<_>>();
         return Err(HeaderRefusal::MissingColumns {
             missing: missing.join(", no "),
@@ -193,9 +285,71 @@ fn kind(
         });
     }
     if !has(&Field::Username) {
-        return Err(HeaderRefusal::NoUsername { names: names(record) });
+        let nearly = record.cells().find(|name| is_one_edit_away(&letters_and_digits(name), "username"));
+        return Err(HeaderRefusal::NoUsername {
+            names: names(record),
+            nearly_username: nearly.map(|name| printable(name, 40)),
+        });
     }
     Ok(ImportKind::Users)
+}
+
+/// Whether a file's only line is a header and, after it, the rows whose line breaks were lost.
+fn holds_rows(record: &Record<'_>, tables: &ColumnTables) -> bool {
+    let cells: Vec<&str> = record.cells().collect();
+    has_other_line_ends(&cells, tables) || has_rows_after_columns(&cells, tables)
+}
+
+/// Whether something that is no line end here stands where the header ends and more follows.
+fn has_other_line_ends(cells: &[&str], tables: &ColumnTables) -> bool {
+    /// As other systems write a line end, or as one is written into a text.
+    const OTHER_LINE_ENDS: [&str; 15] = [
+        "\\n", "\\r", "<br", "<BR", "<Br", "\u{B}", "\u{C}", "\u{1C}", "\u{1D}", "\u{1E}", "\u{85}",
+        "\u{2028}", "\u{2029}", "%0A", "%0D",
+    ];
+    // U+0085 in a file that is read as Windows-1252.
+    const NEXT_LINE_AS_WINDOWS_1252: &str = "…";
+
+    let ends = OTHER_LINE_ENDS.iter().copied().chain([NEXT_LINE_AS_WINDOWS_1252]);
+    let split = cells.iter().enumerate().find_map(|(index, cell)| {
+        let found = ends.clone().filter_map(|end| cell.find(end).map(|at| (at, end))).min()?;
+        Some((index, cell.split_at(found.0), found.1))
+    });
+    let Some((index, (before, after), end)) = split else { return false };
+    let mut header = cells[..index].iter().copied().chain([before]);
+    let has_username = header.any(|name| tables.field_named(name) == Some(Field::Username));
+    let after =
+        after.strip_prefix(end).unwrap_or(after).trim_start_matches([' ', '/', '>', '\\', 'n', '\u{85}']);
+    has_username && (!after.is_empty() || cells[index + 1..].iter().any(|cell| !cell.is_empty()))
+}
+
+/// Whether data follows the known columns at the start of the line.
+fn has_rows_after_columns(cells: &[&str], tables: &ColumnTables) -> bool {
+    let columns = cells.iter().take_while(|name| tables.field_named(name).is_some()).count();
+    let (header, rest) = cells.split_at(columns);
+    let named: Vec<Field> = header.iter().filter_map(|name| tables.field_named(name)).collect();
+    if named.contains(&Field::Username) && rest.iter().any(|cell| is_data(cell)) {
+        return true;
+    }
+    // The header's last name and the first cell of the first row have become one cell: `staffmember p.lund`. Then each row
+    // adds one cell fewer than the header has.
+    let Some(joined) = rest.first().and_then(|cell| tables.field_begun_by(cell)) else { return false };
+    if named.is_empty() {
+        return joined == Field::Username && rest.len() == 1 && rest[0].contains(char::is_whitespace);
+    }
+    let more = cells.len() - 1;
+    named.contains(&Field::Username)
+        && !named.contains(&joined)
+        && more.is_multiple_of(columns)
+        && more >= 2 * columns
+}
+
+/// Whether a cell is a value rather than the name of a column.
+fn is_data(cell: &str) -> bool {
+    const BOOLEANS: [&str; 6] = ["y", "n", "yes", "no", "true", "false"];
+    cell.contains('@')
+        || !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit())
+        || BOOLEANS.iter().any(|word| cell.eq_ignore_ascii_case(word))
 }
 
 /// The name of a group import's column as the group document writes it.

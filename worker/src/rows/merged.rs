@@ -8,4 +8,6 @@ pub struct MergedRows {
     pub outcomes: ChunkOutcomes,
     /// How many passwords the rows have sealed, which are to be hashed later.
     pub sealed_passwords: u64,
+    /// What the sender should know of rows that did not fail, as sentences.
+    pub warnings: Vec<String>,
 }

@@ -6,8 +6,10 @@ pub mod field;
 pub mod problem;
 
 pub mod header;
+mod near_miss;
 
 pub mod length;
+pub mod null_word;
 pub mod username;
 
 pub mod merged;

@@ -6,12 +6,12 @@ use std::io::{self, Read};
 use rollcall_schema::imports::model::Endpoint;
 use rollcall_schema::imports::progress::FileFormat;
 
-use crate::read;
 use crate::read::file_type::FileType;
 use crate::read::format::Format;
 use crate::read::refusal::{FileRefusal, ReadError};
 use crate::read::text::fill;
-use crate::rows::header::{self, ColumnTables, Header, HeaderRefusal};
+use crate::read::{self, Detected};
+use crate::rows::header::{self, ColumnTables, Header, HeaderRefusal, NearMiss};
 use crate::{memberships, users};
 
 const COLUMN_TABLES: ColumnTables =
@@ -21,6 +21,8 @@ const COLUMN_TABLES: ColumnTables =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
     pub format: Format,
+    /// The file is not UTF-8 and nothing says what it is: it is read as Windows-1252.
+    pub is_fallback: bool,
     /// `None` if the file is empty or holds only blank lines. Then it has no rows.
     pub header: Option<Header>,
 }
@@ -33,8 +35,41 @@ impl Survey {
             encoding: self.format.encoding.name().to_owned(),
             delimiter: self.format.delimiter.to_string(),
             ignored_columns: self.header.as_ref().map_or_else(Vec::new, |header| header.ignored.clone()),
-            warnings: Vec::new(),
+            warnings: self.warnings(),
         }
+    }
+}
+
+impl Survey {
+    /// What is odd about the file as a whole, in sentences for its sender.
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.is_fallback {
+            warnings.push(
+                "The file is not UTF-8; it was read as Windows-1252. If names look wrong, save it as UTF-8."
+                    .to_owned(),
+            );
+        }
+        if let Some(header) = &self.header {
+            let meant = header.near_misses.iter().map(|NearMiss { written, known }| {
+                format!("Column “{written}” was ignored: is {known} meant? Then rename it.")
+            });
+            warnings.extend(meant);
+            if !header.ignored.is_empty() {
+                warnings.push(format!("Ignored columns: {}.", listed(&header.ignored)));
+            }
+        }
+        warnings
+    }
+}
+
+/// The first names of a list.
+fn listed(names: &[String]) -> String {
+    const LISTED: usize = 20;
+    let first = names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 
@@ -93,11 +128,15 @@ pub fn survey(
 }
 
 fn survey_text(source: impl Read, endpoint: Endpoint, charset: Option<&str>) -> Result<Survey, SurveyError> {
-    let (format, opening) = read::detect(source, charset)?;
-    let line = opening.header(format.delimiter)?;
-    let header = line.as_ref().and_then(|line| line.get(0));
-    let header = header.map(|record| header::read(&record, endpoint, &COLUMN_TABLES)).transpose()?;
-    Ok(Survey { format, header })
+    let Detected { format, is_fallback, opening } = read::detect(source, charset)?;
+    let line = opening.header(format)?;
+    let header = line.as_ref().and_then(|line| Some((line.record.get(0)?, line.is_all)));
+    let header =
+        header.map(|(record, is_all)| header::read(&record, is_all, endpoint, &COLUMN_TABLES)).transpose()?;
+    if header.is_none() && opening.is_of_nuls() {
+        return Err(SurveyError::Refused(FileRefusal::OnlyNuls.into()));
+    }
+    Ok(Survey { format, is_fallback, header })
 }
 
 #[cfg(test)]

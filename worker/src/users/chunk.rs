@@ -105,7 +105,7 @@ impl UserChunk {
                 digest: digester.digest(&row, &mut self.scratch),
             });
         }
-        if let Change::Set(barcode) = row.library_barcode {
+        if let Change::Set(barcode) = &row.library_barcode {
             write_set.add_barcode(barcode);
             self.barcodes.cover(barcode);
         }

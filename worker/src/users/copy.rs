@@ -51,7 +51,7 @@ pub async fn copy_users(txn: &Session, tenant: TenantId, users: &[&StagedUser<'_
                 &tenant.as_uuid(),
                 &user.id.as_uuid(),
                 &user.username,
-                &&*user.username_key,
+                &user.username_key,
                 &profile.given_name,
                 &profile.surname,
                 &profile.middle_name,

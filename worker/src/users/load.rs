@@ -103,7 +103,8 @@ pub fn staged_user(user: &Row) -> Result<StagedUser<'_>, Error> {
     Ok(StagedUser {
         id: user.try_get::<_, Uuid>("id")?.into(),
         username: user.try_get("username")?,
-        username_key: user.try_get::<_, &str>("username_key")?.into(),
+        username_key: user.try_get("username_key")?,
+        is_administrator: user.try_get("is_administrator")?,
         stored: Some(StoredUser { profile, row_digest, updated_at }),
         profile,
         row_digest: None,

@@ -17,7 +17,7 @@ use super::copy::{COPY_USERS, copy_users};
 use super::load::{
     BarcodeOwner, RangeProbe, compare_row_digests, load_barcode_owners, load_groups, load_users, staged_user,
 };
-use super::roster::{BarcodeOwners, Passwords, Roster, StagedUser};
+use super::roster::{Applied, BarcodeOwners, Passwords, Roster, StagedUser, Withheld};
 use super::row::{Change, UserRow};
 use super::write::{
     INSERT_PRESENTATION_GROUPS, RELEASE_BARCODES, UPDATE_ROW_DIGESTS, UPDATE_USERS, insert_groups,
@@ -48,6 +48,7 @@ pub enum MergeError {
 pub async fn merge_in_txn(
     txn: &Session,
     passwords: Passwords<'_>,
+    protect_administrators: bool,
     first_row: u64,
     chunk: &UserChunk,
     probe: RangeProbe,
@@ -61,8 +62,12 @@ pub async fn merge_in_txn(
     };
     let rows = block_in_place(|| known.rows_to_apply(chunk));
 
-    let claimed = if probe.barcodes_free { Vec::new() } else { set_values(&rows, |row| row.library_barcode) };
-    let mut labels = set_values(&rows, |row| row.presentation_group_label);
+    let claimed = if probe.barcodes_free {
+        Vec::new()
+    } else {
+        set_values(&rows, |row| row.library_barcode.as_deref())
+    };
+    let mut labels = set_values(&rows, |row| row.presentation_group_label.as_deref());
     labels.sort_unstable();
     labels.dedup();
     let (stored, owners, groups) = try_join3(
@@ -82,8 +87,8 @@ pub async fn merge_in_txn(
         .iter()
         .map(|group| Ok((group.try_get(0)?, group.try_get::<_, Uuid>(1)?.into())))
         .collect::<Result<_, Error>>()?;
-    let mut roster = Roster::new(passwords, users, owners, groups);
-    let outcomes = block_in_place(|| apply_rows(&mut roster, first_row, chunk.len(), rows));
+    let mut roster = Roster::new(passwords, protect_administrators, users, owners, groups);
+    let (outcomes, warnings) = block_in_place(|| apply_rows(&mut roster, first_row, chunk.len(), &rows));
     if !roster.new_groups().is_empty() && !predecessors.is_empty() {
         return Err(MergeError::PredecessorPending);
     }
@@ -115,7 +120,7 @@ pub async fn merge_in_txn(
     let sealed =
         |users: &[&StagedUser<'_>]| users.iter().filter(|user| user.password_sealed.is_some()).count();
     let sealed_passwords = (sealed(&created) + sealed(&changed)) as u64;
-    Ok(MergedRows { outcomes, sealed_passwords })
+    Ok(MergedRows { outcomes, sealed_passwords, warnings })
 }
 
 /// What the row digests tell about a chunk's rows before they are parsed.
@@ -180,29 +185,47 @@ struct RowToApply<'a> {
     row: UserRow<'a>,
 }
 
-/// Applies the rows in file order. The outcome of a skipped row is that of a row that changed nothing.
+/// Applies the rows in file order. The outcome of a skipped row is that of a row that changed nothing. Returns the outcomes
+/// and the warnings.
 fn apply_rows<'a>(
     roster: &mut Roster<'a>,
     first_row: u64,
     chunk_rows: usize,
-    rows: Vec<RowToApply<'a>>,
-) -> ChunkOutcomes {
+    rows: &'a [RowToApply<'a>],
+) -> (ChunkOutcomes, Vec<String>) {
     let mut outcomes = ChunkOutcomes::starting_at(first_row);
+    let mut warnings = Vec::new();
     let mut next = 0;
     for RowToApply { index, digest, row } in rows {
-        for _ in next..index {
+        for _ in next..*index {
             outcomes.push(Ok(Outcome::Updated));
         }
-        outcomes.push(roster.apply(row, digest).map_err(|mut problems| problems.to_text()));
+        let applied = roster.apply(row, *digest);
+        if let Ok(Applied { withheld: Some(withheld), .. }) = &applied {
+            warnings.push(withheld_warning(first_row + *index as u64, withheld));
+        }
+        outcomes.push(applied.map(|applied| applied.outcome).map_err(|mut problems| problems.to_text()));
         next = index + 1;
     }
     for _ in next..chunk_rows {
         outcomes.push(Ok(Outcome::Updated));
     }
-    outcomes
+    (outcomes, warnings)
 }
 
-fn set_values<'a>(rows: &[RowToApply<'a>], cell: impl Fn(&UserRow<'a>) -> Change<&'a str>) -> Vec<&'a str> {
+fn withheld_warning(row: u64, withheld: &Withheld<'_>) -> String {
+    let fields = match (withheld.enabled, withheld.password) {
+        (true, true) => "“enabled” and the password",
+        (true, false) => "“enabled”",
+        (false, _) => "the password",
+    };
+    format!("Row {row}: {} is an administrator, so the import left {fields} alone.", withheld.username)
+}
+
+fn set_values<'r>(
+    rows: &'r [RowToApply<'_>],
+    cell: impl Fn(&'r UserRow<'_>) -> Change<&'r str>,
+) -> Vec<&'r str> {
     rows.iter()
         .filter_map(|at| match cell(&at.row) {
             Change::Set(value) => Some(value),

@@ -45,7 +45,9 @@ pub struct StagedUser<'a> {
     pub id: UserId,
     /// The username as it was first written.
     pub username: &'a str,
-    pub username_key: Cow<'a, str>,
+    pub username_key: &'a str,
+    /// Member of a system group that grants administration.
+    pub is_administrator: bool,
     /// As the database holds it. `None` for a user that this chunk creates.
     pub stored: Option<StoredUser<'a>>,
     /// As it will be written.
@@ -83,15 +85,33 @@ pub struct Passwords<'a> {
     pub keys: &'a PasswordKeys,
 }
 
+/// A row that was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied<'a> {
+    pub outcome: Outcome,
+    /// What the row would have changed of an administrator.
+    pub withheld: Option<Withheld<'a>>,
+}
+
+/// Fields of an administrator that a row did not change, so that no file can lock an administrator out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Withheld<'a> {
+    pub username: &'a str,
+    pub enabled: bool,
+    pub password: bool,
+}
+
 /// The owner of each barcode.
 pub type BarcodeOwners<'a> = HashMap<&'a str, UserId>;
 
 /// The part of the roster that a chunk touches.
 pub struct Roster<'a> {
     passwords: Passwords<'a>,
+    /// Whether rows leave `enabled` and the password of administrators alone.
+    protect_administrators: bool,
     users: Vec<StagedUser<'a>>,
     /// The index in `users` of a username key.
-    by_key: HashMap<Cow<'a, str>, usize>,
+    by_key: HashMap<&'a str, usize>,
     /// The owners of barcodes that the rows claim.
     barcode_owners: BarcodeOwners<'a>,
     /// Presentation groups by label.
@@ -103,25 +123,34 @@ impl<'a> Roster<'a> {
     /// The users of the chunk's usernames, the owners of its barcodes and the groups of its labels, as stored.
     pub fn new(
         passwords: Passwords<'a>,
+        protect_administrators: bool,
         users: Vec<StagedUser<'a>>,
         barcode_owners: BarcodeOwners<'a>,
         groups: HashMap<&'a str, GroupId>,
     ) -> Self {
-        let by_key =
-            users.iter().enumerate().map(|(index, user)| (user.username_key.clone(), index)).collect();
-        Self { passwords, users, by_key, barcode_owners, groups, new_groups: Vec::new() }
+        let by_key = users.iter().enumerate().map(|(index, user)| (user.username_key, index)).collect();
+        Self {
+            passwords,
+            protect_administrators,
+            users,
+            by_key,
+            barcode_owners,
+            groups,
+            new_groups: Vec::new(),
+        }
     }
 
     /// Applies the next row of the file. A row with problems changes nothing and claims nothing.
-    pub fn apply(&mut self, row: UserRow<'a>, digest: Option<Uuid>) -> Result<Outcome, Problems> {
-        let UserRow { username, mut problems, .. } = row;
-        let existing = match &username {
+    pub fn apply(&mut self, row: &'a UserRow<'a>, digest: Option<Uuid>) -> Result<Applied<'a>, Problems> {
+        let mut problems = row.problems.clone();
+        let library_barcode = row.library_barcode.as_deref();
+        let existing = match &row.username {
             // Neither a create nor an update: only the problems of its own cells are listed.
             UsernameCell::Missing => return Err(problems),
             UsernameCell::Invalid => None,
             UsernameCell::Valid(username) => self.by_key.get(&*username.key).copied(),
         };
-        if let Change::Set(barcode) = row.library_barcode
+        if let Change::Set(barcode) = library_barcode
             && let Some(owner) = self.barcode_owners.get(barcode)
             && existing.is_none_or(|index| self.users[index].id != *owner)
         {
@@ -141,7 +170,7 @@ impl<'a> Roster<'a> {
                 problems.push(Problem::GRADUATION_YEAR_REQUIRED);
             }
         }
-        let username = match username {
+        let username = match &row.username {
             UsernameCell::Valid(username) if problems.is_empty() => username,
             _ => return Err(problems),
         };
@@ -150,11 +179,12 @@ impl<'a> Roster<'a> {
             (index, Outcome::Updated)
         } else {
             let index = self.users.len();
-            self.by_key.insert(username.key.clone(), index);
+            self.by_key.insert(&username.key, index);
             self.users.push(StagedUser {
                 id: UserId::generate(),
                 username: username.written,
-                username_key: username.key,
+                username_key: &username.key,
+                is_administrator: false,
                 stored: None,
                 profile: Profile::default(),
                 row_digest: None,
@@ -163,15 +193,15 @@ impl<'a> Roster<'a> {
             });
             (index, Outcome::Created)
         };
-        let group = match row.presentation_group_label {
+        let group = match row.presentation_group_label.as_deref() {
             Change::Keep => Change::Keep,
             Change::Clear => Change::Clear,
             Change::Set(label) => Change::Set(self.group(label)),
         };
         let user = &mut self.users[index];
-        user.row_digest = digest;
+        let protected = self.protect_administrators && user.is_administrator;
         let profile = &mut user.profile;
-        if let Change::Set(barcode) = row.library_barcode
+        if let Change::Set(barcode) = library_barcode
             && profile.library_barcode != Some(barcode)
         {
             if let Some(freed) = profile.library_barcode {
@@ -185,21 +215,32 @@ impl<'a> Roster<'a> {
         set(&mut profile.preferred_name, row.preferred_name);
         set(&mut profile.email_address, row.email_address);
         set(&mut profile.graduation_year, row.graduation_year);
-        set(&mut profile.library_barcode, row.library_barcode);
+        set(&mut profile.library_barcode, library_barcode);
         set(&mut profile.admin_system_id, row.admin_system_id);
         set(&mut profile.gender, row.gender.map(Gender::letter));
         set(&mut profile.form_class, row.form_class);
         set(&mut profile.presentation_group, group);
-        if let Change::Set(enabled) = row.enabled {
+        let disables = row.enabled == Change::Set(false) && profile.enabled;
+        if let Change::Set(enabled) = row.enabled
+            && !(disables && protected)
+        {
             profile.enabled = enabled;
         }
         if let Change::Set(staff_member) = row.staff_member {
             profile.staff_member = staff_member;
         }
+        let mut sets_password = false;
         if let Change::Set(password) = row.password {
-            self.passwords.apply(user, password, outcome);
+            sets_password = self.passwords.apply(user, password, outcome, protected);
         }
-        Ok(outcome)
+        let withheld = (protected && (disables || sets_password)).then_some(Withheld {
+            username: user.username,
+            enabled: disables,
+            password: sets_password,
+        });
+        // A row that was not applied as it stands is looked at again, and reported again, when it comes again.
+        user.row_digest = digest.filter(|_| withheld.is_none());
+        Ok(Applied { outcome, withheld })
     }
 
     /// The group with this label; created if there is none.
@@ -270,8 +311,16 @@ impl Passwords<'_> {
     /// Applies a row's password if the tenant's policy says so. The password in a file is the default that the school
     /// hands out. Unless the policy is `always`, a password that was applied before is not applied again, so that a
     /// nightly file does not reset a password that its owner has changed.
-    fn apply(&self, user: &mut StagedUser<'_>, password: Password<'_>, outcome: Outcome) {
-        let owner = keys::owner(self.tenant, &user.username_key);
+    ///
+    /// Returns whether the row sets the password. It is not set if the user is `protected`.
+    fn apply(
+        &self,
+        user: &mut StagedUser<'_>,
+        password: Password<'_>,
+        outcome: Outcome,
+        protected: bool,
+    ) -> bool {
+        let owner = keys::owner(self.tenant, user.username_key);
         let clear = password.expose().as_bytes();
         let fingerprint = self.keys.fingerprint(&owner, clear);
         let applies = match self.policy {
@@ -281,9 +330,10 @@ impl Passwords<'_> {
                 !user.password_fingerprint.as_deref().is_some_and(|stored| fingerprint.matches(stored))
             }
         };
-        if applies {
+        if applies && !protected {
             user.password_sealed = Some(self.keys.seal(&owner, clear));
             user.password_fingerprint = Some(Cow::Owned(fingerprint.as_bytes().to_vec()));
         }
+        applies
     }
 }

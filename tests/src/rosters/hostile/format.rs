@@ -90,7 +90,7 @@ pub fn header_cell(rng: &mut Rng, field: Field) -> String {
         16 => name.replace(' ', "_"),
         17 => format!("  {}. ", title(" ")),
         18 => format!("*{}?", name.replace(' ', ", ")),
-        _ => name.replace(' ', "\n;"),
+        _ => name.replace(' ', "\n"),
     }
 }
 

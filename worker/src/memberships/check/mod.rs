@@ -2,15 +2,17 @@
 //!
 //! It knows only the record. Only the merge can tell which users and groups exist.
 
+use rollcall_schema::names::{has_invisible, normalized};
+
 use super::row::MembershipRow;
-use crate::read::records::{Record, Shape};
+use crate::read::records::Record;
 use crate::rows::field::Field;
 use crate::rows::header::Columns;
 use crate::rows::length::is_too_long;
 use crate::rows::problem::{Fault, Problem, Problems};
 use crate::rows::username::Username;
 
-/// Checks one record. A record that is not whole has only that problem, because its cells are not known.
+/// Checks one record. A record with a problem as a whole has only that problem.
 pub fn check<'a>(record: &Record<'a>, columns: &Columns) -> MembershipRow<'a> {
     let mut row = MembershipRow {
         username: None,
@@ -20,8 +22,6 @@ pub fn check<'a>(record: &Record<'a>, columns: &Columns) -> MembershipRow<'a> {
     };
     if let Some(problem) = Problem::of_row(record, columns.width()) {
         row.problems.push(problem);
-    }
-    if record.shape() != Shape::Whole {
         return row;
     }
 
@@ -35,17 +35,28 @@ pub fn check<'a>(record: &Record<'a>, columns: &Columns) -> MembershipRow<'a> {
     if library_group.is_none() && system_group.is_none() {
         row.problems.push(Problem::NamesNoGroup);
     }
-    row.username =
-        findable(username, Problem::UNKNOWN_USER, &mut row.problems).map(|name| Username::new(name).key);
-    row.library_group = findable(library_group, Problem::UNDEFINED_LIBRARY_GROUP, &mut row.problems);
-    row.system_group = findable(system_group, Problem::UNDEFINED_SYSTEM_GROUP, &mut row.problems);
+    let mut findable = |name, field, unknown| findable(name, field, unknown, &mut row.problems);
+    row.username = findable(username, Field::Username, Problem::UNKNOWN_USER).map(Username::new);
+    row.library_group =
+        findable(library_group, Field::LibraryGroup, Problem::UNDEFINED_LIBRARY_GROUP).map(normalized);
+    row.system_group =
+        findable(system_group, Field::SystemGroup, Problem::UNDEFINED_SYSTEM_GROUP).map(normalized);
     row
 }
 
 /// The name, if a row of the database can have it. Other names are `unknown` without a query: Postgres does not accept
 /// NUL, and names of unlimited length would make a query of unlimited size.
-fn findable<'a>(name: Option<&'a str>, unknown: Problem, problems: &mut Problems) -> Option<&'a str> {
+fn findable<'a>(
+    name: Option<&'a str>,
+    field: Field,
+    unknown: Problem,
+    problems: &mut Problems,
+) -> Option<&'a str> {
     let name = name?;
+    if has_invisible(name) {
+        problems.push(Problem::Field(field, Fault::InvisibleCharacters));
+        return None;
+    }
     if is_too_long(name) || name.contains('\0') {
         problems.push(unknown);
         return None;

@@ -34,6 +34,8 @@ pub enum Fault {
     TooManyBytes,
     /// Control characters where none are allowed.
     ControlCharacters,
+    /// Invisible format characters inside a name.
+    InvisibleCharacters,
     /// Another user of the tenant has the value: a barcode.
     AlreadyUsed,
     /// Blank or absent in a row that would create a user.
@@ -56,6 +58,7 @@ impl Fault {
             Fault::TooManyCharacters => "is longer than 255 characters",
             Fault::TooManyBytes => "is longer than 1024 bytes",
             Fault::ControlCharacters => "contains control characters",
+            Fault::InvisibleCharacters => "contains invisible characters",
             Fault::AlreadyUsed => "is already used by another user",
             Fault::RequiredForUser => "is required to create a user",
             Fault::RequiredForStudent => "is required to create a student",
@@ -75,8 +78,10 @@ pub enum Problem {
     },
     /// The row is longer than [`crate::read::records::MAX_RECORD_BYTES`]; its cells were not kept.
     RowTooLong,
-    /// A quote opens in the row and the file ends before it closes.
-    QuoteNeverCloses,
+    /// A quote opens in the row that does not close.
+    QuoteNotClosed,
+    /// The row has bytes that are not UTF-8.
+    NotUtf8,
     /// Neither group cell of a membership is filled.
     NamesNoGroup,
     Field(Field, Fault),
@@ -100,11 +105,13 @@ impl Problem {
         Problem::Field(field, Fault::RequiredForUser)
     }
 
-    /// What is wrong with a row as a whole, under a header of `columns` cells.
+    /// What is wrong with a row as a whole, under a header of `columns` cells. Then its cells are not known, or not known to
+    /// be in their columns, and no problem of a cell is listed.
     pub fn of_row(record: &Record<'_>, columns: usize) -> Option<Problem> {
         match record.shape() {
             Shape::TooLong => Some(Problem::RowTooLong),
-            Shape::QuoteNeverCloses => Some(Problem::QuoteNeverCloses),
+            Shape::QuoteNotClosed => Some(Problem::QuoteNotClosed),
+            Shape::NotUtf8 => Some(Problem::NotUtf8),
             Shape::Whole => record
                 .has_values_beyond(columns)
                 .then_some(Problem::SurplusValues { values: record.len(), columns }),
@@ -117,7 +124,8 @@ impl Problem {
         match self {
             Problem::SurplusValues { .. } => (0, 0),
             Problem::RowTooLong => (0, 1),
-            Problem::QuoteNeverCloses => (0, 2),
+            Problem::QuoteNotClosed => (0, 2),
+            Problem::NotUtf8 => (0, 3),
             Problem::NamesNoGroup => (Field::LibraryGroup as u8 * 2, 0),
             Problem::Field(field, fault) => (field as u8 * 2 + 1, fault as u8),
         }
@@ -131,7 +139,8 @@ impl fmt::Display for Problem {
                 write!(f, "Row has {values} values but the header has {columns} columns.")
             }
             Problem::RowTooLong => f.write_str("Row is longer than 1 MiB."),
-            Problem::QuoteNeverCloses => f.write_str("Row has a quote that never closes."),
+            Problem::QuoteNotClosed => f.write_str("Row has a quote that does not close."),
+            Problem::NotUtf8 => f.write_str("Row contains bytes that are not valid UTF-8."),
             Problem::NamesNoGroup => f.write_str("Row names no group."),
             Problem::Field(field, fault) => write!(f, "Field ({}) {}.", field.name(), fault.text()),
         }

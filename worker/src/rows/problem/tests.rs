@@ -36,7 +36,7 @@ fn every_text_is_the_contracts() {
         (Problem::UNDEFINED_SYSTEM_GROUP.to_string(), "Field (systemGroup) is not a defined system group."),
         (Problem::NamesNoGroup.to_string(), "Row names no group."),
         (Problem::RowTooLong.to_string(), "Row is longer than 1 MiB."),
-        (Problem::QuoteNeverCloses.to_string(), "Row has a quote that never closes."),
+        (Problem::QuoteNotClosed.to_string(), "Row has a quote that does not close."),
         (
             Problem::SurplusValues { values: 16, columns: 14 }.to_string(),
             "Row has 16 values but the header has 14 columns.",

@@ -39,23 +39,50 @@ fn utf_16_by_mark_and_by_charset() {
 #[test]
 fn windows_1252_where_it_is_no_utf_8() {
     let bytes = b"username;surname\r\njane;M\xFCller \x80\r\n";
-    assert_eq!(surveyed(bytes, None).format.encoding, WINDOWS_1252);
+    let survey = surveyed(bytes, None);
+    assert_eq!((survey.format.encoding, survey.is_fallback), (WINDOWS_1252, true));
+    assert!(!surveyed(bytes, Some("iso-8859-1")).is_fallback);
     assert_eq!(rows_of(bytes, None), whole(&[&["jane", "Müller €"]]));
     assert_eq!(rows_of(bytes, Some("iso-8859-1")), whole(&[&["jane", "Müller €"]]));
 }
 
 #[test]
-fn windows_1252_where_only_the_last_byte_says_so() {
+fn one_bad_byte_costs_one_row() {
     let mut bytes = b"username,surname\n".to_vec();
     for _ in 0..20_000 {
         bytes.extend_from_slice("jane,Łódź\n".as_bytes());
     }
-    assert_eq!(surveyed(&bytes, None).format.encoding, UTF_8);
     // A character that the file ends within.
-    bytes.push(0xC5);
+    bytes.extend_from_slice(b"john,\xC5");
+    for (mark, charset) in [(&b""[..], None), (b"\xEF\xBB\xBF", None), (b"", Some("utf-8"))] {
+        let bytes = [mark, &bytes].concat();
+        let survey = surveyed(&bytes, charset);
+        assert_eq!((survey.format.encoding, survey.is_fallback), (UTF_8, false));
+        let rows = read_all(&bytes[..], &survey);
+        assert_eq!(rows.len(), 20_001);
+        assert_eq!(rows[19_999].1, ["jane", "Łódź"]);
+        assert_eq!(rows[20_000], (Shape::NotUtf8, vec![]));
+    }
+}
+
+#[test]
+fn a_bad_byte_in_the_header_is_no_letter() {
+    let survey = surveyed("username,pr\u{E9}nom,enabled\n".replace('é', "\u{FFFD}").as_bytes(), None);
+    assert!(survey.header.is_some());
+    let bytes = [b"username,pr\xE9nom,enabled\n", "jane,Zoë,y\njohn,Łódź,y\n".as_bytes()].concat();
     let survey = surveyed(&bytes, None);
-    assert_eq!(survey.format.encoding, WINDOWS_1252);
-    assert_eq!(count_rows(&bytes[..], survey.format).expect("memory can be read"), 20_001);
+    assert_eq!(survey.format.encoding, UTF_8);
+    assert_eq!(survey.header.as_ref().expect("there is one").ignored, ["pr\u{FFFD}nom"]);
+    assert_eq!(rows_of(&bytes, None).len(), 2);
+}
+
+#[test]
+fn labels_that_name_no_encoding_are_passed_over() {
+    for label in ["binary", "UNKNOWN-8bit", "us-ascii", " 8bit ", "none"] {
+        assert_eq!(surveyed(TEXT.as_bytes(), Some(label)).format.encoding, UTF_8, "{label}");
+        let bytes = b"username,surname\njane,M\xFCller\n";
+        assert_eq!(surveyed(bytes, Some(label)).format.encoding, WINDOWS_1252, "{label}");
+    }
 }
 
 #[test]
@@ -93,18 +120,6 @@ fn other_encodings_by_charset() {
 
 #[test]
 fn a_file_that_is_not_what_it_says_is_refused() {
-    let refusal = refused(b"username\nM\xFCller\n", Some("utf-8"));
-    assert_eq!(
-        refusal.to_string(),
-        "The file cannot be read as UTF-8, which its charset parameter says it is: the bytes at offset 10 are not a \
-         character of that encoding. Save the file as UTF-8, or correct or leave out the charset parameter."
-    );
-    let refusal = refused(b"\xEF\xBB\xBFusername\nM\xFCller\n", None);
-    assert_eq!(
-        refusal.to_string(),
-        "The file cannot be read as UTF-8, which its byte-order mark says it is: the bytes at offset 13 are not a \
-         character of that encoding. Save the file as UTF-8, or take out the byte-order mark that it starts with."
-    );
     // Half a character at the end; half a surrogate pair; a byte that the encoding leaves out.
     let mut odd = utf_16(TEXT, u16::to_le_bytes);
     odd.push(b'x');
@@ -125,21 +140,26 @@ fn a_file_that_is_not_what_it_says_is_refused() {
         refused(b"username\n\xD2\n", Some("windows-1253")),
         Refusal::File(FileRefusal::Undecodable { encoding: "windows-1253", offset: 9, .. })
     ));
-    // The charset parameter comes before the mark.
-    assert!(matches!(
-        refused(&utf_16("\u{FEFF}username\n", u16::to_le_bytes), Some("utf-8")),
-        Refusal::File(FileRefusal::Undecodable { encoding: "UTF-8", offset: 0, .. })
-    ));
+    let refusal = refused(&odd, None);
+    assert_eq!(
+        refusal.to_string(),
+        "The file cannot be read as UTF-16LE, which every second byte of its first line, a zero, says it is: the bytes at \
+         offset 74 are not a character of that encoding. Save the file as UTF-8, or name its encoding in a charset \
+         parameter of the file."
+    );
+}
+
+#[test]
+fn a_mark_beats_the_charset_parameter() {
+    let marked = utf_16(&format!("\u{FEFF}{TEXT}"), u16::to_le_bytes);
+    for charset in ["utf-8", "windows-1252", "utf-16be", "klingon"] {
+        assert_eq!(surveyed(&marked, Some(charset)).format.encoding, UTF_16LE, "{charset}");
+    }
+    assert_eq!(surveyed(format!("\u{FEFF}{TEXT}").as_bytes(), Some("latin1")).format.encoding, UTF_8);
 }
 
 #[test]
 fn the_offset_of_a_bad_byte_counts_all_before_it() {
-    let mut bytes = "username\n".repeat(100_000).into_bytes();
-    bytes.extend_from_slice(b"\xFF rest");
-    assert!(matches!(
-        refused(&bytes, Some("utf-8")),
-        Refusal::File(FileRefusal::Undecodable { offset: 900_000, .. })
-    ));
     let mut bytes = utf_16(&"username\n".repeat(100_000), u16::to_le_bytes);
     bytes.extend_from_slice(&[0x00, 0xDC, b'x', 0]);
     assert!(matches!(
@@ -158,9 +178,14 @@ fn an_unknown_charset_is_refused() {
 }
 
 #[test]
-fn utf_16_that_nothing_announces_is_named() {
-    for bytes in [utf_16(TEXT, u16::to_le_bytes), utf_16(TEXT, u16::to_be_bytes)] {
-        assert_eq!(refused(&bytes, None), Refusal::Header(HeaderRefusal::FullOfNuls));
+fn utf_16_that_nothing_announces_is_read() {
+    let expected = whole(&[&["jane", "Łukasiewicz 😀"]]);
+    for (bytes, encoding) in
+        [(utf_16(TEXT, u16::to_le_bytes), UTF_16LE), (utf_16(TEXT, u16::to_be_bytes), UTF_16BE)]
+    {
+        assert_eq!(surveyed(&bytes, None).format.encoding, encoding);
+        assert_eq!(rows_of(&bytes, None), expected);
+        assert_eq!(refused(&bytes, Some("utf-8")), Refusal::Header(HeaderRefusal::FullOfNuls));
     }
     let utf_32: Vec<u8> =
         format!("\u{FEFF}{TEXT}").chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();

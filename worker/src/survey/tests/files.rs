@@ -50,7 +50,81 @@ fn a_source_that_fails_is_no_refusal() {
 
 #[test]
 fn a_file_that_changed_since_the_survey_is_an_error_of_reading() {
-    let survey = surveyed(TEXT.as_bytes(), None);
-    let error = count_rows(&b"username\nM\xFCller\n"[..], survey.format).expect_err("it is no UTF-8");
+    let survey = surveyed(&utf_16(TEXT, u16::to_le_bytes), Some("utf-16"));
+    let error = count_rows(&b"u\0\n\0\x00\xDCx\0"[..], survey.format).expect_err("it is no UTF-16");
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+}
+
+#[test]
+fn a_file_of_nuls_is_damaged_and_ctrl_z_ends_an_empty_one() {
+    for bytes in [&b"\0"[..], &[0; 1000], b"\0\0\n\0"] {
+        assert_eq!(refused(bytes, None), Refusal::File(FileRefusal::OnlyNuls));
+    }
+    assert_eq!(rows_of(b"\x1A", None), Rows::new());
+    assert_eq!(rows_of(b"username\n\x1A\0\0\0", None), Rows::new());
+}
+
+#[test]
+fn lines_of_tools_before_the_header_are_skipped() {
+    let rows = whole(&[&["f.haug", "y"]]);
+    for text in [
+        "sep=;\r\nusername;enabled\r\nf.haug;y\r\n",
+        "\n\"sep=;\"\n\nusername;enabled\nf.haug;y\n",
+        "#TYPE System.Management.Automation.PSCustomObject\r\n\"username\",\"enabled\"\r\n\"f.haug\",\"y\"\r\n",
+        "\u{FEFF}#TYPE x\nsep=\t\nusername\tenabled\nf.haug\ty",
+        "sep=\nusername;enabled\nf.haug;y\n",
+    ] {
+        assert_eq!(rows_of(text.as_bytes(), None), rows, "{text:?}");
+    }
+    assert_eq!(rows_of(b"sep=;", None), Rows::new());
+    assert!(refused(b"sep=|\nusername|enabled\n", None).to_string().contains("commas, semicolons or tabs"));
+    // The line decides, whatever the header holds.
+    let survey = surveyed(b"sep=;\nusername;a,b,c,d\nx;y\n", None);
+    assert_eq!(survey.header.expect("there is one").columns.width(), 2);
+}
+
+#[test]
+fn one_line_that_holds_rows_has_lost_its_line_breaks() {
+    for text in [
+        "username,enabled,staffmember p.lund,y,y s.moe,y,n",
+        "username,enabled,staffmember,p.lund,y,y,s.moe,y,n\n",
+        "username,enabled,staffmemberp.lund,y,ys.moe,y,n",
+        "username,enabled,staffmember p.lund,y,y",
+        "username,enabled,staffmember\u{85}p.lund,y,y\u{85}",
+        "username,enabled,staffmember\u{2028}p.lund,y,y",
+        "username,enabled,staffmember\x1Ep.lund,y,y\x1E",
+        "username,enabled,staffmember\\np.lund,y,y\\n",
+        "username,enabled,staffmember\\r\\np.lund,y,y",
+        "username,enabled,staffmember<br>p.lund,y,y<br>",
+        "username,house<br/>jane,red",
+        "username;email a;a@b.example c;c@d.example",
+        "username,formclass jane,10A bob,10B",
+        "username,library-group,system-group j.doe,Year 7,Staff a.b,Year 8,Staff",
+        "username jane bob",
+        "username,enabled,staffmember p.lund,y,y\n\n,,\n",
+    ] {
+        let refusal = refused(text.as_bytes(), None);
+        assert_eq!(refusal, Refusal::Header(HeaderRefusal::LineBreaksLost), "{text}");
+    }
+    // U+0085 in a file of one byte per character.
+    let refusal = refused(b"username,enabled\x85p.lund,y\x85", None);
+    assert_eq!(refusal, Refusal::Header(HeaderRefusal::LineBreaksLost));
+}
+
+#[test]
+fn a_header_alone_has_lost_nothing() {
+    for text in [
+        "username",
+        "username,enabled,staffmember",
+        "username,enabled,staffmember\u{85}",
+        "username,House,Locker No 2,Tutor\n",
+        "username,email,email 2,house\n",
+        "username,surname,phone,fax,note",
+        "username,Personal e-mail,Gender identity",
+    ] {
+        assert_eq!(rows_of(text.as_bytes(), None), Rows::new(), "{text}");
+    }
+    // Their own sample: the header runs on into a row, and another row follows.
+    let text = "username,givenname,enabled,staffmemberid,jdoe1,Jane,Y,N\nmhenry1,Mark,Y,N,style2\n";
+    assert_eq!(rows_of(text.as_bytes(), None).len(), 1);
 }

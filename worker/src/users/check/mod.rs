@@ -2,8 +2,12 @@
 //!
 //! It knows only the record. Only the merge can tell whether a barcode is taken or a new user lacks a value.
 
+use std::borrow::Cow;
+
+use rollcall_schema::names::{has_invisible, normalized};
+
 use super::row::{Change, Gender, Password, UserRow, UsernameCell};
-use crate::read::records::{Record, Shape};
+use crate::read::records::Record;
 use crate::rows::field::{Field, FieldSet};
 use crate::rows::header::Columns;
 use crate::rows::length::is_too_long;
@@ -19,12 +23,12 @@ const MAX_EMAIL_LOCAL_BYTES: usize = 64;
 /// The longest label of a domain, in bytes.
 const MAX_EMAIL_LABEL_BYTES: usize = 63;
 
-/// Checks one record. A record that is not whole has only that problem, because its cells are not known.
+/// Checks one record. A record with a problem as a whole has only that problem.
 pub fn check<'a>(record: &Record<'a>, columns: &Columns) -> UserRow<'a> {
-    let mut cells = Cells { record, columns, problems: Problems::default(), invalid: FieldSet::default() };
     if let Some(problem) = Problem::of_row(record, columns.width()) {
-        cells.problems.push(problem);
+        return UserRow::failed(problem);
     }
+    let mut cells = Cells { record, columns, problems: Problems::default(), invalid: FieldSet::default() };
     // Field initialisers run in the order in which they are written: `problems` and `invalid` come last.
     UserRow {
         username: cells.username(),
@@ -34,14 +38,14 @@ pub fn check<'a>(record: &Record<'a>, columns: &Columns) -> UserRow<'a> {
         preferred_name: cells.text(Field::PreferredName, Change::Clear),
         email_address: cells.value(Field::EmailAddress, Change::Clear, email_address),
         graduation_year: cells.value(Field::GraduationYear, Change::Keep, year),
-        library_barcode: cells.text(Field::LibraryBarcode, Change::Keep),
+        library_barcode: cells.name(Field::LibraryBarcode, Change::Keep),
         admin_system_id: cells.text(Field::AdminSystemId, Change::Keep),
         gender: cells.value(Field::Gender, Change::Clear, gender),
         password: cells.password(),
         form_class: cells.text(Field::FormClass, Change::Clear),
         enabled: cells.value(Field::Enabled, Change::Keep, boolean),
         staff_member: cells.value(Field::StaffMember, Change::Keep, boolean),
-        presentation_group_label: cells.text(Field::PresentationGroupLabel, Change::Clear),
+        presentation_group_label: cells.name(Field::PresentationGroupLabel, Change::Clear),
         problems: cells.problems,
         invalid: cells.invalid,
     }
@@ -66,9 +70,6 @@ impl<'a> Cells<'_, 'a> {
     }
 
     fn username(&mut self) -> UsernameCell<'a> {
-        if self.record.shape() != Shape::Whole {
-            return UsernameCell::Missing;
-        }
         let Some(cell) = self.cell(Field::Username).filter(|cell| !cell.is_empty()) else {
             self.problems.push(Problem::Field(Field::Username, Fault::Empty));
             return UsernameCell::Missing;
@@ -79,6 +80,7 @@ impl<'a> Cells<'_, 'a> {
         if cell.chars().any(char::is_control) {
             self.fail(Field::Username, Fault::ControlCharacters);
         }
+        self.refuse_invisible(Field::Username, cell);
         if self.invalid.contains(Field::Username) {
             UsernameCell::Invalid
         } else {
@@ -98,6 +100,20 @@ impl<'a> Cells<'_, 'a> {
         if self.invalid.contains(field) { Change::Keep } else { Change::Set(cell) }
     }
 
+    /// A text by which things are told apart, in the form in which it is compared.
+    fn name(&mut self, field: Field, blank: Change<Cow<'a, str>>) -> Change<Cow<'a, str>> {
+        let Some(cell) = self.cell(field) else { return Change::Keep };
+        if cell.is_empty() {
+            return blank;
+        }
+        if is_too_long(cell) {
+            self.fail(field, Fault::TooManyCharacters);
+        }
+        self.refuse_nul(field, cell);
+        self.refuse_invisible(field, cell);
+        if self.invalid.contains(field) { Change::Keep } else { Change::Set(normalized(cell)) }
+    }
+
     fn password(&mut self) -> Change<Password<'a>> {
         let Some(cell) = self.cell(Field::Password).filter(|cell| !cell.is_empty()) else {
             return Change::Keep;
@@ -113,6 +129,12 @@ impl<'a> Cells<'_, 'a> {
     fn refuse_nul(&mut self, field: Field, cell: &str) {
         if cell.contains('\0') {
             self.fail(field, Fault::ControlCharacters);
+        }
+    }
+
+    fn refuse_invisible(&mut self, field: Field, cell: &str) {
+        if has_invisible(cell) {
+            self.fail(field, Fault::InvisibleCharacters);
         }
     }
 

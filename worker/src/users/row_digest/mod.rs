@@ -51,10 +51,10 @@ impl RowDigester {
             row.middle_name,
             row.preferred_name,
             row.email_address,
-            row.library_barcode,
+            row.library_barcode.as_deref(),
             row.admin_system_id,
             row.form_class,
-            row.presentation_group_label,
+            row.presentation_group_label.as_deref(),
             row.password.map(Password::expose),
             row.gender.map(Gender::letter),
         ] {

@@ -1,0 +1,113 @@
+//! A part of a text in memory: from the record that is read next to as far as was needed to read it.
+
+use std::io::{self, Read};
+
+use super::text::{BLOCK_BYTES, Text};
+
+/// What MS-DOS leaves at the end of a file: Ctrl-Z, and NUL up to the end of the last block.
+pub(super) const fn is_padding(byte: u8) -> bool {
+    matches!(byte, 0 | 0x1A)
+}
+
+/// Whether a byte of a line may precede or follow padding without being data.
+const fn is_filler(byte: u8) -> bool {
+    is_padding(byte) || matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b';')
+}
+
+/// Whether a line may belong to the padding at the end of a text, or ends in it.
+pub(super) fn ends_in_padding(line: &[u8]) -> bool {
+    line.iter().rev().take_while(|byte| is_filler(**byte)).any(|byte| is_padding(*byte))
+}
+
+/// A text that is read on demand. The padding at its end is dropped.
+#[derive(Debug)]
+pub(super) struct Window<R> {
+    text: Text<R>,
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// How many bytes may be held at a time.
+    limit: usize,
+    /// How many bytes of the text come before the window.
+    offset: u64,
+    at_end: bool,
+}
+
+impl<R: Read> Window<R> {
+    pub(super) fn new(text: Text<R>, limit: usize) -> Self {
+        Self { text, bytes: Vec::new(), start: 0, end: 0, limit, offset: 0, at_end: false }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// How many bytes of the text come before the window.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Whether nothing follows the window.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.at_end
+    }
+
+    /// Bytes of memory.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Removes bytes from the start of the window.
+    pub(super) fn consume(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.end - self.start);
+        self.start += bytes;
+        self.offset += bytes as u64;
+    }
+
+    /// Reads more. Returns `false`, without having read anything, where the text has ended or the window is full.
+    pub(super) fn fill(&mut self) -> io::Result<bool> {
+        if self.at_end || self.end - self.start >= self.limit {
+            return Ok(false);
+        }
+        if self.bytes.len() - self.end < BLOCK_BYTES {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+            if self.bytes.len() - self.end < BLOCK_BYTES {
+                let length = (2 * self.bytes.len()).max(2 * BLOCK_BYTES).min(self.limit + BLOCK_BYTES);
+                self.bytes.resize(length, 0);
+            }
+        }
+        let read = self.text.read(&mut self.bytes[self.end..])?;
+        self.end += read;
+        if read == 0 {
+            self.at_end = true;
+            self.drop_padding();
+        }
+        Ok(true)
+    }
+
+    /// Reads until the window holds something other than padding after its first `from` bytes, or as far as possible.
+    /// Returns the position of what it holds.
+    pub(super) fn find_data(&mut self, from: usize) -> io::Result<Option<usize>> {
+        let mut searched = from;
+        loop {
+            let rest = self.bytes().get(searched..).unwrap_or_default();
+            if let Some(data) = rest.iter().position(|byte| !is_filler(*byte)) {
+                return Ok(Some(searched + data));
+            }
+            searched += rest.len();
+            if !self.fill()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn drop_padding(&mut self) {
+        let rest = &self.bytes[self.start..self.end];
+        let data = rest.iter().rposition(|byte| !is_filler(*byte)).map_or(0, |last| last + 1);
+        if let Some(padding) = rest[data..].iter().position(|byte| is_padding(*byte)) {
+            self.end = self.start + data + padding;
+        }
+    }
+}
