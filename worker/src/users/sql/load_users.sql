@@ -8,10 +8,15 @@ select users.*
               presentation_group_id, password_fingerprint, row_digest, updated_at,
               (select member.user_id
                  from system_group_members as member
-                 join system_groups as granting
-                   on granting.tenant_id = member.tenant_id and granting.id = member.group_id
+                cross join lateral (
+                      select grants_administration
+                        from system_groups
+                       where tenant_id = $1 and id between member.group_id and member.group_id
+                       order by id
+                       limit 1
+                      ) as named_group
                 where member.tenant_id = $1 and member.user_id between users.id and users.id
-                  and granting.grants_administration
+                  and named_group.grants_administration
                 order by member.user_id
                 limit 1) is not null as is_administrator
          from users
