@@ -35,7 +35,8 @@ const LOOKUPS: &[(&str, &[Lookup])] = &[
     // Only a waiting password is looked for, so the index of these serves as well.
     ("store_hashes", &[WAITING_ID, VERSION]),
     ("next_batch", &[WAITING_ID]),
-    ("claim_due_requests", &[WAITING, WAITING]),
+    // Its second search is planned like the first, but not explained.
+    ("claim_due_requests", &[WAITING]),
     ("due_wake_ups", &[UNFINISHED]),
     ("next_in_line", &[UNFINISHED]),
     ("is_head", &[UNFINISHED]),
@@ -181,6 +182,8 @@ fn problems(plan: &Value, lookups: &[Lookup]) -> Vec<String> {
     let mut scans = Vec::new();
     let mut problems = Vec::new();
     collect(plan, false, &mut scans, &mut problems);
+    // The unfinished imports, which `claim_due_requests` looks through, are few.
+    scans.retain(|(scan, _)| scan != "imports_unfinished" || lookups == [UNFINISHED]);
     if scans.len() != lookups.len() {
         problems.push(format!("{} scans instead of {}", scans.len(), lookups.len()));
     }
@@ -214,14 +217,11 @@ fn collect(node: &Value, kept: bool, scans: &mut Vec<(String, String)>, problems
         // Its index is scanned by a node of its own.
         "Bitmap Heap Scan" => {}
         _ if is_large(&table) || is_large(&index) => {
-            if kept && !index.starts_with("imports") {
+            if kept && index != "imports_unfinished" {
                 problems.push(format!("what is read of {table}{index} is kept"));
             }
-            // The running imports, which `claim_due_requests` looks through, are few.
-            if !(kept && index == "imports_unfinished") {
-                let condition = if index.is_empty() { text("TID Cond") } else { text("Index Cond") };
-                scans.push((if index.is_empty() { kind } else { index }, condition));
-            }
+            let condition = if index.is_empty() { text("TID Cond") } else { text("Index Cond") };
+            scans.push((if index.is_empty() { kind } else { index }, condition));
         }
         _ => {}
     }
