@@ -29,6 +29,7 @@ mod ordering;
 mod parallel_chunks;
 mod password_hashing;
 mod passwords;
+mod plans;
 mod real_files;
 mod reimport;
 mod retention;

@@ -7,7 +7,7 @@ use rollcall_tests::harness::TestDatabase;
 use tokio_postgres::NoTls;
 
 /// All statements, by name.
-fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+pub fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     let of_schema = rollcall_schema::statements::ALL.iter().copied().flatten();
     of_schema.chain(rollcall_worker::statements::STATEMENTS)
 }

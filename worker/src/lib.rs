@@ -26,6 +26,7 @@
 //! | [`users`], [`memberships`] | the two kinds of import: columns, check, merge. Neither knows the other |
 //! | [`rows`] | what the kinds share: fields, problems, the header line |
 //! | [`read`] | bytes → text → records; knows no columns |
+//! | [`query_plans`] | how the statements are planned, whatever the statistics say |
 //! | [`statements`] | every hand-written SQL statement, for a test |
 
 pub mod service;
@@ -59,4 +60,5 @@ pub mod rows;
 
 pub mod read;
 
+pub mod query_plans;
 pub mod statements;

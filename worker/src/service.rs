@@ -7,7 +7,6 @@ use rollcall_schema::crypto::row_digest::RowDigestKey;
 use rollcall_schema::imports::outbox::Outbox;
 use rollcall_schema::lane::Lane;
 use rollcall_schema::passwords::keys::PasswordKeys;
-use rollcall_schema::postgres::address::DatabaseAddress;
 use rollcall_schema::postgres::client::SessionPool;
 use rollcall_schema::postgres::pool::Database;
 use rollcall_schema::rabbitmq::connection::Broker;
@@ -20,6 +19,7 @@ use crate::engine::Engine;
 use crate::hashing::hash_queue::HashQueue;
 use crate::hashing::hasher::PasswordHasher;
 use crate::janitor::Janitor;
+use crate::query_plans::plan_key_lookups;
 use crate::relay::Relay;
 use crate::settings::Settings;
 
@@ -119,18 +119,4 @@ async fn start(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<
         tasks.spawn(hasher.run(stop.clone()));
     }
     Ok(tasks)
-}
-
-/// Plans every statement for lookups by key, a few thousand at a time: a worker runs no others.
-fn plan_key_lookups(address: DatabaseAddress) -> DatabaseAddress {
-    address
-        // The planner would rather read a table of some hundred thousand rows completely, for every chunk: ten times the
-        // work, measured with 400,000 users.
-        .setting("enable_seqscan", "off")
-        .setting("enable_hashjoin", "off")
-        .setting("enable_mergejoin", "off")
-        // Plans that use what is discouraged above have a high estimated cost, and would be compiled for every chunk.
-        .setting("jit", "off")
-        // A chunk's arrays become a table of some megabytes, which should stay in memory.
-        .setting("work_mem", "32MB")
 }

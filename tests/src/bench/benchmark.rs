@@ -19,6 +19,9 @@ pub enum Benchmark {
     /// Every row contested: the time per row of 200,000 rows, against 100,000
     #[value(name = "contested_all")]
     ContestedAll,
+    /// A tenant's first 60,000 users in random order, against sorted: with statistics missing, fresh and wrong
+    #[value(name = "first_random_60k")]
+    RowOrder,
     /// A million memberships
     #[value(name = "groups_1m")]
     Groups,

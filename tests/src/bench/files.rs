@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use crate::rosters::large::{RosterOptions, write_memberships, write_roster};
+use crate::rosters::rng::Rng;
 
 /// A temporary folder of files, deleted on drop.
 pub struct Files {
@@ -21,6 +22,18 @@ impl Files {
     /// A file of users. A file that exists is used again, so each `name` must stand for one set of options.
     pub fn users(&self, name: &str, rows: u64, options: &RosterOptions) -> PathBuf {
         self.file(&format!("{name}-{rows}.csv"), |out| write_roster(out, rows, options))
+    }
+
+    /// The same rows as in [`Files::users`], in random order: the same one each time.
+    pub fn users_in_random_order(&self, name: &str, rows: u64, options: &RosterOptions) -> PathBuf {
+        self.file(&format!("{name}-{rows}-random.csv"), |out| {
+            let mut sorted = Vec::new();
+            write_roster(&mut sorted, rows, options)?;
+            // Large rosters contain no quoted cells.
+            let mut lines: Vec<&[u8]> = sorted.split_inclusive(|byte| *byte == b'\n').collect();
+            Rng::new(rows).shuffle(&mut lines[1..]);
+            out.write_all(&lines.concat())
+        })
     }
 
     /// A file of memberships of the users that the default options give, with the library groups assigned round-robin.

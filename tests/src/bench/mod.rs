@@ -3,7 +3,7 @@
 //! They use the service's HTTP interface and its tables, never its code, except that `passwords` hashes with the service's
 //! own function as its reference. [`Benchmark`] names the benchmarks and [`run`] runs them:
 //!
-//! - `users`, `contested`, `memberships`, `details`, `passwords`, `latency`, `scale`, `tenants` and `bulk` are the benchmarks.
+//! - `users`, `contested`, `row_order`, `memberships`, `details`, `passwords`, `latency`, `scale`, `tenants` and `bulk` are the benchmarks.
 //! - `service` runs an import through the service, `reference` runs the same in psql, and `comparison` compares the two
 //!   under equal `conditions`.
 //! - `fixture`, `sizes`, `files` and [`machine`] are what the benchmarks work on.
@@ -13,6 +13,7 @@ mod users;
 
 mod contested;
 mod memberships;
+mod row_order;
 
 mod details;
 mod passwords;
@@ -60,6 +61,9 @@ pub async fn run(names: &[Benchmark], sizes: Sizes, report: &mut Report) {
     }
     if wanted(Benchmark::ContestedAll) {
         report.record("contested_all", contested::all(&fixture).await);
+    }
+    if wanted(Benchmark::RowOrder) {
+        report.record("first_random_60k", row_order::run(&fixture).await);
     }
     if wanted(Benchmark::Groups) {
         report.record("groups_1m", memberships::run(&fixture).await);

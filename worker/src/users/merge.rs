@@ -127,9 +127,9 @@ pub async fn merge_in_txn(
 struct KnownRows<'a> {
     /// By the row's index: whether it was applied before and nothing has changed since, so that it is skipped.
     skipped: Vec<bool>,
-    /// By the row's index.
+    /// By the row's index: the digest that its user gets if the row is applied.
     digests: Vec<Option<Uuid>>,
-    /// The keys of existing users whose rows are not skipped.
+    /// The keys of existing users whose rows are not skipped, each once.
     changed_users: Vec<&'a str>,
 }
 
@@ -157,11 +157,16 @@ impl<'a> KnownRows<'a> {
         let compared = compare_row_digests(txn, passwords.tenant, &named).await?;
         for row in &named {
             known.skipped[row.row] = true;
+            // A row that shares its user with another is compared every time: its effect depends on the other.
+            known.digests[row.row] = row.digest.filter(|_| row.alone);
         }
         for row in compared.missing.iter().chain(&compared.different) {
             known.skipped[row.row] = false;
         }
         known.changed_users = compared.different.iter().map(|row| row.key).collect();
+        // Each user is loaded once, however many rows name it, and in the order of the index.
+        known.changed_users.sort_unstable();
+        known.changed_users.dedup();
         Ok(known)
     }
 

@@ -1,3 +1,4 @@
+-- See `query_plans` for the form of the lookup.
 update users
    set given_name = new.given_name, surname = new.surname, middle_name = new.middle_name,
        preferred_name = new.preferred_name, email_address = new.email_address,
@@ -17,6 +18,14 @@ update users
        as new (id, given_name, surname, middle_name, preferred_name, email_address, graduation_year,
                library_barcode, admin_system_id, gender, form_class, enabled, staff_member,
                presentation_group_id, password_sealed, password_fingerprint, row_digest, seen_at)
- where users.tenant_id = $1 and users.id = new.id
-   -- A user that has changed since it was loaded is not written; the count of rows reveals it.
+ cross join lateral (
+       select ctid as row_version
+         from users
+        where tenant_id = $1 and id between new.id and new.id
+        order by id
+        limit 1
+       ) as found
+ where users.ctid = found.row_version
+   -- A user that has changed since it was loaded is not written; the count of rows reveals it. A user whose password is being
+   -- hashed at this moment may be missing, too: then the chunk starts again.
    and users.updated_at = new.seen_at
