@@ -213,9 +213,8 @@ fn collect(node: &Value, kept: bool, scans: &mut Vec<(String, String)>, problems
             .any(|table| name == *table || name.starts_with(&format!("{table}_")))
     };
     match kind.as_str() {
-        "ModifyTable" => {}
-        // Its index is scanned by a node of its own.
-        "Bitmap Heap Scan" => {}
+        // What is modified, and what a bitmap points at, is searched by a node below.
+        "ModifyTable" | "Bitmap Heap Scan" => {}
         _ if is_large(&table) || is_large(&index) => {
             if kept && index != "imports_unfinished" {
                 problems.push(format!("what is read of {table}{index} is kept"));
