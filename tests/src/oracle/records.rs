@@ -112,9 +112,14 @@ fn is_broken(
         let own = read(chars, line.from, to, delimiter, &BTreeSet::new());
         own.cells.len() == width && own.open_quote.is_none() && !own.misplaced_quote
     };
-    // A stray pair joins two rows: what stands before the line break and what stands after it have all cells.
-    let joins_rows = |quote: usize, last: &Line| {
-        read(chars, from, to, delimiter, &BTreeSet::from([quote])).cells.len() == width
+    // A stray pair joins two rows: what stands before the line break and what stands after it have all cells. In the last of
+    // few columns an address looks the same.
+    let joins_rows = |(quote, end): (usize, usize), last: &Line| {
+        let cell = read(chars, from, quote, delimiter, &BTreeSet::new()).cells.len();
+        let is_last = chars[end..last.end].iter().all(|c| is_blank_in_line(*c, delimiter));
+        let may_be_address = cell == width && is_last && width < 4;
+        !may_be_address
+            && read(chars, from, to, delimiter, &BTreeSet::from([quote])).cells.len() == width
             && read_literally(chars, *last, delimiter).len() == width
     };
     let swallows_row = |cell: &(usize, usize)| {
@@ -122,7 +127,7 @@ fn is_broken(
         let closing = lines.iter().take_while(|line| line.from < cell.1).count() - 1;
         lines[1..closing].iter().any(has_all_cells)
             || lines[1..=closing].iter().any(begins_row)
-            || joins_rows(cell.0, &lines[closing])
+            || joins_rows(*cell, &lines[closing])
     };
     width >= 2 && reading.cells_of_lines.iter().any(swallows_row)
 }
@@ -208,12 +213,25 @@ fn read(chars: &[char], from: usize, to: usize, delimiter: char, literal: &BTree
     }
 }
 
-/// The quote that opens the cell at `from`: only blanks, then perhaps `=`, may stand before it.
+/// The quote that opens the cell at `from`. Only blanks may stand before it, or the `=` of a formula that is nothing but a
+/// text: its quote closes in the same line, at the end of the cell.
 fn opening_quote(chars: &[char], from: usize, delimiter: char) -> Option<usize> {
     let at = (from..chars.len()).find(|at| !is_blank_in_line(chars[*at], delimiter))?;
     match &chars[at..] {
         ['"', ..] => Some(at),
-        ['=', '"', ..] => Some(at + 1),
+        ['=', '"', ..] => {
+            let end = (at..chars.len()).find(|at| is_line_end(chars[*at])).unwrap_or(chars.len());
+            let mut close = at + 2;
+            loop {
+                match &chars[close..end] {
+                    ['"', '"', ..] => close += 2,
+                    ['"', ..] => break,
+                    [_, ..] => close += 1,
+                    [] => return None,
+                }
+            }
+            (!text_follows(chars, close + 1, end, delimiter)).then_some(at + 1)
+        }
         _ => None,
     }
 }

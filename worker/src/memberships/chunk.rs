@@ -3,7 +3,7 @@
 use super::check::check;
 use super::row::MembershipRow;
 use crate::read::batch::RecordBatch;
-use crate::read::records::Record;
+use crate::read::record::Record;
 use crate::rows::header::Columns;
 use crate::rows::write_set::WriteSet;
 

@@ -5,7 +5,7 @@
 
 use zeroize::Zeroizing;
 
-use super::records::{Record, RowNumber, Shape};
+use super::record::{Record, RowNumber, Shape};
 
 /// Consecutive records of a file.
 #[derive(Debug, Default)]

@@ -4,7 +4,8 @@ use encoding_rs::{UTF_8, WINDOWS_1252};
 
 use super::batch::RecordBatch;
 use super::format::Format;
-use super::records::{MAX_WINDOW_BYTES, Records, Shape};
+use super::record::Shape;
+use super::records::{MAX_WINDOW_BYTES, Records};
 use super::refusal::{FileRefusal, ReadError};
 use super::text::UTF_8_MARK;
 

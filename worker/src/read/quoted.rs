@@ -1,31 +1,32 @@
 //! Lines with quotes → one record. The rules of quotes (contract, §3) are here and nowhere else.
 //!
 //! A quote opens a cell where only blanks stand before it, and then the cell may hold delimiters and line breaks. A stray
-//! quote does the same, and would swallow the rows up to the next one. So a record that goes over several lines is *broken*
-//! if it shows that its quote was a stray one:
+//! quote does the same, and would swallow the rows up to the next one. So a record with a cell of several lines is *broken*
+//! if it shows that the cell's quote was a stray one:
 //!
-//! 1. the quote never closes;
-//! 2. a whole line inside reads as a row of its own: it has as many cells as the header;
-//! 3. a cell with a line break closes, and something other than a delimiter follows;
-//! 4. its first line, the open quote taken literally, and its last line both have as many cells as the header, and the quote
-//!    is not in the last of them (or the file is wide: in a file of few columns an address in the last one looks the same).
+//! 1. it never closes;
+//! 2. it closes, and something other than a delimiter follows;
+//! 3. the cell hides a row of its own: see [`super::hidden_rows`].
 //!
 //! Then its first line is one bad row, and reading resumes at the line after it. The header has no header to be compared
 //! with: it is broken if a cell has line breaks and delimiters.
 
 use memchr::{memchr, memchr2};
 
-use super::line::{leading_blank, line_end};
-use super::records::MAX_RECORD_BYTES;
-
-/// How many columns a wide file has: so many that a line of text hardly ever has as many commas.
-const WIDE: usize = 4;
+use super::hidden_rows::{Hidden, QuotedSpan, hides_row};
+use super::line::line_end;
+use super::quotes::{cell_end, closing_quote, formula_end, push_unescaped, skip_blanks};
+use super::record::MAX_RECORD_BYTES;
 
 /// What a line with quotes, and the lines that its quotes continue in, turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Parsed {
-    /// A record of this many bytes, line end included.
-    Record(usize),
+    Record {
+        /// Its length, line end included.
+        total: usize,
+        /// How many bytes were looked at, more than once each, to see whether it is broken.
+        looked_at: usize,
+    },
     /// The text has to be longer to tell.
     NeedsMore,
     /// Its first line alone is longer than a record may be.
@@ -87,10 +88,21 @@ pub(super) fn parse(text: &[u8], at_end: bool, rules: Rules, cells: &mut Cells) 
         cells.text.push(rules.delimiter);
         at = after_cell + 1;
     }
-    if lines.number > 1 && rules.width.is_some_and(|width| lines.hides_a_row(width, rules.delimiter)) {
-        return Parsed::Broken(lines.next);
+    let mut looked_at = 0;
+    if let Some(width) = rules.width {
+        for span in &lines.spans {
+            match hides_row(text, at_end, span, width, rules.delimiter) {
+                Hidden::Row(bytes) => return Parsed::Broken(lines.next + looked_at + bytes),
+                Hidden::Nothing(bytes) => looked_at += bytes,
+                Hidden::NeedsMore => return Parsed::NeedsMore,
+            }
+            // A file of records that are so hard to judge was made for it.
+            if looked_at > 4 * rules.max_bytes {
+                return Parsed::Broken(lines.next + looked_at);
+            }
+        }
     }
-    Parsed::Record(lines.next)
+    Parsed::Record { total: lines.next, looked_at }
 }
 
 /// The physical lines of a record.
@@ -104,16 +116,15 @@ struct Lines<'a> {
     next: usize,
     /// The current line's number, counted from 1.
     number: usize,
-    first: &'a [u8],
-    /// The number of the first line's cell in which it ends, counted from 1.
-    open_cell: usize,
+    /// The quoted cells that hold line breaks.
+    spans: Vec<QuotedSpan>,
 }
 
 impl<'a> Lines<'a> {
     fn new(text: &'a [u8], at_end: bool) -> Self {
         let end = memchr2(b'\n', b'\r', text).unwrap_or(text.len());
         let next = end + line_end(&text[end..]);
-        Self { text, at_end, start: 0, end, next, number: 1, first: &text[..end], open_cell: 0 }
+        Self { text, at_end, start: 0, end, next, number: 1, spans: Vec::new() }
     }
 
     fn current(&self) -> &'a [u8] {
@@ -122,14 +133,6 @@ impl<'a> Lines<'a> {
 
     /// Goes on to the next line inside a quoted cell. Returns the line end between the two.
     fn advance(&mut self, rules: Rules) -> Result<&'a [u8], Parsed> {
-        // All of a line inside: before its last, after its first.
-        if self.number > 1
-            && rules
-                .width
-                .is_some_and(|width| width > 1 && count_cells(self.current(), rules.delimiter) == width)
-        {
-            return Err(Parsed::Broken(self.next));
-        }
         if self.next >= self.text.len() {
             return Err(if self.at_end { Parsed::Broken(self.next) } else { Parsed::NeedsMore });
         }
@@ -150,14 +153,6 @@ impl<'a> Lines<'a> {
         self.number += 1;
         Ok(break_between)
     }
-
-    /// Whether the last line of several is a row of its own, as the first one is.
-    fn hides_a_row(&self, width: usize, delimiter: u8) -> bool {
-        width > 1
-            && count_cells(self.first, delimiter) == width
-            && (self.open_cell < width || width >= WIDE)
-            && count_cells(self.current(), delimiter) == width
-    }
 }
 
 /// Reads a quoted cell from after its opening quote. Returns where the cell ends in the line that is then the current one.
@@ -168,6 +163,7 @@ fn quoted_cell(
     cells: &mut Cells,
 ) -> Result<usize, Parsed> {
     let (first_line, start) = (lines.number, cells.text.len());
+    let quote_at = lines.start + opened - 1;
     let mut at = opened;
     loop {
         let rest = &lines.current()[at..];
@@ -175,9 +171,6 @@ fn quoted_cell(
             cells.text.extend_from_slice(rest);
             if cells.text.len() >= MAX_RECORD_BYTES {
                 return Err(if lines.number == 1 { Parsed::TooLong } else { Parsed::Broken(lines.next) });
-            }
-            if lines.number == 1 {
-                lines.open_cell = cells.ends.len() + 1;
             }
             cells.text.extend_from_slice(lines.advance(rules)?);
             at = 0;
@@ -193,52 +186,19 @@ fn quoted_cell(
         let end = cell_end(lines.current(), at, rules.delimiter);
         let is_stray = skip_blanks(lines.current(), at, rules.delimiter) < end
             || rules.width.is_none() && memchr(rules.delimiter, &cells.text[start..]).is_some();
-        if lines.number > first_line && is_stray {
-            return Err(Parsed::Broken(lines.next));
+        if lines.number > first_line {
+            if is_stray {
+                return Err(Parsed::Broken(lines.next));
+            }
+            lines.spans.push(QuotedSpan {
+                quote: quote_at,
+                end: lines.start + at,
+                cell: cells.ends.len() + 1,
+            });
         }
         cells.text.extend_from_slice(&lines.current()[at..end]);
         return Ok(end);
     }
-}
-
-/// How many cells a line has on its own. A quote that does not close in it is taken literally.
-fn count_cells(line: &[u8], delimiter: u8) -> usize {
-    let mut cells = 1;
-    let mut at = 0;
-    loop {
-        let opening = skip_blanks(line, at, delimiter);
-        let quoted = match line.get(opening) {
-            Some(b'"') => closing_quote(line, opening + 1),
-            Some(b'=') => formula_end(line, opening, delimiter),
-            _ => None,
-        };
-        let end = cell_end(line, quoted.unwrap_or(at), delimiter);
-        if end >= line.len() {
-            return cells;
-        }
-        cells += 1;
-        at = end + 1;
-    }
-}
-
-/// The position of the quote that closes a cell whose text begins at `at`.
-fn closing_quote(line: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        at += memchr(b'"', line.get(at..)?)?;
-        if line.get(at + 1) != Some(&b'"') {
-            return Some(at);
-        }
-        at += 2;
-    }
-}
-
-/// Excel's way to keep the zeros of a number: `="00042"`. The position of its last quote if there is one at `at`.
-fn formula_end(line: &[u8], at: usize, delimiter: u8) -> Option<usize> {
-    if line.get(at..at + 2) != Some(b"=\"") {
-        return None;
-    }
-    let close = closing_quote(line, at + 2)?;
-    (skip_blanks(line, close + 1, delimiter) == cell_end(line, close + 1, delimiter)).then_some(close)
 }
 
 /// The same in quotes: `"=""00042"""`. Replaces the cell that begins at `start` by the text of its formula.
@@ -252,29 +212,4 @@ fn unwrap_formula(cells: &mut Vec<u8>, start: usize) {
         cells.truncate(start);
         cells.append(&mut text);
     }
-}
-
-/// Appends a text in which each quote stands twice.
-fn push_unescaped(text: &[u8], to: &mut Vec<u8>) {
-    let mut rest = text;
-    while let Some(quote) = memchr(b'"', rest) {
-        to.extend_from_slice(&rest[..=quote]);
-        rest = rest.get(quote + 2..).unwrap_or_default();
-    }
-    to.extend_from_slice(rest);
-}
-
-/// The position of the next delimiter, or the end of the line.
-fn cell_end(line: &[u8], at: usize, delimiter: u8) -> usize {
-    memchr(delimiter, &line[at..]).map_or(line.len(), |length| at + length)
-}
-
-/// The position of the next character that is neither a blank nor, where blanks delimit, a delimiter.
-fn skip_blanks(line: &[u8], mut at: usize, delimiter: u8) -> usize {
-    while line.get(at).is_some_and(|byte| *byte != delimiter)
-        && let Some(length) = leading_blank(&line[at..])
-    {
-        at += length;
-    }
-    at
 }

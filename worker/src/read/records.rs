@@ -6,17 +6,14 @@
 use std::io::{self, Read};
 
 use memchr::{memchr, memchr_iter, memchr2};
-use rollcall_schema::names::trim;
 
 use super::delimiter::Delimiter;
 use super::format::Format;
 use super::line::{is_blank, is_blank_line, line_end};
 use super::quoted::{Cells, Parsed, Rules, parse};
+use super::record::{MAX_RECORD_BYTES, Record, RowNumber, Shape};
 use super::text::Text;
 use super::window::{Window, ends_in_padding, is_padding};
-
-/// The largest record: the bytes of its cells as UTF-8, plus one for each cell. 1 MiB.
-pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
 
 /// How much of a text is looked at to read a record of the largest size: with its quotes doubled, and a pair around each
 /// cell, it is up to this long.
@@ -28,82 +25,6 @@ pub(super) const MAX_WINDOW_BYTES: usize = 3 * MAX_RECORD_BYTES + 16;
 const FREE_LOOKAHEAD_BYTES: u64 = 16 * 1024 * 1024;
 const LOOKAHEAD_FACTOR: u64 = 4;
 const SHORT_RECORD_BYTES: usize = 1024;
-
-/// A data row's number, counted from 1 without the header and blank rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RowNumber(pub u64);
-
-impl std::fmt::Display for RowNumber {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// Whether a record was read completely.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// It has all its cells.
-    Whole,
-    /// It is longer than [`MAX_RECORD_BYTES`]; it has no cells.
-    TooLong,
-    /// A quote opens in it that does not close; it has no cells.
-    QuoteNotClosed,
-    /// It has bytes that are not UTF-8; it has no cells.
-    NotUtf8,
-}
-
-/// One record: a row of the file, or its header line.
-#[derive(Debug, Clone, Copy)]
-pub struct Record<'a> {
-    pub(super) number: RowNumber,
-    pub(super) shape: Shape,
-    /// Its cells, with one byte between each two.
-    pub(super) text: &'a str,
-    /// Where each cell ends.
-    pub(super) ends: &'a [usize],
-}
-
-impl<'a> Record<'a> {
-    pub fn number(&self) -> RowNumber {
-        self.number
-    }
-
-    pub fn shape(&self) -> Shape {
-        self.shape
-    }
-
-    /// How many bytes its cells hold.
-    pub fn bytes(&self) -> usize {
-        self.text.len()
-    }
-
-    /// How many cells it has.
-    #[expect(clippy::len_without_is_empty, reason = "a whole record has at least one cell")]
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// The trimmed value of the cell at `index`, counted from 0. `None` after the record's last cell.
-    pub fn cell(&self, index: usize) -> Option<&'a str> {
-        let end = *self.ends.get(index)?;
-        let start = match index.checked_sub(1) {
-            Some(before) => *self.ends.get(before)? + 1,
-            None => 0,
-        };
-        self.text.get(start..end).map(trim)
-    }
-
-    /// The trimmed values of all cells.
-    pub fn cells(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let record = *self;
-        (0..record.len()).filter_map(move |index| record.cell(index))
-    }
-
-    /// Whether a cell after the first `columns` is not blank.
-    pub fn has_values_beyond(&self, columns: usize) -> bool {
-        (columns..self.len()).any(|index| self.cell(index).is_some_and(|cell| !cell.is_empty()))
-    }
-}
 
 /// The records of a file. After an error it must not be read any further.
 #[derive(Debug)]
@@ -310,7 +231,8 @@ impl<R: Read> Records<R> {
             let text = self.window.bytes();
             let is_all = self.window.is_at_end() || text.len() >= MAX_WINDOW_BYTES;
             match parse(text, is_all, rules, &mut self.cells) {
-                Parsed::Record(total) => {
+                Parsed::Record { total, looked_at } => {
+                    self.lookahead += looked_at as u64;
                     let may_be_last = !self.window.is_at_end() && ends_in_padding(&text[..total]);
                     if may_be_last && self.may_be_padding(total)? {
                         continue;

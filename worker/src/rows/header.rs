@@ -6,7 +6,7 @@ use rollcall_schema::imports::model::{Endpoint, ImportKind};
 
 use super::field::Field;
 use super::near_miss::is_one_edit_away;
-use crate::read::records::Record;
+use crate::read::record::Record;
 use crate::read::refusal::printable;
 
 /// How many ignored columns are stored with the import.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::field::Field;
 use super::header::Columns;
-use crate::read::records::Record;
+use crate::read::record::Record;
 
 const WORDS: [&str; 3] = ["NULL", "\\N", "#N/A"];
 /// Where such a word is taken for a name that many rows share.

@@ -9,7 +9,7 @@ use super::check::check;
 use super::row::{Change, UserRow, UsernameCell};
 use super::row_digest::RowDigester;
 use crate::read::batch::RecordBatch;
-use crate::read::records::Record;
+use crate::read::record::Record;
 use crate::rows::header::Columns;
 use crate::rows::write_set::WriteSet;
 

@@ -5,7 +5,7 @@
 use rollcall_schema::names::{has_invisible, normalized};
 
 use super::row::MembershipRow;
-use crate::read::records::Record;
+use crate::read::record::Record;
 use crate::rows::field::Field;
 use crate::rows::header::Columns;
 use crate::rows::length::is_too_long;

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use super::field::Field;
-use crate::read::records::{Record, Shape};
+use crate::read::record::{Record, Shape};
 
 /// What can be wrong with one field, in the order in which a field's faults are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,7 +76,7 @@ pub enum Problem {
         /// The header's cells.
         columns: usize,
     },
-    /// The row is longer than [`crate::read::records::MAX_RECORD_BYTES`]; its cells were not kept.
+    /// The row is longer than [`crate::read::record::MAX_RECORD_BYTES`]; its cells were not kept.
     RowTooLong,
     /// A quote opens in the row that does not close.
     QuoteNotClosed,

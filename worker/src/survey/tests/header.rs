@@ -115,8 +115,9 @@ fn what_is_odd_about_a_file_is_told_in_sentences() {
         ]
     );
     assert_eq!(warnings(b"username,enabled\na,y\n"), [""; 0]);
-    let many: String = (0..30).map(|n| format!(",x{n}")).collect();
-    assert!(warnings(format!("username{many}\n").as_bytes())[0].ends_with("x19 and 10 more."));
+    let many: Vec<String> = (0..30).map(|n| format!("x{n}")).collect();
+    let header = format!("username,{}\n", many.join(","));
+    assert!(warnings(header.as_bytes())[0].ends_with("x19 and 10 more."));
 }
 
 #[test]

@@ -7,7 +7,8 @@ mod records;
 
 use super::*;
 use crate::read::count_rows;
-use crate::read::records::{Records, Shape};
+use crate::read::record::Shape;
+use crate::read::records::Records;
 
 /// Returns one byte at a time, with interruptions between them.
 struct OneByte<'a> {

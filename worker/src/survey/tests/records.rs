@@ -1,7 +1,7 @@
 use rollcall_schema::imports::model::ImportKind;
 
 use super::*;
-use crate::read::records::MAX_RECORD_BYTES;
+use crate::read::record::MAX_RECORD_BYTES;
 
 #[test]
 fn every_line_end_ends_a_row() {
@@ -111,6 +111,16 @@ fn a_quote_that_does_not_close_costs_its_line() {
         ("a,\"Ek,y\nc,\"Roe\",y\nd,Hall,y\n", vec![bad(), good("c"), good("d")]),
         ("\"a\",\"Ek,\"y\"\n\"c\",\"Roe\",\"y\"\n", vec![good("a"), good("c")]),
         ("a,Ek,\"\nc,\"\",y\nd,\"\",y\n", vec![bad(), good("c"), good("d")]),
+        // It opens before the last cell and closes in it.
+        ("a,\"Ek,y\nc,Roe,y\"\nd,y,y\n", vec![bad(), good("c"), good("d")]),
+        ("\"1\n2\",b,\"c\nd,e\",f\n", vec![bad(), bad(), good("d")]),
+        // A row that begins with the quote by which the stray one closes.
+        ("a,b,\"c\ng,\"\n1\",y\nd,y,y\n", vec![bad(), good("g"), good("d")]),
+        // The stray pair is in a later cell.
+        (
+            "\"a\nb\",\"Ek,y\nc,Roe\",y\nd,y,y\n",
+            vec![bad(), (Shape::QuoteNotClosed, String::new()), good("c"), good("d")],
+        ),
         // A quote of one line that closes.
         ("a,\"x\"y\nb,x\"y\",y\n", vec![good("a"), good("b")]),
     ] {
@@ -126,9 +136,12 @@ fn a_cell_may_hold_line_breaks() {
         "a,\"12 Main St\n\nApt 4, left\nSpringfield\",y\n",
         "a,\"x\ny\" ,\"z\nz\"\n",
         "a,y,\"one\r\ntwo\"\r\n",
+        "a,\"b\nb\",\"d\ne\"\n",
     ] {
         assert_eq!(shapes(rows), [good("a")], "{rows:?}");
     }
+    let text = "username,surname,enabled\n\"a\nb\",c,\"d\ne\"\n";
+    assert_eq!(rows_of(text.as_bytes(), None), whole(&[&["a\nb", "c", "d\ne"]]));
     // In the last of few columns a line of an address has the cells of a row.
     let text = "username,address\na,\"12 Main St\nSpringfield, IL\"\nb,x\n";
     assert_eq!(rows_of(text.as_bytes(), None), whole(&[&["a", "12 Main St\nSpringfield, IL"], &["b", "x"]]));
@@ -145,7 +158,7 @@ fn a_file_of_stray_quotes_is_read_in_time() {
     let begun = std::time::Instant::now();
     let rows = count_rows(text.as_bytes(), survey.format).expect("memory can be read");
     assert!(rows > 100_000, "{rows}");
-    assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < std::time::Duration::from_mins(1), "{:?}", begun.elapsed());
 }
 
 #[test]

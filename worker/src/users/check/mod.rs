@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use rollcall_schema::names::{has_invisible, normalized};
 
 use super::row::{Change, Gender, Password, UserRow, UsernameCell};
-use crate::read::records::Record;
+use crate::read::record::Record;
 use crate::rows::field::{Field, FieldSet};
 use crate::rows::header::Columns;
 use crate::rows::length::is_too_long;

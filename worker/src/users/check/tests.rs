@@ -2,7 +2,8 @@ use rollcall_schema::imports::model::{Endpoint, ImportKind};
 
 use super::*;
 use crate::read::batch::RecordBatch;
-use crate::read::records::{MAX_RECORD_BYTES, Records};
+use crate::read::record::MAX_RECORD_BYTES;
+use crate::read::records::Records;
 use crate::survey::survey;
 
 /// The rows of a file, which lives as long as the test process: rows borrow from it.

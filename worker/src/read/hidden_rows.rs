@@ -1,0 +1,184 @@
+//! Whether a quoted cell of several lines has swallowed a row of the file: its quote is a stray one that closes by chance.
+//!
+//! A row is hidden if
+//!
+//! 1. a whole line inside the cell reads as a row of its own: it has as many cells as the header (contract, §3);
+//! 2. or, from the start of a line inside the cell, a record reads as a row in which every quote is in its place. No line
+//!    that begins inside a quoted cell does: its quotes are one too many;
+//! 3. or a stray pair joins two rows: with the cell's quote taken literally, the record has as many cells as the header, and
+//!    so has the line in which the cell closes. In a file of few columns an address in the last one looks the same, and
+//!    is left alone.
+
+use memchr::{memchr, memchr2};
+
+use super::line::{leading_blank, line_end};
+use super::quotes::{closing_quote, formula_end};
+
+/// How many columns a wide file has: so many that a line of text hardly ever has as many commas.
+const WIDE: usize = 4;
+
+/// A quoted cell that holds line breaks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct QuotedSpan {
+    /// Where its quote opens in the record.
+    pub quote: usize,
+    /// The position after its closing quote.
+    pub end: usize,
+    /// Its number in the record, counted from 1.
+    pub cell: usize,
+}
+
+/// The answer, and how many bytes were looked at for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hidden {
+    Row(usize),
+    Nothing(usize),
+    /// The text has to be longer to tell.
+    NeedsMore,
+}
+
+/// Whether a cell of the record at the start of `text` hides a row of `width` cells. `at_end`: nothing follows `text`.
+pub(super) fn hides_row(text: &[u8], at_end: bool, span: &QuotedSpan, width: usize, delimiter: u8) -> Hidden {
+    let mut looked_at = 0;
+    if width < 2 {
+        return Hidden::Nothing(looked_at);
+    }
+    let mut start = next_line(text, span.quote);
+    while start < span.end {
+        let next = next_line(text, start);
+        let end = line_length(&text[start..]) + start;
+        let is_closing = next >= span.end || end == text.len();
+        if !is_closing {
+            looked_at += end - start;
+            let line = scan(&text[start..end], true, Scan::new(delimiter, width));
+            if line.is_some_and(|line| line.cells == width) {
+                return Hidden::Row(looked_at);
+            }
+        }
+        let Some(own) = scan(&text[start..], at_end, Scan { strict: true, ..Scan::new(delimiter, width) })
+        else {
+            return Hidden::NeedsMore;
+        };
+        looked_at += own.end;
+        if own.cells == width && !own.is_open && !own.misplaced {
+            return Hidden::Row(looked_at);
+        }
+        if is_closing {
+            looked_at += end - start;
+            let closing = Scan { open_is_literal: true, ..Scan::new(delimiter, width) };
+            let has_width = scan(&text[start..end], true, closing).is_some_and(|line| line.cells == width);
+            let ends_record = after_blanks(text, span.end, delimiter) == end;
+            let may_be_address = span.cell == width && ends_record && width < WIDE;
+            if has_width && !may_be_address {
+                let literal = Scan { literal: Some(span.quote), ..Scan::new(delimiter, width) };
+                let Some(before) = scan(text, at_end, literal) else { return Hidden::NeedsMore };
+                looked_at += before.end;
+                if before.cells == width {
+                    return Hidden::Row(looked_at);
+                }
+            }
+        }
+        start = next;
+    }
+    Hidden::Nothing(looked_at)
+}
+
+fn line_length(text: &[u8]) -> usize {
+    memchr2(b'\n', b'\r', text).unwrap_or(text.len())
+}
+
+fn next_line(text: &[u8], at: usize) -> usize {
+    let end = at + line_length(&text[at..]);
+    end + line_end(&text[end..])
+}
+
+/// How a record is scanned.
+#[derive(Debug, Clone, Copy)]
+struct Scan {
+    delimiter: u8,
+    /// One cell more ends the scan.
+    width: usize,
+    /// A quote at this position is an ordinary character.
+    literal: Option<usize>,
+    /// A quote that does not close is an ordinary character.
+    open_is_literal: bool,
+    /// A misplaced quote ends the scan.
+    strict: bool,
+}
+
+impl Scan {
+    fn new(delimiter: u8, width: usize) -> Self {
+        Self { delimiter, width, literal: None, open_is_literal: false, strict: false }
+    }
+}
+
+/// What a scan found.
+#[derive(Debug, Clone, Copy, Default)]
+struct Scanned {
+    cells: usize,
+    /// How far the scan went.
+    end: usize,
+    /// A quote does not close.
+    is_open: bool,
+    /// Text follows a closing quote, or a quote ends a cell that none opened.
+    misplaced: bool,
+}
+
+/// Scans the record at the start of `text`. `None` if the text has to be longer.
+fn scan(text: &[u8], at_end: bool, how: Scan) -> Option<Scanned> {
+    let mut found = Scanned::default();
+    let mut at = 0;
+    loop {
+        found.cells += 1;
+        found.end = at;
+        if found.cells > how.width || how.strict && found.misplaced {
+            return Some(found);
+        }
+        let opening = after_blanks(text, at, how.delimiter);
+        let line = &text[..opening + line_length(&text[opening..])];
+        match text.get(opening) {
+            Some(b'"') if how.literal != Some(opening) => match closing_quote(text, opening + 1) {
+                Some(close) => {
+                    at = close + 1;
+                    found.misplaced |= !ends_cell(text, at, how.delimiter);
+                }
+                None if how.open_is_literal => {}
+                None if at_end => return Some(Scanned { end: text.len(), is_open: true, ..found }),
+                None => return None,
+            },
+            Some(b'=') if let Some(close) = formula_end(line, opening, how.delimiter) => at = close + 1,
+            _ => {}
+        }
+        // The rest of the cell is literal.
+        let rest = &text[at..];
+        let line = &rest[..line_length(rest)];
+        let cell = &line[..memchr(how.delimiter, line).unwrap_or(line.len())];
+        let mut quotes = memchr::memchr_iter(b'"', cell);
+        found.misplaced |= quotes.any(|quote| ends_cell(rest, quote + 1, how.delimiter));
+        at += cell.len();
+        if text.get(at) == Some(&how.delimiter) {
+            at += 1;
+        } else if at < text.len() || at_end {
+            found.end = at;
+            return Some(found);
+        } else {
+            return None;
+        }
+    }
+}
+
+/// Whether only blanks stand before the end of the cell.
+fn ends_cell(text: &[u8], at: usize, delimiter: u8) -> bool {
+    let next = text.get(after_blanks(text, at, delimiter));
+    next.is_none_or(|byte| *byte == delimiter || matches!(byte, b'\n' | b'\r'))
+}
+
+/// The position of the next character of the line that is neither a blank nor the delimiter.
+fn after_blanks(text: &[u8], mut at: usize, delimiter: u8) -> usize {
+    while text.get(at).is_some_and(|byte| *byte != delimiter && !matches!(byte, b'\n' | b'\r'))
+        && let Some(length) = leading_blank(&text[at..])
+    {
+        at += length;
+    }
+    at
+}
