@@ -61,15 +61,15 @@ impl Encoding {
 
     /// The encoding of a file that nothing declares.
     pub fn by_weight(bytes: &[u8]) -> Self {
-        let units: Vec<&[u8]> = bytes.chunks_exact(2).take(512).collect();
-        let zeros = |at: usize| units.iter().filter(|unit| unit[at] == 0).count();
-        let (first, second) = (zeros(0), zeros(1));
-        let is_utf16 = |high: usize, low: usize| high * 2 > units.len() && low * 8 < units.len();
-        if units.len() >= 2 && is_utf16(second, first) {
-            return Self::Utf16Le;
-        }
-        if units.len() >= 2 && is_utf16(first, second) {
-            return Self::Utf16Be;
+        for (encoding, high, low) in [(Self::Utf16Le, 1, 0), (Self::Utf16Be, 0, 1)] {
+            let is_line_end = |unit: &&[u8]| unit[high] == 0 && matches!(unit[low], b'\n' | b'\r');
+            let units = bytes.chunks_exact(2).take(512).skip_while(is_line_end);
+            // Its first line: the names of columns are ASCII.
+            let line: Vec<&[u8]> = units.take_while(|unit| !is_line_end(unit)).collect();
+            let zeros = |at: usize| line.iter().filter(|unit| unit[at] == 0).count();
+            if line.len() >= 2 && zeros(high) * 2 > line.len() && zeros(low) * 8 < line.len() {
+                return encoding;
+            }
         }
         let (mut valid, mut invalid) = (0, 0);
         for chunk in bytes.utf8_chunks() {

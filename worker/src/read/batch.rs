@@ -23,6 +23,7 @@ struct Kept {
     shape: Shape,
     text_end: usize,
     ends_end: usize,
+    gap: usize,
 }
 
 impl RecordBatch {
@@ -36,6 +37,7 @@ impl RecordBatch {
             shape: record.shape,
             text_end: self.text.len(),
             ends_end: self.ends.len(),
+            gap: record.gap,
         });
     }
 
@@ -69,6 +71,7 @@ impl RecordBatch {
             shape: kept.shape,
             text: self.text.get(text_start..kept.text_end)?,
             ends: self.ends.get(ends_start..kept.ends_end)?,
+            gap: kept.gap,
         })
     }
 

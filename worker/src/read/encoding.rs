@@ -82,21 +82,17 @@ fn encoding_of_label(label: &str) -> Result<Option<&'static Encoding>, FileRefus
     }
 }
 
-/// The byte order of a text that is plainly UTF-16: the high byte of most of its first characters is zero, as it is in the
-/// names of columns.
+/// The byte order of a text that is plainly UTF-16: the high byte of most characters of its first line is zero, as it is in
+/// the names of columns.
 fn evident_utf_16(sample: &[u8]) -> Option<&'static Encoding> {
-    let units = sample.len() / 2;
-    let zeros = |at: usize| sample.iter().skip(at).step_by(2).take(units).filter(|byte| **byte == 0).count();
-    let (even, odd) = (zeros(0), zeros(1));
-    if units < 2 {
-        None
-    } else if 2 * odd > units && 8 * even < units {
-        Some(UTF_16LE)
-    } else if 2 * even > units && 8 * odd < units {
-        Some(UTF_16BE)
-    } else {
-        None
-    }
+    [(UTF_16LE, 0), (UTF_16BE, 1)].into_iter().find_map(|(encoding, low)| {
+        let is_line_end = |unit: &&[u8]| matches!(unit[low], b'\n' | b'\r') && unit[1 - low] == 0;
+        let units = sample.chunks_exact(2).skip_while(is_line_end);
+        let line: Vec<&[u8]> = units.take_while(|unit| !is_line_end(unit)).collect();
+        let zeros = |byte: usize| line.iter().filter(|unit| unit[byte] == 0).count();
+        let is_plain = line.len() >= 2 && 2 * zeros(1 - low) > line.len() && 8 * zeros(low) < line.len();
+        is_plain.then_some(encoding)
+    })
 }
 
 /// Reads the whole file and takes it for Windows-1252 only if fewer than half of its sequences beyond ASCII are valid UTF-8.
@@ -144,7 +140,7 @@ impl Sequences {
                 Err(error) => (error.valid_up_to(), Some(error)),
             };
             // Every character beyond ASCII has one first byte, and that is 0xC2 or above.
-            self.valid += block[..valid].iter().filter(|byte| **byte >= 0xC0).count() as u64;
+            self.valid += count_first_bytes(&block[..valid]);
             let Some(error) = error else { return 0 };
             let rest = block.len() - valid;
             let length = match error.error_len() {
@@ -156,6 +152,14 @@ impl Sequences {
             block = &block[valid + length..];
         }
     }
+}
+
+/// How many bytes begin a character beyond ASCII. In groups whose count fits a byte, so that it is computed for many bytes at
+/// a time.
+fn count_first_bytes(text: &[u8]) -> u64 {
+    text.chunks(128)
+        .map(|group| u64::from(group.iter().map(|byte| u8::from(*byte >= 0xC0)).sum::<u8>()))
+        .sum()
 }
 
 /// Decodes the whole file, because in an encoding other than these a malformed character is the file's fault.
@@ -232,7 +236,8 @@ mod tests {
     fn utf_16_shows_by_its_zero_bytes() {
         let le = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
         let be = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>();
-        for text in ["username,enabled\r\n", "username;Größe;Łódź", "ab"] {
+        for text in ["username,enabled\r\n", "username;Größe;Łódź", "ab", "username\n山田太郎\n山田花子\n"]
+        {
             assert_eq!(evident_utf_16(&le(text)), Some(UTF_16LE), "{text}");
             assert_eq!(evident_utf_16(&be(text)), Some(UTF_16BE), "{text}");
         }

@@ -14,6 +14,7 @@ pub mod format;
 mod hidden_rows;
 mod line;
 pub mod opening;
+mod positions;
 mod preamble;
 mod quoted;
 mod quotes;

@@ -15,6 +15,7 @@ use memchr::{memchr, memchr2};
 
 use super::hidden_rows::{Hidden, QuotedSpan, hides_row};
 use super::line::line_end;
+use super::positions::push_positions;
 use super::quotes::{cell_end, closing_quote, formula_end, push_unescaped, skip_blanks};
 use super::record::MAX_RECORD_BYTES;
 
@@ -103,6 +104,28 @@ pub(super) fn parse(text: &[u8], at_end: bool, rules: Rules, cells: &mut Cells) 
         }
     }
     Parsed::Record { total: lines.next, looked_at }
+}
+
+/// Splits a line of which each cell stands in quotes and no quote is doubled: `"a","b,c"`. Appends where the cells end, counted
+/// from after the first quote; from each to the next cell there are three bytes. Returns `false` for any other line.
+pub(super) fn split_quoted(line: &[u8], delimiter: u8, ends: &mut Vec<usize>) -> bool {
+    let [b'"', .., b'"'] = line else { return false };
+    let first = ends.len();
+    push_positions(line, b'"', ends);
+    let quotes = &ends[first..];
+    let are_cells = quotes.len().is_multiple_of(2)
+        && quotes[1..quotes.len() - 1]
+            .chunks_exact(2)
+            .all(|pair| pair[1] == pair[0] + 2 && line[pair[0] + 1] == delimiter);
+    if are_cells {
+        for cell in 0..quotes.len() / 2 {
+            ends[first + cell] = ends[first + 2 * cell + 1] - 1;
+        }
+        ends.truncate(first + (ends.len() - first) / 2);
+    } else {
+        ends.truncate(first);
+    }
+    are_cells
 }
 
 /// The physical lines of a record.

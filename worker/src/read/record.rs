@@ -33,10 +33,12 @@ pub enum Shape {
 pub struct Record<'a> {
     pub(super) number: RowNumber,
     pub(super) shape: Shape,
-    /// Its cells, with one byte between each two.
+    /// Its cells, and what separates them.
     pub(super) text: &'a str,
     /// Where each cell ends.
     pub(super) ends: &'a [usize],
+    /// How many bytes separate a cell from the next.
+    pub(super) gap: usize,
 }
 
 impl<'a> Record<'a> {
@@ -63,7 +65,7 @@ impl<'a> Record<'a> {
     pub fn cell(&self, index: usize) -> Option<&'a str> {
         let end = *self.ends.get(index)?;
         let start = match index.checked_sub(1) {
-            Some(before) => *self.ends.get(before)? + 1,
+            Some(before) => *self.ends.get(before)? + self.gap,
             None => 0,
         };
         self.text.get(start..end).map(trim)

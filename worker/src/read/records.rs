@@ -5,12 +5,13 @@
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr2};
 
 use super::delimiter::Delimiter;
 use super::format::Format;
 use super::line::{is_blank, is_blank_line, line_end};
-use super::quoted::{Cells, Parsed, Rules, parse};
+use super::positions::push_positions;
+use super::quoted::{Cells, Parsed, Rules, parse, split_quoted};
 use super::record::{MAX_RECORD_BYTES, Record, RowNumber, Shape};
 use super::text::Text;
 use super::window::{Window, ends_in_padding, is_padding};
@@ -44,12 +45,16 @@ pub struct Records<R> {
     lookahead: u64,
     /// The text has something other than padding at this position.
     data_at: u64,
+    /// Where the next quote is in the text, as far as it is known: there is none before.
+    quote_at: u64,
 }
 
 /// Where the cells of a record are.
 enum Found {
     /// In the window, as written: the record's line has no quotes.
     Line(usize),
+    /// In the window, as written: each cell of the line stands in quotes, and no quote is doubled.
+    QuotedLine(usize),
     /// In the buffer of cells.
     Cells,
     /// They were not kept.
@@ -67,7 +72,11 @@ impl<R: Read> Records<R> {
     /// All records of a file, including the header line.
     pub(super) fn open_at_header(source: R, format: Format) -> Records<R> {
         Records {
-            window: Window::new(Text::new(source, format.encoding), MAX_WINDOW_BYTES),
+            window: Window::new(
+                Text::new(source, format.encoding),
+                MAX_WINDOW_BYTES,
+                format.delimiter.byte(),
+            ),
             delimiter: format.delimiter,
             width: None,
             cells: Cells::default(),
@@ -77,6 +86,7 @@ impl<R: Read> Records<R> {
             consumed: 0,
             lookahead: 0,
             data_at: 0,
+            quote_at: 0,
         }
     }
 
@@ -101,15 +111,17 @@ impl<R: Read> Records<R> {
         self.number += 1;
         let number = RowNumber(self.number);
         let written = &self.window.bytes()[..self.consumed];
+        let gap = if let Found::QuotedLine(_) = found { 3 } else { 1 };
         let (text, is_utf_8) = match found {
             Found::Line(length) => (&written[..length], true),
+            Found::QuotedLine(length) => (&written[1..length - 1], true),
             // A quote between the bytes of a character must not make it whole once the quote is taken out.
             Found::Cells => (&*self.cells.text, std::str::from_utf8(written).is_ok()),
-            Found::Nowhere(shape) => return Ok(Some(Record { number, shape, text: "", ends: &[] })),
+            Found::Nowhere(shape) => return Ok(Some(Record { number, shape, text: "", ends: &[], gap })),
         };
         Ok(Some(match std::str::from_utf8(text) {
-            Ok(text) if is_utf_8 => Record { number, shape: Shape::Whole, text, ends: &self.cells.ends },
-            _ => Record { number, shape: Shape::NotUtf8, text: "", ends: &[] },
+            Ok(text) if is_utf_8 => Record { number, shape: Shape::Whole, text, ends: &self.cells.ends, gap },
+            _ => Record { number, shape: Shape::NotUtf8, text: "", ends: &[], gap },
         }))
     }
 
@@ -150,14 +162,21 @@ impl<R: Read> Records<R> {
                 return Ok(Some(Found::Nowhere(Shape::TooLong)));
             };
             self.consumed = total;
+            let has_quotes = self.has_quote_before(length);
             let line = &self.window.bytes()[..length];
-            let found = if memchr(b'"', line).is_some() {
-                self.parse_quoted()?
+            self.cells.ends.clear();
+            let found = if has_quotes {
+                if length < MAX_RECORD_BYTES
+                    && split_quoted(line, self.delimiter.byte(), &mut self.cells.ends)
+                {
+                    Found::QuotedLine(length)
+                } else {
+                    self.parse_quoted()?
+                }
             } else if length >= MAX_RECORD_BYTES {
                 Found::Nowhere(Shape::TooLong)
             } else {
-                self.cells.ends.clear();
-                self.cells.ends.extend(memchr_iter(self.delimiter.byte(), line));
+                push_positions(line, self.delimiter.byte(), &mut self.cells.ends);
                 self.cells.ends.push(length);
                 Found::Line(length)
             };
@@ -219,6 +238,25 @@ impl<R: Read> Records<R> {
         }
     }
 
+    /// Whether the first `length` bytes of the window hold a quote.
+    fn has_quote_before(&mut self, length: usize) -> bool {
+        let offset = self.window.offset();
+        if self.quote_at < offset {
+            // Searched as far as the window goes, so that most lines need no search of their own.
+            let bytes = self.window.bytes();
+            self.quote_at = offset + memchr(b'"', bytes).unwrap_or(bytes.len()) as u64;
+        }
+        if self.quote_at >= offset + length as u64 {
+            return false;
+        }
+        let found = usize::try_from(self.quote_at - offset).unwrap_or(usize::MAX);
+        match memchr(b'"', &self.window.bytes()[found..]) {
+            Some(further) => self.quote_at += further as u64,
+            None => self.quote_at = offset + self.window.bytes().len() as u64,
+        }
+        self.quote_at < offset + length as u64
+    }
+
     /// Parses the line at the start of the window, which has quotes, and the lines that it continues in.
     fn parse_quoted(&mut self) -> io::Result<Found> {
         let may_look_ahead = self.lookahead < FREE_LOOKAHEAD_BYTES + LOOKAHEAD_FACTOR * self.window.offset();
@@ -257,6 +295,7 @@ impl<R: Read> Records<R> {
     fn is_blank(&self, found: &Found, length: usize) -> bool {
         let text = match found {
             Found::Line(length) => &self.window.bytes()[..*length],
+            Found::QuotedLine(length) => &self.window.bytes()[1..length - 1],
             Found::Cells => &self.cells.text,
             Found::Nowhere(Shape::TooLong) => {
                 return self.is_blank_text(&self.window.bytes()[..length]);
@@ -268,13 +307,15 @@ impl<R: Read> Records<R> {
             return is_blank_line(text);
         }
         // Nearly every record begins with a character that is seen.
-        if text.first().is_some_and(|byte| byte.is_ascii_graphic() && *byte != self.delimiter.byte()) {
+        let first_cell = text.get(..self.cells.ends.first().copied().unwrap_or(0)).unwrap_or_default();
+        if first_cell.first().is_some_and(u8::is_ascii_graphic) {
             return false;
         }
+        let gap = if let Found::QuotedLine(_) = found { 3 } else { 1 };
         let mut start = 0;
         self.cells.ends.iter().all(|end| {
             let cell = std::str::from_utf8(text.get(start..*end).unwrap_or_default());
-            start = end + 1;
+            start = end + gap;
             cell.is_ok_and(|cell| cell.chars().all(is_blank))
         })
     }

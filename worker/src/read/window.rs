@@ -30,14 +30,16 @@ pub(super) struct Window<R> {
     end: usize,
     /// How many bytes may be held at a time.
     limit: usize,
+    delimiter: u8,
     /// How many bytes of the text come before the window.
     offset: u64,
     at_end: bool,
 }
 
 impl<R: Read> Window<R> {
-    pub(super) fn new(text: Text<R>, limit: usize) -> Self {
-        Self { text, bytes: Vec::new(), start: 0, end: 0, limit, offset: 0, at_end: false }
+    /// At most `limit` bytes of `text` at a time.
+    pub(super) fn new(text: Text<R>, limit: usize, delimiter: u8) -> Self {
+        Self { text, bytes: Vec::new(), start: 0, end: 0, limit, delimiter, offset: 0, at_end: false }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -118,7 +120,7 @@ impl<R: Read> Window<R> {
         let data = last + 1;
         let rest = &window[data..];
         let (line, lines) = rest.split_at(memchr2(b'\n', b'\r', rest).unwrap_or(rest.len()));
-        let is_end = |byte: &u8| is_padding(*byte) || byte.is_ascii_whitespace();
+        let is_end = |byte: &u8| is_padding(*byte) || byte.is_ascii_whitespace() && *byte != self.delimiter;
         let kept = line.iter().rposition(|byte| !is_end(byte)).map_or(0, |last| last + 1);
         if line[kept..].iter().any(|byte| is_padding(*byte)) {
             self.end = self.start + data + kept;

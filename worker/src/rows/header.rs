@@ -273,7 +273,7 @@ fn kind(
     if missing.is_empty() {
         return Ok(ImportKind::Memberships);
     }
-    if !has(&Field::Username) && record.len() == 1 {
+    if !has(&Field::Username) && record.len() == 1 && record.cells().any(seems_separated) {
         return Err(HeaderRefusal::UnknownDelimiter { line: names(record) });
     }
     if endpoint == Endpoint::UserGroups || !groups.is_empty() {
@@ -292,6 +292,11 @@ fn kind(
         });
     }
     Ok(ImportKind::Users)
+}
+
+/// Whether a name is several, separated by what is not a known delimiter.
+fn seems_separated(name: &str) -> bool {
+    name.contains(|c: char| matches!(c, '|' | ':' | '^' | '~' | '!' | '/' | '\\') || c.is_whitespace())
 }
 
 /// Whether a file's only line is a header and, after it, the rows whose line breaks were lost.

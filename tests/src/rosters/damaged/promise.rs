@@ -81,7 +81,8 @@ impl DamagedRoster {
             .collect()
     }
 
-    /// The rows whose first line begins a line of the damaged file and is not blank.
+    /// The rows whose first line begins a line of the damaged file, is not blank and has not lost a delimiter. A line that has
+    /// is a fragment: where a stray quote before it closes after it, it may as well be a line of that cell.
     pub fn row_starts(&self) -> Vec<usize> {
         let mut starts = Vec::new();
         let mut before = self.header.damaged.last();
@@ -91,6 +92,15 @@ impl DamagedRoster {
             let is_blank = String::from_utf8_lossy(first_line).chars().all(|c| {
                 c.is_whitespace() || matches!(c, '"' | '=' | '\0' | '\u{1A}') || c == self.delimiter
             });
+            let delimiters = |line: &[u8]| {
+                let first = line.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+                String::from_utf8_lossy(first).matches(self.delimiter).count()
+            };
+            let is_fragment = delimiters(bytes) < delimiters(&row.part.good);
+            if is_fragment {
+                before = bytes.last().or(before);
+                continue;
+            }
             if before.is_none_or(|byte| matches!(byte, b'\r' | b'\n')) && !is_blank {
                 starts.push(at);
             }

@@ -97,7 +97,7 @@ fn the_columns_of_failed_rows_are_ignored_in_silence() {
 
 #[test]
 fn an_unknown_delimiter_is_told_which_are_known() {
-    for line in ["username|enabled|staffmember", "username^enabled", "username enabled", "a"] {
+    for line in ["username|enabled|staffmember", "username^enabled", "username enabled"] {
         let text = refusal(&format!("{line}\nx\n"), Endpoint::Users);
         assert!(text.contains("commas, semicolons or tabs"), "{text}");
     }
