@@ -114,7 +114,7 @@ async fn form_without_a_file_is_400() {
 #[tokio::test]
 async fn refused_file_is_400_and_polls_the_same_body() {
     let stack = Stack::new().await;
-    let cases: [(&str, &str, &[u8], &[&str]); 13] = [
+    let cases: [(&str, &str, &[u8], &[&str]); 12] = [
         (USERS, "", b"name,enabled\njane,y\n", &["no username column", "name, enabled", "Add a column"]),
         (USERS, "", b"jane,y,y\n", &["no username column", "first line"]),
         (USERS, "", b"username,email,emailaddress\njane,,\n", &["emailAddress", "email", "Keep one"]),

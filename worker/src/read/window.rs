@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use memchr::memchr2;
 
+use super::line::leading_blank;
 use super::text::{BLOCK_BYTES, Text};
 
 /// What MS-DOS leaves at the end of a file: Ctrl-Z, and NUL up to the end of the last block.
@@ -11,14 +12,41 @@ pub(super) const fn is_padding(byte: u8) -> bool {
     matches!(byte, 0 | 0x1A)
 }
 
-/// Whether a byte of a line may precede or follow padding without being data.
-const fn is_filler(byte: u8) -> bool {
-    is_padding(byte) || matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b';')
+/// How many bytes at the start of a text may precede or follow padding without being data: blanks, delimiters, line ends.
+fn leading_filler(text: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        at += match byte {
+            b',' | b';' => 1,
+            byte if is_padding(*byte) => 1,
+            _ => match leading_blank(&text[at..]) {
+                Some(length) => length,
+                None => break,
+            },
+        };
+    }
+    at
+}
+
+/// The position after the last data of a text. 0 if it holds none.
+fn end_of_data(text: &[u8]) -> usize {
+    let mut end = text.len();
+    while end > 0 {
+        // The first byte of the last character.
+        let start = text[..end].iter().rposition(|byte| byte & 0xC0 != 0x80).unwrap_or(end - 1);
+        if start + leading_filler(&text[start..end]) != end {
+            return end;
+        }
+        end = start;
+    }
+    0
 }
 
 /// Whether a line may belong to the padding at the end of a text, or ends in it.
 pub(super) fn ends_in_padding(line: &[u8]) -> bool {
-    line.iter().rev().take_while(|byte| is_filler(**byte)).any(|byte| is_padding(*byte))
+    // Nearly every line ends in a letter or digit.
+    !line.last().is_some_and(u8::is_ascii_alphanumeric)
+        && line[end_of_data(line)..].iter().any(|byte| is_padding(*byte))
 }
 
 /// A text that is read on demand. The padding at its end is dropped.
@@ -97,12 +125,16 @@ impl<R: Read> Window<R> {
         let mut searched = from;
         loop {
             let rest = self.bytes().get(searched..).unwrap_or_default();
-            if let Some(data) = rest.iter().position(|byte| !is_filler(*byte)) {
-                return Ok(Some(searched + data));
+            let filler = leading_filler(rest);
+            let is_all = filler == rest.len();
+            searched += filler;
+            // A character at the end of the window may be incomplete.
+            let is_certain = rest.len() - filler >= 4 || self.at_end;
+            if !is_all && is_certain {
+                return Ok(Some(searched));
             }
-            searched += rest.len();
             if !self.fill()? {
-                return Ok(None);
+                return Ok((!is_all).then_some(searched));
             }
         }
     }
@@ -110,18 +142,18 @@ impl<R: Read> Window<R> {
     /// Drops lines of nothing but padding and blanks from the end, and padding from the end of the last line of data.
     fn drop_padding(&mut self) {
         let window = &self.bytes[self.start..self.end];
-        let Some(last) = window.iter().rposition(|byte| !is_filler(*byte)) else {
+        let data = end_of_data(window);
+        if data == 0 {
             // The window starts at the start of a line.
             if window.iter().any(|byte| is_padding(*byte)) {
                 self.end = self.start;
             }
             return;
-        };
-        let data = last + 1;
+        }
         let rest = &window[data..];
         let (line, lines) = rest.split_at(memchr2(b'\n', b'\r', rest).unwrap_or(rest.len()));
-        let is_end = |byte: &u8| is_padding(*byte) || byte.is_ascii_whitespace() && *byte != self.delimiter;
-        let kept = line.iter().rposition(|byte| !is_end(byte)).map_or(0, |last| last + 1);
+        // What follows the last delimiter is not data but may be blank.
+        let kept = line.iter().rposition(|byte| *byte == self.delimiter).map_or(0, |last| last + 1);
         if line[kept..].iter().any(|byte| is_padding(*byte)) {
             self.end = self.start + data + kept;
         } else if let Some(padding) = lines.iter().position(|byte| is_padding(*byte)) {

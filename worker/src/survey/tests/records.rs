@@ -38,6 +38,11 @@ fn what_ms_dos_leaves_at_the_end_is_no_row() {
     let long = format!("username,enabled\na,y\n{}", "\0\n".repeat(50_000) + &"\0".repeat(200_000));
     let survey = surveyed(b"username,enabled\n", None);
     assert_eq!(read_all(long.as_bytes(), &survey), rows);
+    assert_eq!(
+        rows_of("username,a\nx,y\0\n ,\u{A0}, \0\0".as_bytes(), None),
+        whole(&[&["x", "y"]]),
+        "a blank of several bytes"
+    );
     assert_eq!(rows_of(b"username,a,b\nx,\"y\nz\",q\0\r\n", None), whole(&[&["x", "y\nz", "q"]]));
     // A cell that another follows is not at the end.
     assert_eq!(rows_of(b"username,a,b\nx,\0,\n,\x1A\n", None), whole(&[&["x", "\0", ""]]));
