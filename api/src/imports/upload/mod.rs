@@ -163,6 +163,9 @@ impl FormReader {
                         nested |= part.get("content-type").is_some_and(is_multipart);
                         continue;
                     };
+                    if !part.are_ended() {
+                        return Err(ApiError::BadRequest(refusal::headers_not_ended()));
+                    }
                     let first = self.next().await?;
                     if name.is_empty() && first == Event::PartEnd {
                         // What a browser sends for a file that was not chosen. It is the file if no other follows.

@@ -136,6 +136,13 @@ pub(super) fn malformed(error: FormError, bytes: u64) -> String {
     }
 }
 
+/// A file whose part has no blank line between its headers and its data.
+pub(super) fn headers_not_ended() -> String {
+    format!(
+        "The headers of the file's part of the multipart form do not end: put an empty line between them and the file. {SEND}"
+    )
+}
+
 /// A form whose first MiB holds no file.
 pub(super) fn file_too_late() -> String {
     format!("The multipart form has no file within its first MiB: too much precedes it. {SEND}")

@@ -168,3 +168,29 @@ async fn a_closed_form_is_complete_although_the_client_promised_more() {
     }
     assert_eq!(data, b"abc");
 }
+
+#[tokio::test]
+async fn a_file_is_never_taken_for_headers() {
+    let head = "--XX\r\nContent-Disposition: form-data; name=f; filename=f\r\nContent-Type: text/csv\r\n";
+    for rest in [
+        "username,enabled\r\njane,y\r\n--XX--\r\n",
+        "user:name,enabled\r\njane:x,y\r\n--XX--\r\n",
+        "username,enabled\r\n\r\njane,y\r\n--XX--\r\n",
+        "--XX--\r\n",
+    ] {
+        for size in [1, 5, 1000] {
+            let error =
+                read(format!("{head}{rest}").as_bytes(), size).await.expect_err("the headers do not end");
+            assert!(
+                matches!(&error, ApiError::BadRequest(text) if text.contains("empty line")),
+                "{rest:?}: {error:?}"
+            );
+        }
+    }
+    // What ends them may be written carelessly.
+    for blank in ["\r\n", "\n", " \r\n", "\r\r\n", "\t\n"] {
+        let form = format!("{head}{blank}username\r\njane\r\n--XX--\r\n");
+        let (bytes, _) = read(form.as_bytes(), 3).await.expect("a good form");
+        assert_eq!(bytes, b"username\r\njane", "{blank:?}");
+    }
+}

@@ -240,6 +240,7 @@ impl MultipartParser {
                     if self.delimiter.match_line(&self.buffer, true) == Match::No {
                         return Err(FormError::CutShort);
                     }
+                    headers.mark_unended();
                     break headers;
                 }
                 *searched = self.buffer.len();
@@ -251,11 +252,12 @@ impl MultipartParser {
             let length = *searched + line_end + 1;
             // A part may end without a blank line after its headers. Its delimiter line is left to `read_data`.
             if self.delimiter.match_line(&self.buffer[..length], false) != Match::No {
+                headers.mark_unended();
                 break headers;
             }
             let line = self.buffer.split_to(length);
-            let line = line.strip_suffix(b"\n").unwrap_or(&line);
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            // Of blanks and line ends only: scripts write CR CR LF, and editors leave blanks.
+            let line = line.trim_ascii_end();
             if line.is_empty() {
                 break headers;
             }

@@ -4,23 +4,40 @@ use crate::http::parameters::parameter;
 
 /// The headers of a part, unfolded. A part may have none.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::imports::upload) struct PartHeaders(Vec<Vec<u8>>);
+pub(in crate::imports::upload) struct PartHeaders {
+    lines: Vec<Vec<u8>>,
+    /// No blank line ends them: what was read as headers may be the part's data.
+    unended: bool,
+}
 
 impl PartHeaders {
     /// Adds a line. One that begins with a blank continues the line before it.
     pub(super) fn add_line(&mut self, line: &[u8]) {
-        match (line, self.0.last_mut()) {
+        match (line, self.lines.last_mut()) {
             ([b' ' | b'\t', ..], Some(last)) => {
                 last.push(b' ');
                 last.extend_from_slice(line.trim_ascii());
             }
-            _ => self.0.push(line.to_vec()),
+            _ => {
+                self.unended |= !line.contains(&b':');
+                self.lines.push(line.to_vec());
+            }
         }
+    }
+
+    /// The part has ended, and no blank line was among its lines.
+    pub(super) fn mark_unended(&mut self) {
+        self.unended = true;
+    }
+
+    /// Whether a blank line ends the headers. If not, the part's data may have been read as headers.
+    pub fn are_ended(&self) -> bool {
+        !self.unended
     }
 
     /// The value of the first header of this name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.iter().find_map(|line| {
+        self.lines.iter().find_map(|line| {
             let colon = line.iter().position(|&byte| byte == b':')?;
             let is_it = line[..colon].trim_ascii().eq_ignore_ascii_case(name.as_bytes());
             is_it.then(|| line[colon + 1..].trim_ascii())
