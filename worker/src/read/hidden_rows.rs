@@ -38,13 +38,24 @@ pub(super) enum Hidden {
 }
 
 /// Whether a cell of the record at the start of `text` hides a row of `width` cells. `at_end`: nothing follows `text`.
-pub(super) fn hides_row(text: &[u8], at_end: bool, span: &QuotedSpan, width: usize, delimiter: u8) -> Hidden {
+///
+/// A cell that takes a look at more than `limit` bytes was made for it, and counts as one that does.
+pub(super) fn hides_row(
+    text: &[u8],
+    at_end: bool,
+    span: &QuotedSpan,
+    (width, delimiter): (usize, u8),
+    limit: usize,
+) -> Hidden {
     let mut looked_at = 0;
     if width < 2 {
         return Hidden::Nothing(looked_at);
     }
     let mut start = next_line(text, span.quote);
     while start < span.end {
+        if looked_at > limit {
+            return Hidden::Row(looked_at);
+        }
         let next = next_line(text, start);
         let end = line_length(&text[start..]) + start;
         let is_closing = next >= span.end || end == text.len();

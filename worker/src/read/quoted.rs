@@ -92,14 +92,11 @@ pub(super) fn parse(text: &[u8], at_end: bool, rules: Rules, cells: &mut Cells) 
     let mut looked_at = 0;
     if let Some(width) = rules.width {
         for span in &lines.spans {
-            match hides_row(text, at_end, span, width, rules.delimiter) {
+            let limit = (4 * rules.max_bytes).saturating_sub(looked_at);
+            match hides_row(text, at_end, span, (width, rules.delimiter), limit) {
                 Hidden::Row(bytes) => return Parsed::Broken(lines.next + looked_at + bytes),
                 Hidden::Nothing(bytes) => looked_at += bytes,
                 Hidden::NeedsMore => return Parsed::NeedsMore,
-            }
-            // A file of records that are so hard to judge was made for it.
-            if looked_at > 4 * rules.max_bytes {
-                return Parsed::Broken(lines.next + looked_at);
             }
         }
     }
