@@ -297,7 +297,7 @@ async fn an_import_cannot_lock_out_an_administrator() {
         assert!(can_still_import(&stack).await);
         assert_eq!(
             warnings(&stack).await,
-            ["Row 1: autoimport is an administrator, so the import left “enabled” and the password alone."]
+            ["Row 1: autoimport is an administrator, so the import left \"enabled\" and the password alone."]
         );
     }
     // The rest of the row takes effect.
@@ -307,7 +307,7 @@ async fn an_import_cannot_lock_out_an_administrator() {
     assert_eq!(row, json!({"surname": "Robot", "enabled": true}));
     assert_eq!(
         warnings(&stack).await,
-        ["Row 1: autoimport is an administrator, so the import left “enabled” alone."]
+        ["Row 1: autoimport is an administrator, so the import left \"enabled\" alone."]
     );
 
     // Another administrator, whom a group file has made one.
@@ -331,7 +331,7 @@ async fn an_import_cannot_lock_out_an_administrator() {
     assert_eq!(
         warnings(&stack).await,
         [
-            "Row 1: boss is an administrator, so the import left “enabled” alone.",
+            "Row 1: boss is an administrator, so the import left \"enabled\" alone.",
             "Row 3: boss is an administrator, so the import left the password alone.",
         ]
     );
@@ -367,7 +367,7 @@ async fn what_is_odd_about_a_file_is_a_warning() {
     assert_eq!(
         warnings(&stack).await,
         [
-            "Column “form clas” was ignored: is formclass meant? Then rename it.",
+            "Column \"form clas\" was ignored: is formclass meant? Then rename it.",
             "Ignored columns: First Name, Last Name, Home Room, form clas.",
         ]
     );
@@ -392,10 +392,10 @@ async fn what_is_odd_about_a_file_is_a_warning() {
     assert_eq!(
         rows,
         [
-            "Row 1 has “NULL” as its libraryBarcode",
-            "Row 3 has “NULL” as its username",
-            "Row 3 has “\\N” as its libraryBarcode",
-            "Row 4 has “#N/A” as its username",
+            "Row 1 has \"NULL\" as its libraryBarcode",
+            "Row 3 has \"NULL\" as its username",
+            "Row 3 has \"\\N\" as its libraryBarcode",
+            "Row 4 has \"#N/A\" as its username",
         ]
     );
 }

@@ -32,7 +32,7 @@ impl NullWords {
             .filter(|found| self.reported.insert(*found))
             .map(|(field, word)| {
                 format!(
-                    "Row {} has “{word}” as its {}. It was taken as it stands; if an empty value is meant, leave the cell \
+                    "Row {} has \"{word}\" as its {}. It was taken as it stands; if an empty value is meant, leave the cell \
                      empty. Later rows that have it are not listed.",
                     record.number(),
                     field.name()

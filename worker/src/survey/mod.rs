@@ -52,7 +52,7 @@ impl Survey {
         }
         if let Some(header) = &self.header {
             let meant = header.near_misses.iter().map(|NearMiss { written, known }| {
-                format!("Column “{written}” was ignored: is {known} meant? Then rename it.")
+                format!("Column \"{written}\" was ignored: is {known} meant? Then rename it.")
             });
             warnings.extend(meant);
             if !header.ignored.is_empty() {

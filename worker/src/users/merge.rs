@@ -215,8 +215,8 @@ fn apply_rows<'a>(
 
 fn withheld_warning(row: u64, withheld: &Withheld<'_>) -> String {
     let fields = match (withheld.enabled, withheld.password) {
-        (true, true) => "“enabled” and the password",
-        (true, false) => "“enabled”",
+        (true, true) => "\"enabled\" and the password",
+        (true, false) => "\"enabled\"",
         (false, _) => "the password",
     };
     format!("Row {row}: {} is an administrator, so the import left {fields} alone.", withheld.username)

@@ -110,7 +110,7 @@ fn what_is_odd_about_a_file_is_told_in_sentences() {
         warnings(b"username,enabeld,Home Room,M\xFC\na,y,x,y\n"),
         [
             "The file is not UTF-8; it was read as Windows-1252. If names look wrong, save it as UTF-8.",
-            "Column “enabeld” was ignored: is enabled meant? Then rename it.",
+            "Column \"enabeld\" was ignored: is enabled meant? Then rename it.",
             "Ignored columns: enabeld, Home Room, Mü.",
         ]
     );
