@@ -368,7 +368,7 @@ async fn what_is_odd_about_a_file_is_a_warning() {
         warnings(&stack).await,
         [
             "Column \"form clas\" was ignored: is formclass meant? Then rename it.",
-            "Ignored columns: First Name, Last Name, Home Room, form clas.",
+            "Ignored columns: First Name, Last Name, Home Room.",
         ]
     );
     let file = b"username,enabled,staffmember,Pr\xE9nom\nm.m\xFCller,y,y,x\n";

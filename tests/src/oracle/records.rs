@@ -117,7 +117,11 @@ fn is_broken(
     let joins_rows = |(quote, end): (usize, usize), last: &Line| {
         let cell = read(chars, from, quote, delimiter, &BTreeSet::new()).cells.len();
         let is_last = chars[end..last.end].iter().all(|c| is_blank_in_line(*c, delimiter));
-        let may_be_address = cell == width && is_last && width < 4;
+        let is_prose = delimiter != '\t'
+            && (quote..end)
+                .filter(|at| chars[*at] == delimiter)
+                .all(|at| chars.get(at + 1).is_some_and(|c| is_blank(*c)));
+        let may_be_address = cell == width && is_last && width < 4 || is_prose || reading.all_quoted;
         !may_be_address
             && read(chars, from, to, delimiter, &BTreeSet::from([quote])).cells.len() == width
             && read_literally(chars, *last, delimiter).len() == width
@@ -160,11 +164,13 @@ struct Reading {
     /// Whether text follows a closing quote, or a quote ends a cell that none opened. Any other quote in an unquoted cell
     /// cannot be a closing one.
     misplaced_quote: bool,
+    /// Whether each cell is quoted or blank.
+    all_quoted: bool,
 }
 
 /// Reads up to a line end outside quotes. The quotes in `literal` are ordinary characters.
 fn read(chars: &[char], from: usize, to: usize, delimiter: char, literal: &BTreeSet<usize>) -> Reading {
-    let mut reading = Reading::default();
+    let mut reading = Reading { all_quoted: true, ..Reading::default() };
     let mut at = from;
     loop {
         let mut cell = String::new();
@@ -197,6 +203,8 @@ fn read(chars: &[char], from: usize, to: usize, delimiter: char, literal: &BTree
                 reading.text_after_quote |= text_follows;
                 reading.delimiter_in_lines |= cell.contains(delimiter);
             }
+        } else {
+            reading.all_quoted &= !text_follows(chars, at, to, delimiter);
         }
         while at < to && chars[at] != delimiter && !is_line_end(chars[at]) {
             reading.misplaced_quote |= chars[at] == '"' && !text_follows(chars, at + 1, to, delimiter);

@@ -1,7 +1,7 @@
 //! The columns of a group import (contract, §5).
 
+use crate::rows::columns::ColumnNames;
 use crate::rows::field::Field;
-use crate::rows::header::ColumnNames;
 
 /// The columns' names, as letters and digits in lower case. All are required.
 pub const NAMES: ColumnNames = &[

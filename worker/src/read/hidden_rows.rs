@@ -6,8 +6,9 @@
 //! 2. or, from the start of a line inside the cell, a record reads as a row in which every quote is in its place. No line
 //!    that begins inside a quoted cell does: its quotes are one too many;
 //! 3. or a stray pair joins two rows: with the cell's quote taken literally, the record has as many cells as the header, and
-//!    so has the line in which the cell closes. In a file of few columns an address in the last one looks the same, and
-//!    is left alone.
+//!    so has the line in which the cell closes. An address may look the same. It is left alone where each delimiter in the
+//!    cell is followed by a blank, as it is in prose; where all other cells of the record are quoted, too; and in the last
+//!    of few columns.
 
 use memchr::{memchr, memchr2};
 
@@ -26,6 +27,8 @@ pub(super) struct QuotedSpan {
     pub end: usize,
     /// Its number in the record, counted from 1.
     pub cell: usize,
+    /// All other cells of the record are quoted, or blank.
+    pub among_quoted: bool,
 }
 
 /// The answer, and how many bytes were looked at for it.
@@ -79,7 +82,9 @@ pub(super) fn hides_row(
             let closing = Scan { open_is_literal: true, ..Scan::new(delimiter, width) };
             let has_width = scan(&text[start..end], true, closing).is_some_and(|line| line.cells == width);
             let ends_record = after_blanks(text, span.end, delimiter) == end;
-            let may_be_address = span.cell == width && ends_record && width < WIDE;
+            let may_be_address = span.cell == width && ends_record && width < WIDE
+                || span.among_quoted
+                || is_prose(&text[span.quote..span.end], delimiter);
             if has_width && !may_be_address {
                 let literal = Scan { literal: Some(span.quote), ..Scan::new(delimiter, width) };
                 let Some(before) = scan(text, at_end, literal) else { return Hidden::NeedsMore };
@@ -92,6 +97,12 @@ pub(super) fn hides_row(
         start = next;
     }
     Hidden::Nothing(looked_at)
+}
+
+/// Whether a blank follows each delimiter of a text.
+fn is_prose(text: &[u8], delimiter: u8) -> bool {
+    delimiter != b'\t'
+        && memchr::memchr_iter(delimiter, text).all(|at| leading_blank(&text[at + 1..]).is_some())
 }
 
 fn line_length(text: &[u8]) -> usize {

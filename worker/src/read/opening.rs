@@ -64,6 +64,11 @@ impl Opening {
         }
     }
 
+    /// The start of the file as text, to be looked at where it has no header line.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.bytes).unwrap_or_default()
+    }
+
     /// Whether the file begins with NUL. Without a header line that is all it holds.
     pub fn is_of_nuls(&self) -> bool {
         self.bytes.first() == Some(&0)

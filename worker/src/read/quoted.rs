@@ -59,6 +59,7 @@ pub(super) fn parse(text: &[u8], at_end: bool, rules: Rules, cells: &mut Cells) 
     cells.text.clear();
     cells.ends.clear();
     let mut lines = Lines::new(text, at_end);
+    let mut all_quoted = true;
     let mut at = 0;
     loop {
         let start = cells.text.len();
@@ -72,7 +73,8 @@ pub(super) fn parse(text: &[u8], at_end: bool, rules: Rules, cells: &mut Cells) 
                 push_unescaped(&lines.current()[opening + 2..close], &mut cells.text);
                 cell_end(lines.current(), close, rules.delimiter)
             }
-            _ => {
+            next => {
+                all_quoted &= next.is_none_or(|byte| *byte == rules.delimiter);
                 let end = cell_end(lines.current(), at, rules.delimiter);
                 cells.text.extend_from_slice(&lines.current()[at..end]);
                 end
@@ -93,7 +95,8 @@ pub(super) fn parse(text: &[u8], at_end: bool, rules: Rules, cells: &mut Cells) 
     if let Some(width) = rules.width {
         for span in &lines.spans {
             let limit = (4 * rules.max_bytes).saturating_sub(looked_at);
-            match hides_row(text, at_end, span, (width, rules.delimiter), limit) {
+            let span = QuotedSpan { among_quoted: all_quoted, ..*span };
+            match hides_row(text, at_end, &span, (width, rules.delimiter), limit) {
                 Hidden::Row(bytes) => return Parsed::Broken(lines.next + looked_at + bytes),
                 Hidden::Nothing(bytes) => looked_at += bytes,
                 Hidden::NeedsMore => return Parsed::NeedsMore,
@@ -214,6 +217,7 @@ fn quoted_cell(
                 quote: quote_at,
                 end: lines.start + at,
                 cell: cells.ends.len() + 1,
+                among_quoted: false,
             });
         }
         cells.text.extend_from_slice(&lines.current()[at..end]);

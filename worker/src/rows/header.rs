@@ -4,7 +4,9 @@
 
 use rollcall_schema::imports::model::{Endpoint, ImportKind};
 
+use super::columns::{ColumnTables, letters_and_digits};
 use super::field::Field;
+use super::lost_lines::holds_rows;
 use super::near_miss::is_one_edit_away;
 use crate::read::record::Record;
 use crate::read::refusal::printable;
@@ -19,46 +21,6 @@ const NAMES_IN_REFUSAL: usize = 10;
 /// Columns of the file of failed rows that the service hands out. They come back with the corrected rows and mean nothing.
 const COLUMNS_OF_FAILED_ROWS: [&str; 4] = ["importrow", "importline", "importcodes", "importerrors"];
 
-/// The names that columns of one kind of import can have, as letters and digits in lower case, and their fields.
-pub type ColumnNames = &'static [(&'static str, Field)];
-
-/// The columns of every kind of import.
-#[derive(Debug, Clone, Copy)]
-pub struct ColumnTables {
-    pub users: ColumnNames,
-    /// All of them are required.
-    pub memberships: ColumnNames,
-}
-
-impl ColumnTables {
-    const fn of(&self, kind: ImportKind) -> ColumnNames {
-        match kind {
-            ImportKind::Users => self.users,
-            ImportKind::Memberships => self.memberships,
-        }
-    }
-
-    /// The field that a column of this name holds.
-    fn field_named(&self, name: &str) -> Option<Field> {
-        let name = letters_and_digits(name);
-        let mut known = self.users.iter().chain(self.memberships);
-        known.find_map(|(known, field)| (*known == name).then_some(*field))
-    }
-
-    /// The longest known name that a name begins with, and its field.
-    fn field_begun_by(&self, name: &str) -> Option<Field> {
-        let name = letters_and_digits(name);
-        let known = self.users.iter().chain(self.memberships);
-        let begun = known.filter(|(known, _)| name.starts_with(known) && name != *known);
-        begun.max_by_key(|(known, _)| known.len()).map(|(_, field)| *field)
-    }
-}
-
-/// What counts of a column's name: its letters and digits, in lower case.
-fn letters_and_digits(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
 /// What the header line of a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
@@ -67,6 +29,8 @@ pub struct Header {
     pub columns: Columns,
     /// The columns that the kind does not use, as written: at most 100 names of at most 100 characters.
     pub ignored: Vec<String>,
+    /// How many there are.
+    pub ignored_count: usize,
     /// Those of them that are nearly the name of a column that the file lacks.
     pub near_misses: Vec<NearMiss>,
 }
@@ -130,6 +94,15 @@ pub enum HeaderRefusal {
         /// A name that is nearly `username`.
         nearly_username: Option<String>,
     },
+    /// The delimiters of the header line are all within quotes, or not the one that the file names.
+    #[error(
+        "The file has no username column: its header line reads as a single column, {line}. Take out the quotes around each \
+         line, or the sep= line before it."
+    )]
+    OneColumn {
+        /// The start of the header line.
+        line: String,
+    },
     /// The header line has none of the delimiters.
     #[error(
         "The file's columns are not separated by commas, semicolons or tabs, which are the known delimiters: its header \
@@ -184,7 +157,7 @@ const fn or_send_elsewhere(endpoint: Endpoint) -> &'static str {
 }
 
 fn nearly(name: Option<&str>) -> String {
-    name.map_or(String::new(), |name| format!("If “{name}” is meant, rename it. "))
+    name.map_or(String::new(), |name| format!("If “{name}” is that column, rename it. "))
 }
 
 /// Reads the header line of a file that was posted to `endpoint`. `is_all`: no row follows it.
@@ -225,18 +198,19 @@ pub fn read(
         });
     }
 
-    let ignored: Vec<&str> = record
+    let mut ignored = record
         .cells()
         .zip(&fields)
         .filter(|(name, field)| !name.is_empty() && !field.is_some_and(known))
         .map(|(name, _)| name)
-        .filter(|name| !COLUMNS_OF_FAILED_ROWS.contains(&&*letters_and_digits(name)))
-        .take(MAX_NAMES)
-        .collect();
+        .filter(|name| !COLUMNS_OF_FAILED_ROWS.contains(&&*letters_and_digits(name)));
+    let first_ignored: Vec<&str> = ignored.by_ref().take(MAX_NAMES).collect();
+    let ignored_count = first_ignored.len() + ignored.count();
+    let ignored = first_ignored;
     let absent = |field: Field| positions[field as usize].is_none();
     let near_misses = ignored.iter().filter_map(|written| {
         let name = letters_and_digits(written);
-        let mut absent = tables.of(kind).iter().filter(|(_, field)| absent(*field));
+        let mut absent = tables.users.iter().chain(tables.memberships).filter(|(_, field)| absent(*field));
         let (known, _) = absent.find(|(known, _)| is_one_edit_away(&name, known))?;
         Some(NearMiss { written: printable(written, MAX_NAME_CHARS), known })
     });
@@ -245,6 +219,7 @@ pub fn read(
         columns: Columns { positions, width: record.len() },
         near_misses: near_misses.collect(),
         ignored: ignored.iter().map(|name| printable(name, MAX_NAME_CHARS)).collect(),
+        ignored_count,
     })
 }
 
@@ -273,6 +248,12 @@ fn kind(
     if missing.is_empty() {
         return Ok(ImportKind::Memberships);
     }
+    if !has(&Field::Username)
+        && record.len() == 1
+        && record.cells().any(|name| name.contains([',', ';', '\t']))
+    {
+        return Err(HeaderRefusal::OneColumn { line: names(record) });
+    }
     if !has(&Field::Username) && record.len() == 1 && record.cells().any(seems_separated) {
         return Err(HeaderRefusal::UnknownDelimiter { line: names(record) });
     }
@@ -299,64 +280,6 @@ fn seems_separated(name: &str) -> bool {
     name.contains(|c: char| matches!(c, '|' | ':' | '^' | '~' | '!' | '/' | '\\') || c.is_whitespace())
 }
 
-/// Whether a file's only line is a header and, after it, the rows whose line breaks were lost.
-fn holds_rows(record: &Record<'_>, tables: &ColumnTables) -> bool {
-    let cells: Vec<&str> = record.cells().collect();
-    has_other_line_ends(&cells, tables) || has_rows_after_columns(&cells, tables)
-}
-
-/// Whether something that is no line end here stands where the header ends and more follows.
-fn has_other_line_ends(cells: &[&str], tables: &ColumnTables) -> bool {
-    /// As other systems write a line end, or as one is written into a text.
-    const OTHER_LINE_ENDS: [&str; 15] = [
-        "\\n", "\\r", "<br", "<BR", "<Br", "\u{B}", "\u{C}", "\u{1C}", "\u{1D}", "\u{1E}", "\u{85}",
-        "\u{2028}", "\u{2029}", "%0A", "%0D",
-    ];
-    // U+0085 in a file that is read as Windows-1252.
-    const NEXT_LINE_AS_WINDOWS_1252: &str = "…";
-
-    let ends = OTHER_LINE_ENDS.iter().copied().chain([NEXT_LINE_AS_WINDOWS_1252]);
-    let split = cells.iter().enumerate().find_map(|(index, cell)| {
-        let found = ends.clone().filter_map(|end| cell.find(end).map(|at| (at, end))).min()?;
-        Some((index, cell.split_at(found.0), found.1))
-    });
-    let Some((index, (before, after), end)) = split else { return false };
-    let mut header = cells[..index].iter().copied().chain([before]);
-    let has_username = header.any(|name| tables.field_named(name) == Some(Field::Username));
-    let after =
-        after.strip_prefix(end).unwrap_or(after).trim_start_matches([' ', '/', '>', '\\', 'n', '\u{85}']);
-    has_username && (!after.is_empty() || cells[index + 1..].iter().any(|cell| !cell.is_empty()))
-}
-
-/// Whether data follows the known columns at the start of the line.
-fn has_rows_after_columns(cells: &[&str], tables: &ColumnTables) -> bool {
-    let columns = cells.iter().take_while(|name| tables.field_named(name).is_some()).count();
-    let (header, rest) = cells.split_at(columns);
-    let named: Vec<Field> = header.iter().filter_map(|name| tables.field_named(name)).collect();
-    if named.contains(&Field::Username) && rest.iter().any(|cell| is_data(cell)) {
-        return true;
-    }
-    // The header's last name and the first cell of the first row have become one cell: `staffmember p.lund`. Then each row
-    // adds one cell fewer than the header has.
-    let Some(joined) = rest.first().and_then(|cell| tables.field_begun_by(cell)) else { return false };
-    if named.is_empty() {
-        return joined == Field::Username && rest.len() == 1 && rest[0].contains(char::is_whitespace);
-    }
-    let more = cells.len() - 1;
-    named.contains(&Field::Username)
-        && !named.contains(&joined)
-        && more.is_multiple_of(columns)
-        && more >= 2 * columns
-}
-
-/// Whether a cell is a value rather than the name of a column.
-fn is_data(cell: &str) -> bool {
-    const BOOLEANS: [&str; 6] = ["y", "n", "yes", "no", "true", "false"];
-    cell.contains('@')
-        || !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit())
-        || BOOLEANS.iter().any(|word| cell.eq_ignore_ascii_case(word))
-}
-
 /// The name of a group import's column as the group document writes it.
 const fn as_documented(field: Field) -> &'static str {
     match field {
@@ -374,7 +297,7 @@ fn is_full_of_nuls(record: &Record<'_>) -> bool {
         characters += 1;
         nuls += usize::from(character == '\0');
     }
-    nuls > 0 && nuls.saturating_mul(3) >= characters
+    nuls > 0 && nuls.saturating_mul(8) >= characters
 }
 
 /// The first names of a header, for a message.

@@ -5,7 +5,9 @@
 pub mod field;
 pub mod problem;
 
+pub mod columns;
 pub mod header;
+pub mod lost_lines;
 mod near_miss;
 
 pub mod length;

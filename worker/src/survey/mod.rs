@@ -11,7 +11,9 @@ use crate::read::format::Format;
 use crate::read::refusal::{FileRefusal, ReadError};
 use crate::read::text::fill;
 use crate::read::{self, Detected};
-use crate::rows::header::{self, ColumnTables, Header, HeaderRefusal, NearMiss};
+use crate::rows::columns::ColumnTables;
+use crate::rows::header::{self, Header, HeaderRefusal, NearMiss};
+use crate::rows::lost_lines::names_username;
 use crate::{memberships, users};
 
 const COLUMN_TABLES: ColumnTables =
@@ -55,19 +57,23 @@ impl Survey {
                 format!("Column \"{written}\" was ignored: is {known} meant? Then rename it.")
             });
             warnings.extend(meant);
-            if !header.ignored.is_empty() {
-                warnings.push(format!("Ignored columns: {}.", listed(&header.ignored)));
+            let is_near = |name: &&String| header.near_misses.iter().any(|near| near.written == **name);
+            let others: Vec<&str> =
+                header.ignored.iter().filter(|name| !is_near(name)).map(String::as_str).collect();
+            if !others.is_empty() {
+                let unlisted = header.ignored_count - header.ignored.len();
+                warnings.push(format!("Ignored columns: {}.", listed(&others, unlisted)));
             }
         }
         warnings
     }
 }
 
-/// The first names of a list.
-fn listed(names: &[String]) -> String {
+/// The first names of a list, of which `unlisted` more are not given.
+fn listed(names: &[&str], unlisted: usize) -> String {
     const LISTED: usize = 20;
-    let first = names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(LISTED) {
+    let first = names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(LISTED) + unlisted {
         0 => first,
         more => format!("{first} and {more} more"),
     }
@@ -133,6 +139,10 @@ fn survey_text(source: impl Read, endpoint: Endpoint, charset: Option<&str>) -> 
     let header = line.as_ref().and_then(|line| Some((line.record.get(0)?, line.is_all)));
     let header =
         header.map(|(record, is_all)| header::read(&record, is_all, endpoint, &COLUMN_TABLES)).transpose()?;
+    if header.is_none() && names_username(opening.text()) {
+        // All of it was taken for a line that a tool wrote before the header.
+        return Err(SurveyError::Refused(HeaderRefusal::LineBreaksLost.into()));
+    }
     if header.is_none() && opening.is_of_nuls() {
         return Err(SurveyError::Refused(FileRefusal::OnlyNuls.into()));
     }

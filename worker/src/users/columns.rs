@@ -1,7 +1,7 @@
 //! The columns of a user import (contract, §4).
 
+use crate::rows::columns::ColumnNames;
 use crate::rows::field::Field;
-use crate::rows::header::ColumnNames;
 
 /// The columns' names and their aliases, as letters and digits in lower case.
 pub const NAMES: ColumnNames = &[

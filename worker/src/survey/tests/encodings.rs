@@ -195,6 +195,11 @@ fn utf_16_that_nothing_announces_is_read() {
         assert_eq!(rows_of(&bytes, None), expected);
         assert_eq!(refused(&bytes, Some("utf-8")), Refusal::Header(HeaderRefusal::FullOfNuls));
     }
+    let mixed = utf_16(
+        "username,имя,фамилия,класс,учитель,enabled,staffmember,примечание,телефон\na,A\n",
+        u16::to_le_bytes,
+    );
+    assert_eq!(refused(&mixed, None), Refusal::Header(HeaderRefusal::FullOfNuls));
     let utf_32: Vec<u8> =
         format!("\u{FEFF}{TEXT}").chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
     assert!(matches!(

@@ -102,6 +102,10 @@ fn one_line_that_holds_rows_has_lost_its_line_breaks() {
         "username,library-group,system-group j.doe,Year 7,Staff a.b,Year 8,Staff",
         "username jane bob",
         "username,enabled,staffmember p.lund,y,y\n\n,,\n",
+        "#TYPE System.Object \"username\",\"enabled\" \"p.lund\",\"y\" \"s.moe\",\"y\"",
+        "#TYPE X\u{85}username,enabled\u{85}p.lund,y\u{85}\r\n",
+        "sep=, username,enabled,staffmember p.lund,y,y s.moe,y,n",
+        "sep=,\\nusername,enabled,staffmember\\np.lund,y,y",
     ] {
         let refusal = refused(text.as_bytes(), None);
         assert_eq!(refusal, Refusal::Header(HeaderRefusal::LineBreaksLost), "{text}");
@@ -121,7 +125,14 @@ fn a_header_alone_has_lost_nothing() {
         "username,email,email 2,house\n",
         "username,surname,phone,fax,note",
         "username,Personal e-mail,Gender identity",
+        "username,enabled,staffmember,home\\number",
+        "username,enabled,staffmember,Domain\\name\r\n",
+        "username,enabled,\"Notes<br>more\"",
+        "username,enabled,staffmember,Parent<br>phone,Parent<br>mail",
+        "username,enabled,a\u{2028}b",
+        "#TYPE System.Object\r\n",
     ] {
+        assert!(survey(text.as_bytes(), Endpoint::Users, None).is_ok(), "{text}");
         assert_eq!(rows_of(text.as_bytes(), None), Rows::new(), "{text}");
     }
     // Their own sample: the header runs on into a row, and another row follows.

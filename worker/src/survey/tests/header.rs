@@ -86,7 +86,9 @@ fn columns_that_are_nearly_right_are_named() {
     // `gender` is there, so `Genders` is just another column.
     assert_eq!(near, [("enabeld", "enabled"), ("sur_nane", "surname")]);
     assert_eq!(header.ignored, ["enabeld", "sur_nane", "First Name", "Genders"]);
-    assert!(refusal("usrename,enabled", Endpoint::Users).contains("If “usrename” is meant, rename it."));
+    assert!(
+        refusal("usrename,enabled", Endpoint::Users).contains("If “usrename” is that column, rename it.")
+    );
 }
 
 #[test]
@@ -104,6 +106,14 @@ fn an_unknown_delimiter_is_told_which_are_known() {
 }
 
 #[test]
+fn lines_in_quotes_as_a_whole_are_named() {
+    for text in ["\"username,enabled\"\n\"a,y\"\n", "sep=;\nusername,enabled\na,y\n"] {
+        let text = refusal(text, Endpoint::Users);
+        assert!(text.contains("reads as a single column, username,enabled."), "{text}");
+    }
+}
+
+#[test]
 fn what_is_odd_about_a_file_is_told_in_sentences() {
     let warnings = |bytes: &[u8]| surveyed(bytes, None).file_format().warnings;
     assert_eq!(
@@ -111,13 +121,17 @@ fn what_is_odd_about_a_file_is_told_in_sentences() {
         [
             "The file is not UTF-8; it was read as Windows-1252. If names look wrong, save it as UTF-8.",
             "Column \"enabeld\" was ignored: is enabled meant? Then rename it.",
-            "Ignored columns: enabeld, Home Room, Mü.",
+            "Ignored columns: Home Room, Mü.",
         ]
     );
     assert_eq!(warnings(b"username,enabled\na,y\n"), [""; 0]);
     let many: Vec<String> = (0..30).map(|n| format!("x{n}")).collect();
     let header = format!("username,{}\n", many.join(","));
     assert!(warnings(header.as_bytes())[0].ends_with("x19 and 10 more."));
+    let many: Vec<String> = (0..300).map(|n| format!("x{n}")).collect();
+    let header = format!("username,{}\n", many.join(","));
+    assert!(warnings(header.as_bytes())[0].ends_with("x19 and 280 more."));
+    assert!(warnings(b"username,library_groups\na,x\n")[0].contains("is librarygroup meant?"));
 }
 
 #[test]

@@ -142,6 +142,10 @@ fn a_cell_may_hold_line_breaks() {
         "a,\"x\ny\" ,\"z\nz\"\n",
         "a,y,\"one\r\ntwo\"\r\n",
         "a,\"b\nb\",\"d\ne\"\n",
+        "a,\"Flat 2, Oslo\nLondon, W1\",y\n",
+        "\"a\",\"Flat 2,Oslo\nLondon,W1\",\"y\"\n",
+        "a,y,\"12 High St\r\nOslo, Norway, EU\"\n",
+        "a,\"Flat, 2, Oslo\nLondon\",y\n",
     ] {
         assert_eq!(shapes(rows), [good("a")], "{rows:?}");
     }
