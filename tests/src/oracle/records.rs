@@ -150,6 +150,7 @@ fn read_literally(chars: &[char], line: Line, delimiter: char) -> Vec<String> {
 
 /// What stands between `from` and `next`, taken at its word.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question that one reading answers")]
 struct Reading {
     cells: Vec<String>,
     next: usize,

@@ -13,15 +13,12 @@ pub(in crate::imports::upload) struct PartHeaders {
 impl PartHeaders {
     /// Adds a line. One that begins with a blank continues the line before it.
     pub(super) fn add_line(&mut self, line: &[u8]) {
-        match (line, self.lines.last_mut()) {
-            ([b' ' | b'\t', ..], Some(last)) => {
-                last.push(b' ');
-                last.extend_from_slice(line.trim_ascii());
-            }
-            _ => {
-                self.unended |= !line.contains(&b':');
-                self.lines.push(line.to_vec());
-            }
+        if let ([b' ' | b'\t', ..], Some(last)) = (line, self.lines.last_mut()) {
+            last.push(b' ');
+            last.extend_from_slice(line.trim_ascii());
+        } else {
+            self.unended |= !line.contains(&b':');
+            self.lines.push(line.to_vec());
         }
     }
 
