@@ -10,10 +10,10 @@
 //!    cell is followed by a blank, as it is in prose; where all other cells of the record are quoted, too; and in the last
 //!    of few columns.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr_iter};
 
-use super::line::{leading_blank, line_end};
-use super::quotes::{closing_quote, formula_end};
+use super::line::{leading_blank, line_end, line_length};
+use super::quotes::{closing_quote, formula_end, skip_blanks};
 
 /// How many columns a wide file has: so many that a line of text hardly ever has as many commas.
 const WIDE: usize = 4;
@@ -81,7 +81,7 @@ pub(super) fn hides_row(
             looked_at += end - start;
             let closing = Scan { open_is_literal: true, ..Scan::new(delimiter, width) };
             let has_width = scan(&text[start..end], true, closing).is_some_and(|line| line.cells == width);
-            let ends_record = after_blanks(text, span.end, delimiter) == end;
+            let ends_record = skip_blanks(text, span.end, delimiter) == end;
             let may_be_address = span.cell == width && ends_record && width < WIDE
                 || span.among_quoted
                 || is_prose(&text[span.quote..span.end], delimiter);
@@ -101,12 +101,7 @@ pub(super) fn hides_row(
 
 /// Whether a blank follows each delimiter of a text.
 fn is_prose(text: &[u8], delimiter: u8) -> bool {
-    delimiter != b'\t'
-        && memchr::memchr_iter(delimiter, text).all(|at| leading_blank(&text[at + 1..]).is_some())
-}
-
-fn line_length(text: &[u8]) -> usize {
-    memchr2(b'\n', b'\r', text).unwrap_or(text.len())
+    delimiter != b'\t' && memchr_iter(delimiter, text).all(|at| leading_blank(&text[at + 1..]).is_some())
 }
 
 fn next_line(text: &[u8], at: usize) -> usize {
@@ -156,8 +151,7 @@ fn scan(text: &[u8], at_end: bool, how: Scan) -> Option<Scanned> {
         if found.cells > how.width || how.strict && found.misplaced {
             return Some(found);
         }
-        let opening = after_blanks(text, at, how.delimiter);
-        let line = &text[..opening + line_length(&text[opening..])];
+        let opening = skip_blanks(text, at, how.delimiter);
         match text.get(opening) {
             Some(b'"') if how.literal != Some(opening) => match closing_quote(text, opening + 1) {
                 Some(close) => {
@@ -168,14 +162,17 @@ fn scan(text: &[u8], at_end: bool, how: Scan) -> Option<Scanned> {
                 None if at_end => return Some(Scanned { end: text.len(), is_open: true, ..found }),
                 None => return None,
             },
-            Some(b'=') if let Some(close) = formula_end(line, opening, how.delimiter) => at = close + 1,
+            Some(b'=') => {
+                let line = &text[..opening + line_length(&text[opening..])];
+                at = formula_end(line, opening, how.delimiter).map_or(at, |close| close + 1);
+            }
             _ => {}
         }
         // The rest of the cell is literal.
         let rest = &text[at..];
         let line = &rest[..line_length(rest)];
         let cell = &line[..memchr(how.delimiter, line).unwrap_or(line.len())];
-        let mut quotes = memchr::memchr_iter(b'"', cell);
+        let mut quotes = memchr_iter(b'"', cell);
         found.misplaced |= quotes.any(|quote| ends_cell(rest, quote + 1, how.delimiter));
         at += cell.len();
         if text.get(at) == Some(&how.delimiter) {
@@ -191,16 +188,6 @@ fn scan(text: &[u8], at_end: bool, how: Scan) -> Option<Scanned> {
 
 /// Whether only blanks stand before the end of the cell.
 fn ends_cell(text: &[u8], at: usize, delimiter: u8) -> bool {
-    let next = text.get(after_blanks(text, at, delimiter));
+    let next = text.get(skip_blanks(text, at, delimiter));
     next.is_none_or(|byte| *byte == delimiter || matches!(byte, b'\n' | b'\r'))
-}
-
-/// The position of the next character of the line that is neither a blank nor the delimiter.
-fn after_blanks(text: &[u8], mut at: usize, delimiter: u8) -> usize {
-    while text.get(at).is_some_and(|byte| *byte != delimiter && !matches!(byte, b'\n' | b'\r'))
-        && let Some(length) = leading_blank(&text[at..])
-    {
-        at += length;
-    }
-    at
 }

@@ -8,12 +8,14 @@ pub(super) fn first_line(text: &[u8]) -> Option<(&[u8], usize)> {
     if text.is_empty() {
         return None;
     }
-    Some(match memchr2(b'\n', b'\r', text) {
-        Some(end) => {
-            (text.get(..end).unwrap_or_default(), end + line_end(text.get(end..).unwrap_or_default()))
-        }
-        None => (text, text.len()),
-    })
+    let length = line_length(text);
+    let (line, rest) = text.split_at(length);
+    Some((line, length + line_end(rest)))
+}
+
+/// The length of the first line, without its line end.
+pub(super) fn line_length(text: &[u8]) -> usize {
+    memchr2(b'\n', b'\r', text).unwrap_or(text.len())
 }
 
 /// The length of the line end that `text` begins with.

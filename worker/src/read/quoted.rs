@@ -14,7 +14,7 @@
 use memchr::{memchr, memchr2};
 
 use super::hidden_rows::{Hidden, QuotedSpan, hides_row};
-use super::line::line_end;
+use super::line::{line_end, line_length};
 use super::positions::push_positions;
 use super::quotes::{cell_end, closing_quote, formula_end, push_unescaped, skip_blanks};
 use super::record::MAX_RECORD_BYTES;
@@ -145,7 +145,7 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn new(text: &'a [u8], at_end: bool) -> Self {
-        let end = memchr2(b'\n', b'\r', text).unwrap_or(text.len());
+        let end = line_length(text);
         let next = end + line_end(&text[end..]);
         Self { text, at_end, start: 0, end, next, number: 1, spans: Vec::new() }
     }

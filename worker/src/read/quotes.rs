@@ -39,10 +39,10 @@ pub(super) fn cell_end(line: &[u8], at: usize, delimiter: u8) -> usize {
     memchr(delimiter, &line[at..]).map_or(line.len(), |length| at + length)
 }
 
-/// The position of the next character that is neither a blank nor, where blanks delimit, a delimiter.
-pub(super) fn skip_blanks(line: &[u8], mut at: usize, delimiter: u8) -> usize {
-    while line.get(at).is_some_and(|byte| *byte != delimiter)
-        && let Some(length) = leading_blank(&line[at..])
+/// The position of the next character of the line that is not a blank. Where blanks delimit, the delimiter is none.
+pub(super) fn skip_blanks(text: &[u8], mut at: usize, delimiter: u8) -> usize {
+    while text.get(at).is_some_and(|byte| *byte != delimiter && !matches!(byte, b'\n' | b'\r'))
+        && let Some(length) = leading_blank(&text[at..])
     {
         at += length;
     }

@@ -61,6 +61,13 @@ enum Found {
     Nowhere(Shape),
 }
 
+impl Found {
+    /// How many bytes separate a cell from the next: the delimiter, or `","`.
+    fn gap(&self) -> usize {
+        if let Found::QuotedLine(_) = self { 3 } else { 1 }
+    }
+}
+
 impl<R: Read> Records<R> {
     /// The rows of a file, without its header line.
     pub fn open(source: R, format: Format) -> Records<R> {
@@ -111,7 +118,7 @@ impl<R: Read> Records<R> {
         self.number += 1;
         let number = RowNumber(self.number);
         let written = &self.window.bytes()[..self.consumed];
-        let gap = if let Found::QuotedLine(_) = found { 3 } else { 1 };
+        let gap = found.gap();
         let (text, is_utf_8) = match found {
             Found::Line(length) => (&written[..length], true),
             Found::QuotedLine(length) => (&written[1..length - 1], true),
@@ -311,7 +318,7 @@ impl<R: Read> Records<R> {
         if first_cell.first().is_some_and(u8::is_ascii_graphic) {
             return false;
         }
-        let gap = if let Found::QuotedLine(_) = found { 3 } else { 1 };
+        let gap = found.gap();
         let mut start = 0;
         self.cells.ends.iter().all(|end| {
             let cell = std::str::from_utf8(text.get(start..*end).unwrap_or_default());

@@ -2,9 +2,7 @@
 
 use std::io::{self, Read};
 
-use memchr::memchr2;
-
-use super::line::leading_blank;
+use super::line::{leading_blank, line_length};
 use super::text::{BLOCK_BYTES, Text};
 
 /// What MS-DOS leaves at the end of a file: Ctrl-Z, and NUL up to the end of the last block.
@@ -151,7 +149,7 @@ impl<R: Read> Window<R> {
             return;
         }
         let rest = &window[data..];
-        let (line, lines) = rest.split_at(memchr2(b'\n', b'\r', rest).unwrap_or(rest.len()));
+        let (line, lines) = rest.split_at(line_length(rest));
         // What follows the last delimiter is not data but may be blank.
         let kept = line.iter().rposition(|byte| *byte == self.delimiter).map_or(0, |last| last + 1);
         if line[kept..].iter().any(|byte| is_padding(*byte)) {
