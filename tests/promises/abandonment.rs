@@ -101,11 +101,13 @@ async fn relays_that_sweep_at_once_publish_each_dead_letter_once() {
             "update imports set state = 'finished', finished_at = now(), failure_kind = 'abandoned', failure = 'tested'",
         )
         .await;
-    let outboxes: Vec<Outbox> = (0..RELAYS)
-        .map(|_| Outbox::new(stack.test_database.pool(), Arc::new(stack.broker())))
-        .collect();
+    let outboxes: Vec<Outbox> =
+        (0..RELAYS).map(|_| Outbox::new(stack.test_database.pool(), Arc::new(stack.broker()))).collect();
     join_all(outboxes.iter().map(async |outbox| outbox.publish_dead_letters(100).await.unwrap())).await;
-    println!("{RELAYS} relays published {} dead letters of {IMPORTS} imports", stack.dead_letter_count().await);
+    println!(
+        "{RELAYS} relays published {} dead letters of {IMPORTS} imports",
+        stack.dead_letter_count().await
+    );
     assert_eq!(stack.dead_letter_count().await, IMPORTS);
     stack.wait_until_none("select from imports where dead_lettered_at is null").await;
 }
