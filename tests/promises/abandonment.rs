@@ -1,8 +1,11 @@
 //! Every accepted import ends in exactly one result (invariant 6). One that no attempt can finish is abandoned with the
 //! reason, goes to the dead-letter queue, and can be retried by the operator; the tenant's next import runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use rollcall_schema::imports::outbox::Outbox;
 use rollcall_tests::harness::{Options, Row, eventually, result};
 
 const FILE: &str = "username,enabled,staffmember\njane,y,y\n";
@@ -82,4 +85,27 @@ async fn abandoned_import_is_dead_lettered_and_can_be_retried() {
     stack.rollcall(&["jobs", "retry", id, "--tenant", "school"]).await.expect("it can be retried");
     stack.wait_for_result(&job).await.is(200, &result(&[Row::Created]));
     tokio::time::timeout(Duration::from_secs(5), channel.close(200, "done".into())).await.unwrap().unwrap();
+}
+
+/// Relays that sweep at the same moment publish each dead letter once.
+#[tokio::test]
+async fn relays_that_sweep_at_once_publish_each_dead_letter_once() {
+    const IMPORTS: u32 = 12;
+    const RELAYS: usize = 6;
+    let stack = Options::default().workers(0).start().await;
+    for _ in 0..IMPORTS {
+        stack.submit(stack.school(), FILE).await;
+    }
+    stack
+        .execute(
+            "update imports set state = 'finished', finished_at = now(), failure_kind = 'abandoned', failure = 'tested'",
+        )
+        .await;
+    let outboxes: Vec<Outbox> = (0..RELAYS)
+        .map(|_| Outbox::new(stack.test_database.pool(), Arc::new(stack.broker())))
+        .collect();
+    join_all(outboxes.iter().map(async |outbox| outbox.publish_dead_letters(100).await.unwrap())).await;
+    println!("{RELAYS} relays published {} dead letters of {IMPORTS} imports", stack.dead_letter_count().await);
+    assert_eq!(stack.dead_letter_count().await, IMPORTS);
+    stack.wait_until_none("select from imports where dead_lettered_at is null").await;
 }

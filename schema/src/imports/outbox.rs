@@ -3,12 +3,20 @@
 //! Nothing depends on a publish having worked: what was not published, or not recorded as published, is still due.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::wake_ups::{self, DueWakeUp};
+use crate::crash_point::{self, CrashPoint};
 use crate::ids::TenantId;
 use crate::postgres::error::DatabaseError;
 use crate::postgres::pool::Database;
 use crate::rabbitmq::connection::{Broker, BrokerError};
+
+/// How long the row of an import may stay locked while its dead letter is published. Less than the server lets a
+/// transaction be idle.
+const DEAD_LETTER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The way from the imports' rows to the queues. Cheap to clone.
 #[derive(Clone)]
@@ -64,16 +72,24 @@ impl Outbox {
     }
 
     /// Publishes the wake-ups of abandoned imports as dead letters, `limit` at most.
+    ///
+    /// Each is taken, published and marked in one transaction, so processes that do this at the same time publish none
+    /// twice. One that dies before its commit, or whose confirmation is lost, leaves the dead letter to be published again.
     pub async fn publish_dead_letters(&self, limit: i64) -> Result<(), PublishError> {
-        let due = {
-            let session = self.database.session().await?;
-            wake_ups::due_dead_letters(&session, limit).await?
-        };
-        for wake_up in due {
-            self.broker.publish_dead_letter(&wake_up).await?;
-            // On a session: the relay has one open. Until this commits, another worker's relay publishes a copy.
-            let session = self.database.session().await?;
-            wake_ups::mark_dead_lettered(&session, wake_up.tenant, wake_up.import).await?;
+        for _ in 0..limit {
+            let txn = self.database.transaction().await?;
+            txn.begin().await?;
+            let Some(wake_up) = wake_ups::take_dead_letter_in_txn(&txn).await? else {
+                return Ok(txn.commit().await?);
+            };
+            let published = timeout(DEAD_LETTER_TIMEOUT, self.broker.publish_dead_letter(&wake_up)).await;
+            if let Err(error) = published.unwrap_or(Err(BrokerError::Timeout)) {
+                txn.roll_back().await?;
+                return Err(error.into());
+            }
+            wake_ups::mark_dead_lettered_in_txn(&txn, &wake_up).await?;
+            txn.commit().await?;
+            crash_point::reached_for(wake_up.tenant, CrashPoint::AfterDeadLetterCommit);
         }
         Ok(())
     }

@@ -8,21 +8,21 @@ use tokio_postgres::Row;
 use crate::crash_point::{self, CrashPoint};
 use crate::ids::{ImportId, TenantId};
 use crate::lane::Lane;
-use crate::postgres::client::Session;
+use crate::postgres::client::{Session, Transaction};
 use crate::rabbitmq::messages::WakeUp;
 use crate::telemetry::TraceContext;
 
 const DUE_WAKE_UPS: &str = include_str!("sql/due_wake_ups.sql");
 const NEXT_IN_LINE: &str = include_str!("sql/next_in_line.sql");
 const MARK_PUBLISHED: &str = include_str!("sql/mark_published.sql");
-const DUE_DEAD_LETTERS: &str = include_str!("sql/due_dead_letters.sql");
+const TAKE_DEAD_LETTER: &str = include_str!("sql/take_dead_letter.sql");
 const MARK_DEAD_LETTERED: &str = include_str!("sql/mark_dead_lettered.sql");
 
 pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("due_wake_ups", DUE_WAKE_UPS),
     ("next_in_line", NEXT_IN_LINE),
     ("mark_published", MARK_PUBLISHED),
-    ("due_dead_letters", DUE_DEAD_LETTERS),
+    ("take_dead_letter", TAKE_DEAD_LETTER),
     ("mark_dead_lettered", MARK_DEAD_LETTERED),
 ];
 
@@ -79,15 +79,15 @@ pub async fn mark_published(
     Ok(())
 }
 
-/// The wake-ups of abandoned imports that are not known to be dead letters.
-pub async fn due_dead_letters(session: &Session, limit: i64) -> Result<Vec<WakeUp>> {
-    let rows = session.query(DUE_DEAD_LETTERS, &[&limit]).await?;
-    rows.iter().map(|row| Ok(DueWakeUp::from_row(row)?.wake_up)).collect()
+/// Takes the wake-up of an abandoned import that is not known to be a dead letter: until the transaction ends, no other
+/// relay takes it. `None` if there is none, or others have taken them all.
+pub async fn take_dead_letter_in_txn(txn: &Transaction) -> Result<Option<WakeUp>> {
+    let row = txn.query_opt(TAKE_DEAD_LETTER, &[]).await?;
+    row.map(|row| Ok(DueWakeUp::from_row(&row)?.wake_up)).transpose()
 }
 
-/// Records that the wake-up of an abandoned import is a dead letter.
-pub async fn mark_dead_lettered(session: &Session, tenant: TenantId, import: ImportId) -> Result<()> {
-    session.execute(MARK_DEAD_LETTERED, &[&tenant, &import]).await?;
-    crash_point::reached_for(tenant, CrashPoint::AfterDeadLetterCommit);
+/// Records that the wake-up of an abandoned import is a dead letter, in the transaction that has taken it.
+pub async fn mark_dead_lettered_in_txn(txn: &Transaction, wake_up: &WakeUp) -> Result<()> {
+    txn.execute(MARK_DEAD_LETTERED, &[&wake_up.tenant, &wake_up.import]).await?;
     Ok(())
 }
