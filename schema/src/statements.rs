@@ -1,6 +1,6 @@
 //! Every hand-written statement of this crate, by name, for the test that prepares them all.
 
-use crate::imports::{idempotency, lease, outcomes, progress, retention, submit, wake_ups};
+use crate::imports::{idempotency, lease, outcomes, progress, retention, submit, wake_ups, workers};
 use crate::passwords::queue;
 use crate::postgres::migrate;
 use crate::tenants::account;
@@ -16,5 +16,6 @@ pub const ALL: &[&[(&str, &str)]] = &[
     progress::STATEMENTS,
     outcomes::STATEMENTS,
     wake_ups::STATEMENTS,
+    workers::STATEMENTS,
     retention::STATEMENTS,
 ];

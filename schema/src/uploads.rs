@@ -25,12 +25,16 @@ const PART_BYTES: usize = 256 * 1024;
 /// Parts that may be in transit to the store at once.
 const PARTS_IN_TRANSIT: usize = 2;
 
-/// Why an upload could not be stored or read. Every one of these may be temporary.
+/// Why an upload could not be stored or read. All but [`Missing`](Self::Missing) may be temporary.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
     /// The store failed or is unreachable: the disk may be full.
     #[error("the upload store failed")]
     Store(#[from] object_store::Error),
+    /// The store is there, with other uploads of the tenant, and this one is not: it was lost. Where the tenant has none,
+    /// the store itself may be missing, as a folder that is not mounted.
+    #[error("the upload is missing from the upload store")]
+    Missing,
     /// The upload's folder cannot be used.
     #[error("the upload folder {path} cannot be used")]
     Folder { path: String, source: io::Error },
@@ -92,12 +96,22 @@ impl UploadStore {
         tenant: TenantId,
         import: ImportId,
     ) -> Result<impl Read + Send + use<>, UploadError> {
-        let found = self.store.get(&path(tenant, import)).await?;
+        let found = match self.store.get(&path(tenant, import)).await {
+            Err(object_store::Error::NotFound { .. }) if self.has_uploads_of(tenant).await? => {
+                return Err(UploadError::Missing);
+            }
+            found => found?,
+        };
         let sealed: Box<dyn Read + Send> = match found.payload {
             GetResultPayload::File(file, _) => Box::new(file),
             GetResultPayload::Stream(stream) => Box::new(SyncIoBridge::new(StreamReader::new(stream))),
         };
         Ok(UploadOpener::new(&self.key, &context(tenant, import), sealed))
+    }
+
+    async fn has_uploads_of(&self, tenant: TenantId) -> Result<bool, UploadError> {
+        let mut stored = self.store.list(Some(&ObjectPath::from(tenant.to_string())));
+        Ok(stored.try_next().await?.is_some())
     }
 
     /// Deletes an upload, if it exists.

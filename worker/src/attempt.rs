@@ -4,9 +4,9 @@ use std::io;
 
 use rollcall_schema::imports::lease::LeaseError;
 use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::fault::Fault;
 use rollcall_schema::uploads::UploadError;
 use tokio::task::JoinError;
-use tokio_postgres::error::SqlState;
 
 use crate::merge::error::ChunkError;
 
@@ -29,7 +29,10 @@ pub enum AttemptError {
     #[error("the database failed")]
     Database(#[from] DatabaseError),
     #[error("the upload could not be opened")]
-    Upload(#[from] UploadError),
+    Upload(#[source] UploadError),
+    /// The upload store is there, and what was uploaded is not.
+    #[error("the upload is missing from the upload store")]
+    UploadLost,
     #[error("the upload could not be read")]
     Read(#[source] io::Error),
     /// What was stored is not what was uploaded, or it was sealed with another key.
@@ -42,20 +45,44 @@ pub enum AttemptError {
     Conflict,
 }
 
+/// What a failed attempt says about its import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The file cannot be imported: every attempt would fail in the same way.
+    Final,
+    /// The file may be the reason: the attempt counts.
+    Charged,
+    /// A server, a disk or a network is, which passes: the attempt does not count. The text says what the import waits for.
+    Waiting(String),
+}
+
+/// What an import waits for while its upload cannot be read.
+const STORE_AWAY: &str = "the upload store is away";
+
 impl AttemptError {
-    /// Whether another attempt may get further.
-    pub fn is_transient(&self) -> bool {
+    pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Damaged(_) => false,
-            Self::Database(DatabaseError::Statement(error)) => !error.code().is_some_and(rejects_data),
-            _ => true,
+            Self::Damaged(_) => Verdict::Final,
+            Self::Panicked(_) | Self::UploadLost => Verdict::Charged,
+            Self::Upload(_) | Self::Read(_) => Verdict::Waiting(STORE_AWAY.to_owned()),
+            Self::Conflict => Verdict::Waiting(Fault::Conflict.to_string()),
+            Self::LeaseLost => Verdict::Waiting(Fault::Away.to_string()),
+            Self::Database(error) => match error.fault() {
+                Fault::Value => Verdict::Final,
+                Fault::Rule => Verdict::Charged,
+                fault => Verdict::Waiting(fault.to_string()),
+            },
         }
     }
 }
 
-/// Whether the server would reject the same rows with this code every time: a value cannot be stored, or must not be.
-fn rejects_data(code: &SqlState) -> bool {
-    code.code().starts_with("22") || [SqlState::NOT_NULL_VIOLATION, SqlState::CHECK_VIOLATION].contains(code)
+impl From<UploadError> for AttemptError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Missing => Self::UploadLost,
+            UploadError::Store(_) | UploadError::Folder { .. } => Self::Upload(error),
+        }
+    }
 }
 
 impl From<io::Error> for AttemptError {

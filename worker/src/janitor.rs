@@ -11,6 +11,7 @@ use futures_util::TryStreamExt as _;
 use rollcall_schema::crash_point::{self, CrashPoint};
 use rollcall_schema::imports::idempotency;
 use rollcall_schema::imports::retention;
+use rollcall_schema::imports::workers;
 use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::postgres::pool::Database;
 use rollcall_schema::uploads::{UploadError, UploadStore};
@@ -65,6 +66,7 @@ impl Janitor {
         log_deleted("incomplete uploads", self.delete_incomplete_uploads().await);
         log_deleted("uploads that belong to no import", self.delete_orphaned_uploads().await);
         log_deleted("expired idempotency keys", self.delete_expired_keys().await);
+        log_deleted("workers that ended a month ago", self.forget_workers().await);
     }
 
     async fn delete_expired_uploads(&self) -> Result<usize, CleanupError> {
@@ -113,6 +115,11 @@ impl Janitor {
         let session = self.database.session().await?;
         let deleted = idempotency::forget_expired(&session).await?;
         Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
+    }
+
+    async fn forget_workers(&self) -> Result<usize, CleanupError> {
+        let session = self.database.session().await?;
+        Ok(usize::try_from(workers::forget_silent(&session).await?).unwrap_or(usize::MAX))
     }
 }
 

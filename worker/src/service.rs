@@ -19,9 +19,13 @@ use crate::engine::Engine;
 use crate::hashing::hash_queue::HashQueue;
 use crate::hashing::hasher::PasswordHasher;
 use crate::janitor::Janitor;
+use crate::overdue::OverdueImports;
+use crate::presence::Presence;
 use crate::query_plans::plan_key_lookups;
 use crate::relay::Relay;
+use crate::runner::Runner;
 use crate::settings::Settings;
+use crate::slots::Slots;
 
 /// Runs the worker until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
@@ -75,8 +79,16 @@ async fn start(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<
     let password_keys = PasswordKeys::new(&key);
 
     let mut tasks = JoinSet::new();
-    let consumer = |lane| Consumer {
-        lane,
+    let slots = Slots::new(settings.small_lane, settings.bulk_lane);
+    let presence = Presence {
+        database: database.clone(),
+        broker: Arc::clone(&broker),
+        slots: slots.clone(),
+        holder: holder.as_str().into(),
+        lease: settings.lease,
+    };
+    tasks.spawn(presence.run(stop.clone()));
+    let runner = Runner {
         engine: Engine {
             database: database.clone(),
             sessions: sessions.clone(),
@@ -86,18 +98,20 @@ async fn start(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<
             chunk_rows: settings.chunk_rows,
             parallel_chunks: settings.parallel_chunks,
         },
-        broker: Arc::clone(&broker),
         outbox: outbox.clone(),
         hash_queue: hash_queue.clone(),
+        slots,
         holder: holder.as_str().into(),
         lease: settings.lease,
         max_attempts: settings.max_attempts,
     };
     for &lane in Lane::ALL {
         for _ in 0..settings.consumers(lane) {
-            tasks.spawn(consumer(lane).run(stop.clone()));
+            let consumer = Consumer { lane, broker: Arc::clone(&broker), runner: runner.clone() };
+            tasks.spawn(consumer.run(stop.clone()));
         }
     }
+    tasks.spawn(OverdueImports { runner }.run(settings.relay_interval, stop.clone()));
     let relay = Relay {
         database: database.clone(),
         outbox: outbox.clone(),

@@ -112,6 +112,8 @@ struct Pending {
     summary: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<Rows>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -128,7 +130,7 @@ pub fn accepted(id: ImportId, import: Option<&Import>) -> ApiResponse {
         || (ImportState::Queued, "The import is waiting for its turn.".to_owned()),
         |import| (import.state, import.pending_summary()),
     );
-    let body = json_body(&Pending { id, state, summary, rows: None });
+    let body = json_body(&Pending { id, state, summary, rows: None, waiting: None });
     ApiResponse::Pending { body, retry_after: import.map_or(Duration::from_secs(1), retry_after) }
 }
 
@@ -140,6 +142,7 @@ pub fn progress(import: &Import) -> ApiResponse {
         state: import.state,
         summary: import.pending_summary(),
         rows: Some(rows),
+        waiting: import.waiting.clone(),
     });
     ApiResponse::Pending { body, retry_after: retry_after(import) }
 }

@@ -19,6 +19,9 @@ pub struct JobView {
     pub ending: Option<&'static str>,
     /// The sentence that the client reads.
     pub summary: String,
+    /// Why it makes no progress, if it makes none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
     pub endpoint: Endpoint,
     pub kind: Option<ImportKind>,
     pub submitted_by: String,
@@ -65,6 +68,7 @@ impl JobView {
             state: import.state,
             ending: import.ending.as_ref().map(Ending::as_str),
             summary,
+            waiting: import.waiting,
             endpoint: import.endpoint,
             kind: import.kind,
             submitted_by: import.submitted_as,

@@ -21,5 +21,6 @@ pub mod operator;
 
 pub mod outbox;
 pub mod wake_ups;
+pub mod workers;
 
 pub mod retention;

@@ -115,6 +115,8 @@ pub struct Import {
     pub ignored_columns: Vec<String>,
     /// What the sender should know although no row failed for it, as sentences.
     pub warnings: Vec<String>,
+    /// Why it makes no progress, such as "the database is away". `None` where it does, and once it has finished.
+    pub waiting: Option<String>,
     /// `None` until it has finished.
     pub ending: Option<Ending>,
     /// The trace of the request that submitted it.
@@ -159,6 +161,17 @@ struct ImportRow {
     failure: Option<String>,
     failure_kind: Option<FailureKind>,
     traceparent: Option<String>,
+    #[diesel(select_expression = waiting_reason(imports::tenant_id, imports::id))]
+    waiting: Option<String>,
+}
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    /// Why an import makes no progress. Defined in the database, because most of it is computed from other rows.
+    fn waiting_reason(
+        tenant: diesel::sql_types::Uuid,
+        import: diesel::sql_types::Uuid,
+    ) -> diesel::sql_types::Nullable<diesel::sql_types::Text>;
 }
 
 impl From<ImportRow> for Import {
@@ -186,6 +199,7 @@ impl From<ImportRow> for Import {
             delimiter: row.delimiter,
             ignored_columns: row.ignored_columns,
             warnings: row.warnings,
+            waiting: row.waiting,
             ending: finished.then(|| Ending::new(row.failure_kind.zip(row.failure))),
             traceparent: row.traceparent,
         }

@@ -64,6 +64,9 @@ impl DatabaseAddress {
         url.set_query(None);
         if !rest.is_empty() {
             url.query_pairs_mut().extend_pairs(rest);
+            // The driver decodes percent signs only, as libpq does.
+            let query = url.query().map(|query| query.replace('+', "%20"));
+            url.set_query(query.as_deref());
         }
         let mut config: tokio_postgres::Config = url.as_str().parse().map_err(|error| {
             invalid(format!("cannot be used ({error}); write postgres://USER:PASSWORD@HOST:PORT/DATABASE"))
@@ -74,8 +77,9 @@ impl DatabaseAddress {
             .keepalives_interval(SILENCE_LIMIT / 3)
             .keepalives_retries(2);
         config.tcp_user_timeout(SILENCE_LIMIT);
-        let given = config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
-        config.options(format!("{given}{SESSION_OPTIONS}"));
+        // The URL's own come last: they count.
+        let given = config.get_options().map(|options| format!(" {options}")).unwrap_or_default();
+        config.options(format!("{SESSION_OPTIONS}{given}"));
 
         let (ssl_mode, tls) = tls::connector(mode.as_deref(), root.as_deref()).map_err(invalid)?;
         config.ssl_mode(ssl_mode);

@@ -8,6 +8,7 @@ mod tls;
 
 pub mod client;
 pub mod error;
+pub mod fault;
 pub mod pool;
 
 pub mod migrate;

@@ -141,7 +141,7 @@ async fn apply_rows(
 ) -> Result<MergedRows, ChunkError> {
     let tenant = context.lease.tenant;
     let begun = async {
-        try_join(txn.begin().err_into(), lease::check(txn, &context.lease)).await?;
+        try_join(txn.begin_for(context.lease.import).err_into(), lease::check(txn, &context.lease)).await?;
         Ok::<_, ChunkError>(())
     };
     match &chunk.rows {

@@ -21,6 +21,7 @@ const IMPORT_KEYS: &str = "  id, tenant
   ending       null until finished, then \"imported\", \"refused\" (the file cannot be imported),
                \"abandoned\" (too many attempts failed) or \"cancelled\"
   summary      the sentence that the client sees
+  waiting      why it makes no progress, such as \"the database is away\"; left out where it does
   endpoint     \"users\" or \"userGroups\": the URL that the file was posted to
   kind         \"users\" or \"memberships\": what the file contains; null until it has been read
   bytes        of the upload
@@ -158,7 +159,7 @@ async fn run_list(list: &List, output: Output) -> Result<(), CommandError> {
                     timestamp(import.submitted_at),
                     import.submitted_by.clone(),
                     import.status().to_owned(),
-                    import.summary.clone(),
+                    summary_and_waiting(import),
                 ]
             })
             .collect();
@@ -232,6 +233,14 @@ async fn tenant_of(conn: &mut Connection, selection: &Selection) -> Result<Found
     of_import(conn, selection.id).await?.ok_or(CommandError::UnknownImport(selection.id))
 }
 
+/// The summary, and why the import makes no progress.
+fn summary_and_waiting(import: &JobView) -> String {
+    match &import.waiting {
+        None => import.summary.clone(),
+        Some(reason) => format!("{} Waiting: {reason}.", import.summary),
+    }
+}
+
 /// One import as text, a line for each property.
 fn details(import: &JobView) -> String {
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
@@ -248,6 +257,7 @@ fn details(import: &JobView) -> String {
         ("Tenant", import.tenant.clone()),
         ("State", state),
         ("Summary", import.summary.clone()),
+        ("Waiting", or_dash(import.waiting.clone())),
         ("Progress", format!("{progress}: {created} created, {updated} updated, {failed} failed")),
         ("Attempts", import.attempt.to_string()),
         ("Posted to", format!("/api/import/{}", import.endpoint.as_str())),

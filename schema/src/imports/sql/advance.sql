@@ -6,7 +6,7 @@
 update imports
    set created = created + $5, updated = updated + $6, failed = failed + $7,
        -- Failures are counted against an import that makes no progress.
-       failures = 0,
+       failures = 0, lost_workers = '{}', retries = 0, waiting = null,
        -- The clock's time: the transaction's own time is when the chunk began.
        lease_until = case when not $13 then clock_timestamp() + $8 * interval '1 second' end,
        kind = coalesce($9, kind), encoding = coalesce($10, encoding),

@@ -105,6 +105,24 @@ impl DedicatedServer {
         self.act(Server::resume).await;
     }
 
+    /// Sets off RabbitMQ's memory alarm, which blocks publishers, or ends it.
+    pub async fn set_memory_alarm(&self, on: bool) {
+        let folder = self.owned.server.lock().unwrap_or_else(PoisonError::into_inner).folder().to_owned();
+        let port =
+            std::fs::read_to_string(folder.join("distribution-port")).expect("it is RabbitMQ's folder");
+        let bytes = if on { 1_000_000 } else { 512_000_000 };
+        // `rabbitmqctl` would look for the node with the help of a port mapper, which there is not.
+        let call = format!(
+            "ok = rpc:call(rollcall@localhost, vm_memory_monitor, set_vm_memory_high_watermark, [{{absolute, {bytes}}}]), halt()."
+        );
+        let mut erl = tokio::process::Command::new("erl");
+        erl.args(["-sname", "test@localhost", "-dist_listen", "false", "-start_epmd", "false"]);
+        erl.args(["-erl_epmd_port", port.trim(), "-noshell", "-noinput", "-eval", &call]);
+        // The node's cookie is kept here.
+        let called = erl.env("HOME", &folder).output().await.expect("RabbitMQ brings Erlang");
+        assert!(called.status.success(), "{}", String::from_utf8_lossy(&called.stdout));
+    }
+
     async fn act(&self, action: fn(&mut Server) -> Result<(), Error>) {
         let owned = Arc::clone(&self.owned);
         let acted = tokio::task::spawn_blocking(move || {
