@@ -16,10 +16,12 @@ use rollcall_schema::imports::submit::{Submission, Submitted};
 use rollcall_schema::imports::wake_ups::DueWakeUp;
 use rollcall_schema::lane::Lane;
 use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::fault::Fault;
 use rollcall_schema::postgres::pool::Database;
 use rollcall_schema::rabbitmq::messages::WakeUp;
 use rollcall_schema::telemetry::TraceContext;
 use rollcall_schema::uploads::UploadStore;
+use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span};
@@ -32,6 +34,10 @@ use crate::imports::upload::{Form, FormLimits};
 
 /// The request header with which a client can retry an upload without importing it twice.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// How long a submission whose outcome is unknown is repeated: the restart of a database and its recovery.
+const RESUBMIT_LIMIT: Duration = Duration::from_secs(15);
+const RESUBMIT_PAUSE: Duration = Duration::from_millis(300);
 
 /// An accepted upload.
 #[derive(Debug, Clone, Copy)]
@@ -152,18 +158,42 @@ impl UploadAcceptor {
         }
     }
 
-    /// Adds the import to its tenant's line.
+    /// Adds the import to its tenant's line. Where the connection is lost meanwhile, whether it was added is unknown, and the
+    /// client must not be told that it was not: then it is added again, under the same id, until the database says.
     async fn submit(&self, submission: &Submission) -> Result<Submitted, SubmitError> {
+        let deadline = Instant::now() + RESUBMIT_LIMIT;
+        let mut error = match self.submit_once(submission).await {
+            Err(SubmitError::Unknown(error)) => error,
+            known => return known,
+        };
+        while Instant::now() < deadline {
+            sleep(RESUBMIT_PAUSE).await;
+            match self.submit_once(submission).await {
+                Ok(submitted) => return Ok(submitted),
+                // That this try changed nothing does not say what the first did.
+                Err(SubmitError::NotSubmitted(now) | SubmitError::Unknown(now)) => error = now,
+            }
+        }
+        Err(SubmitError::Unknown(error))
+    }
+
+    async fn submit_once(&self, submission: &Submission) -> Result<Submitted, SubmitError> {
+        // Whether it is at the head of its line is unknown. A wake-up too many does no harm.
+        let found = Submitted::Queued { is_head: true };
         let session = self.database.session().await.map_err(SubmitError::NotSubmitted)?;
         let error = match submit::submit(&session, submission).await {
+            // Under its idempotency key, by an earlier try.
+            Ok(Submitted::Duplicate(import)) if import == submission.id => return Ok(found),
             Ok(submitted) => return Ok(submitted),
             Err(error) => error,
         };
         drop(session);
         match fetch(&self.database, submission.tenant, submission.id).await {
-            // Whether it is at the head of its line is unknown. A wake-up too many does no harm.
-            Ok(Some(_)) => Ok(Submitted::Queued { is_head: true }),
-            Ok(None) if error.is_answer() => Err(SubmitError::NotSubmitted(error)),
+            Ok(Some(_)) => Ok(found),
+            // A session that an administrator ends reports that even after its commit.
+            Ok(None) if error.is_answer() && error.fault() != Fault::Away => {
+                Err(SubmitError::NotSubmitted(error))
+            }
             // The statement of a lost connection may still be running, waiting for a lock, and commit later.
             Ok(None) | Err(_) => Err(SubmitError::Unknown(error)),
         }
