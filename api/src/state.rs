@@ -4,8 +4,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use rollcall_schema::installation::Installation;
+use rollcall_schema::installation::error::InstallationError;
+use rollcall_schema::key_ring::rotation::process_name;
 use rollcall_schema::passwords::argon2::HashingPool;
 use rollcall_schema::passwords::keys::PasswordKeys;
+use rollcall_schema::postgres::migrate;
 use rollcall_schema::postgres::pool::Database;
 use rollcall_schema::rabbitmq::connection::Broker;
 use rollcall_schema::settings::error::SettingError;
@@ -22,6 +26,25 @@ use crate::imports::completion::CompletionHub;
 use crate::imports::publish::WakeUpPublisher;
 use crate::imports::readiness::ReadinessCheck;
 use crate::settings::{LimitSettings, Settings};
+
+/// The name of this program's sessions and connections.
+const PROGRAM: &str = "rollcall-api";
+
+/// Why the API failed to start or stopped running.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// A setting is missing or invalid.
+    #[error(transparent)]
+    Config(#[from] SettingError),
+    /// The database does not answer, or has not been migrated.
+    #[error(transparent)]
+    Database(#[from] migrate::StartError),
+    /// A setting is not the installation's.
+    #[error(transparent)]
+    Installation(#[from] InstallationError),
+    #[error("the server failed")]
+    Io(#[from] std::io::Error),
+}
 
 /// The application's state. Cheap to clone.
 ///
@@ -45,14 +68,20 @@ pub struct Services {
 }
 
 impl App {
-    /// Builds the services from the settings. Connects to nothing yet.
-    pub fn new(settings: &Settings) -> Result<Self, SettingError> {
+    /// Builds the services from the settings. Fails if a setting is not the installation's.
+    pub async fn open(settings: &Settings) -> Result<Self, ServerError> {
         let limits = settings.limits.clone();
         let key = settings.key.key()?;
-        let database = Database::new(settings.database.address()?, settings.limits.pool_sizes());
-        let broker = Broker::new(settings.broker.address()?, "rollcall-api");
-        let passwords = PasswordKeys::new(&key);
-        let uploads = settings.uploads.store(key)?;
+        let folder = settings.uploads.folder()?;
+        let address = settings.database.address()?.named(&process_name(PROGRAM, &key));
+        let database = Database::new(address, settings.limits.pool_sizes());
+        let broker = Broker::new(settings.broker.address()?, PROGRAM);
+        database.wait_until_migrated().await?;
+        let (Installation { keys, uploads }, ()) =
+            tokio::try_join!(async { Ok(Installation::open(&database, &key, &folder).await?) }, async {
+                Ok::<_, ServerError>(broker.check_settings().await?)
+            },)?;
+        let passwords = PasswordKeys::new(&keys);
         let tasks = TaskTracker::new();
         let shutdown = CancellationToken::new();
 

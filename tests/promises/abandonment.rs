@@ -17,7 +17,7 @@ async fn missing_upload_abandons_the_import_and_the_next_one_runs() {
         .await;
     let file = "username,enabled,staffmember\njane,y,y\n";
     let location = stack.submit(stack.school(), file).await;
-    std::fs::remove_dir_all(stack.uploads()).unwrap();
+    std::fs::remove_dir_all(stack.uploads_of(stack.school())).unwrap();
     stack.start_worker();
 
     let result = stack.wait_for_result(&location).await;
@@ -61,7 +61,8 @@ async fn abandoned_import_is_dead_lettered_and_can_be_retried() {
         .start()
         .await;
     let job = stack.submit(stack.school(), FILE).await;
-    let (uploads, moved) = (stack.uploads(), stack.uploads().with_extension("moved"));
+    let uploads = stack.uploads_of(stack.school());
+    let moved = uploads.with_extension("moved");
     std::fs::rename(&uploads, &moved).unwrap();
     stack.start_worker();
     let abandoned = stack.wait_for_result(&job).await;

@@ -270,7 +270,7 @@ async fn refusing(point: CrashPoint) {
 async fn abandoning(point: CrashPoint) {
     let mut stack = Options::fast_recovery().workers(0).worker_env("ROLLCALL_MAX_ATTEMPTS", 1).start().await;
     let location = stack.submit(stack.school(), &roster("abandoned")).await;
-    std::fs::remove_dir_all(stack.uploads()).unwrap();
+    std::fs::remove_dir_all(stack.uploads_of(stack.school())).unwrap();
     stack.start_worker_with(&[("ROLLCALL_CRASH_POINT", &kill_at(point, 1))]);
     stack.wait_until_worker_killed().await;
     stack.start_worker();

@@ -29,11 +29,15 @@ pub enum AttemptError {
     #[error("the database failed")]
     Database(#[from] DatabaseError),
     #[error("the upload could not be opened")]
-    Upload(#[from] UploadError),
+    Upload(#[source] UploadError),
+    /// The upload is sealed with a data key that this worker does not have: the service's key is being rotated, or this
+    /// worker has an old one.
+    #[error("the key of the upload is not available")]
+    KeyUnavailable(#[source] UploadError),
     #[error("the upload could not be read")]
     Read(#[source] io::Error),
-    /// What was stored is not what was uploaded, or it was sealed with another key.
-    #[error("the stored upload is damaged, or was sealed with another key")]
+    /// What was stored is not what was uploaded.
+    #[error("the stored upload is damaged")]
     Damaged(#[source] io::Error),
     #[error("the worker panicked while processing it")]
     Panicked(#[from] JoinError),
@@ -43,6 +47,11 @@ pub enum AttemptError {
 }
 
 impl AttemptError {
+    /// Whether the file may have caused the failure. If not, it is never counted against the import.
+    pub fn is_charged(&self) -> bool {
+        !matches!(self, Self::KeyUnavailable(_))
+    }
+
     /// Whether another attempt may get further.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -64,6 +73,16 @@ impl From<io::Error> for AttemptError {
             // See `UploadOpener`.
             io::ErrorKind::InvalidData => Self::Damaged(error),
             _ => Self::Read(error),
+        }
+    }
+}
+
+impl From<UploadError> for AttemptError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Damaged(error) => Self::Damaged(error),
+            UploadError::KeyUnavailable(_) => Self::KeyUnavailable(error),
+            _ => Self::Upload(error),
         }
     }
 }

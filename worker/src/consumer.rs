@@ -32,6 +32,8 @@ use crate::retry::retry_database;
 /// The delay before the second attempt. It quadruples with each failure up to [`MAX_RETRY_DELAY`]. Five attempts last a
 /// minute and a half: enough for the restart of a server, or of what stores the uploads.
 const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// The delay after an attempt that failed through no fault of the file.
+const UNCHARGED_DELAY: Duration = Duration::from_secs(10);
 /// See [`FIRST_RETRY_DELAY`].
 const MAX_RETRY_DELAY: Duration = Duration::from_mins(5);
 
@@ -165,7 +167,9 @@ impl Consumer {
             tenant = %lease.tenant, import = %lease.import, failures,
             error = error as &dyn std::error::Error, "an attempt at an import failed"
         );
-        if failures >= self.max_attempts || !error.is_transient() {
+        if !error.is_charged() {
+            self.release(claimed, UNCHARGED_DELAY, false, stop).await;
+        } else if failures >= self.max_attempts || !error.is_transient() {
             let attempts =
                 if failures == 1 { "1 attempt".to_owned() } else { format!("{failures} attempts") };
             let why = format!(

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use rollcall_schema::crypto::row_digest::RowDigestKey;
 use rollcall_schema::imports::outbox::Outbox;
+use rollcall_schema::installation::Installation;
+use rollcall_schema::key_ring::rotation::process_name;
 use rollcall_schema::lane::Lane;
 use rollcall_schema::passwords::keys::PasswordKeys;
 use rollcall_schema::postgres::client::SessionPool;
@@ -62,17 +64,22 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 /// Connects to everything and starts the worker's tasks, which run until `stop`.
 async fn start(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<JoinSet<()>> {
     let key = settings.key.key()?;
-    let address = plan_key_lookups(settings.database.address()?);
+    let folder = settings.uploads.folder()?;
+    let address =
+        plan_key_lookups(settings.database.address()?.named(&process_name("rollcall-worker", &key)));
     let database = Database::new(address.clone(), settings.pool_sizes());
     let sessions = SessionPool::new(&address, settings.chunk_sessions());
     let holder = format!("worker-{}-{}", std::process::id(), uuid::Uuid::new_v4());
     let broker = Arc::new(Broker::new(settings.broker.address()?, holder.clone()));
-    let uploads = settings.uploads.store(key.clone())?;
     database.wait_until_migrated().await?;
+    let (Installation { keys, uploads }, ()) =
+        tokio::try_join!(async { Ok(Installation::open(&database, &key, &folder).await?) }, async {
+            Ok::<_, anyhow::Error>(broker.check_settings().await?)
+        },)?;
 
     let outbox = Outbox::new(database.clone(), Arc::clone(&broker));
     let hash_queue = HashQueue::new(database.clone(), Arc::clone(&broker));
-    let password_keys = PasswordKeys::new(&key);
+    let password_keys = PasswordKeys::new(&keys);
 
     let mut tasks = JoinSet::new();
     let consumer = |lane| Consumer {
@@ -82,7 +89,7 @@ async fn start(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<
             sessions: sessions.clone(),
             uploads: uploads.clone(),
             password_keys: password_keys.clone(),
-            row_key: RowDigestKey::new(&key),
+            row_key: RowDigestKey::new(&keys.keys().digests),
             chunk_rows: settings.chunk_rows,
             parallel_chunks: settings.parallel_chunks,
         },

@@ -5,7 +5,7 @@ use std::error::Error;
 
 use rollcall_schema::ids::{TenantId, UserId};
 use rollcall_schema::passwords::argon2::{HashingPool, Overloaded};
-use rollcall_schema::passwords::keys::{self, PasswordKeys};
+use rollcall_schema::passwords::keys::{self, PasswordKeys, SealError};
 use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::postgres::pool::Database;
 use rollcall_schema::tenants::account::{self, Account};
@@ -65,14 +65,16 @@ impl PasswordVerifier {
             }
             StoredPassword::Sealed(sealed) => {
                 let owner = keys::owner(tenant, &account.password_owner);
-                let opened = self.keys.open(&owner, sealed);
-                if opened.is_none() {
-                    tracing::error!(
-                        user = %account.id,
-                        "cannot open a sealed password: check that ROLLCALL_KEY is the same as the workers'"
-                    );
-                }
-                let matches = opened.is_some_and(|opened| opened.ct_eq(&given).into());
+                let matches = match self.keys.open(&owner, sealed).await {
+                    Ok(opened) => opened.ct_eq(&given).into(),
+                    // Whether the password is right is unknown: the login is neither refused nor counted as failed.
+                    Err(SealError::KeyUnavailable(error)) => return Err(ApiError::Unavailable(error.into())),
+                    Err(error @ SealError::Damaged) => {
+                        let error = &error as &(dyn Error + 'static);
+                        tracing::error!(user = %account.id, error, "a login was refused");
+                        false
+                    }
+                };
                 if matches {
                     self.rehash_in_background(tenant, account.id, sealed.to_vec(), given);
                 } else {

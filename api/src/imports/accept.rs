@@ -4,7 +4,7 @@
 //! halfway. If the client hangs up earlier, what was stored of the upload is deleted.
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::HeaderMap;
@@ -29,6 +29,10 @@ use crate::http::error::ApiError;
 use crate::imports::completion::fetch;
 use crate::imports::publish::WakeUpPublisher;
 use crate::imports::upload::{Form, FormLimits};
+
+/// How long after its last byte was stored an upload may be submitted. Workers delete one that is no import after ten
+/// minutes at least (`ROLLCALL_INCOMPLETE_UPLOAD_SECONDS`), so a process that was frozen in between must not submit it.
+const SUBMIT_WITHIN: Duration = Duration::from_mins(5);
 
 /// The request header with which a client can retry an upload without importing it twice.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -97,6 +101,7 @@ impl UploadAcceptor {
         let received = form.store(self.uploads.begin(tenant.id, id)).instrument(span.clone()).await?;
         span.record("rollcall.upload.bytes", received.stored.bytes);
         drop(span);
+        let stored = Instant::now();
 
         let small = received.stored.bytes <= self.limits.small_upload_bytes;
         let submission = Submission {
@@ -113,7 +118,7 @@ impl UploadAcceptor {
         };
         let span =
             tracing::info_span!("submit", otel.kind = "internal", rollcall.lane = submission.lane.as_str());
-        match self.submit(&submission).instrument(span).await {
+        match self.submit(&submission, stored).instrument(span).await {
             Ok(Submitted::Queued { is_head }) => {
                 tracing::info!(
                     import = %id, tenant = %tenant.name, endpoint = endpoint.as_str(),
@@ -137,7 +142,7 @@ impl UploadAcceptor {
             }
             Err(SubmitError::NotSubmitted(error)) => {
                 self.delete_upload(tenant.id, id).await;
-                Err(error.into())
+                Err(error)
             }
             // The upload stays: an orphaned upload costs space, but an import without its upload has lost the file.
             Err(SubmitError::Unknown(error)) => Err(error.into()),
@@ -153,8 +158,13 @@ impl UploadAcceptor {
     }
 
     /// Adds the import to its tenant's line.
-    async fn submit(&self, submission: &Submission) -> Result<Submitted, SubmitError> {
-        let session = self.database.session().await.map_err(SubmitError::NotSubmitted)?;
+    async fn submit(&self, submission: &Submission, stored: Instant) -> Result<Submitted, SubmitError> {
+        let session = self.database.session().await.map_err(SubmitError::not_submitted)?;
+        if stored.elapsed() > SUBMIT_WITHIN {
+            return Err(SubmitError::NotSubmitted(ApiError::Unavailable(
+                "the upload was stored too long ago to be submitted".into(),
+            )));
+        }
         let error = match submit::submit(&session, submission).await {
             Ok(submitted) => return Ok(submitted),
             Err(error) => error,
@@ -163,7 +173,7 @@ impl UploadAcceptor {
         match fetch(&self.database, submission.tenant, submission.id).await {
             // Whether it is at the head of its line is unknown. A wake-up too many does no harm.
             Ok(Some(_)) => Ok(Submitted::Queued { is_head: true }),
-            Ok(None) if error.is_answer() => Err(SubmitError::NotSubmitted(error)),
+            Ok(None) if error.is_answer() => Err(SubmitError::not_submitted(error)),
             // The statement of a lost connection may still be running, waiting for a lock, and commit later.
             Ok(None) | Err(_) => Err(SubmitError::Unknown(error)),
         }
@@ -180,9 +190,15 @@ struct Upload {
 /// Why an import may not be in its tenant's line.
 enum SubmitError {
     /// It was not submitted.
-    NotSubmitted(DatabaseError),
+    NotSubmitted(ApiError),
     /// It may have been submitted, or may yet be.
     Unknown(DatabaseError),
+}
+
+impl SubmitError {
+    fn not_submitted(error: DatabaseError) -> Self {
+        Self::NotSubmitted(error.into())
+    }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {

@@ -17,7 +17,6 @@ use axum_server::tls_rustls::RustlsAcceptor;
 use axum_server::{Handle, Server};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioTimer;
-use rollcall_schema::postgres::migrate;
 use rollcall_schema::settings::error::SettingError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -34,7 +33,7 @@ use crate::server::plain_http::PlainHttpAcceptor;
 use crate::server::shutdown::shut_down_on_signal;
 use crate::server::tls::Certificate;
 use crate::settings::Settings;
-use crate::state::App;
+use crate::state::{App, ServerError};
 
 /// How long a client may take to send a request's head, and to start the next request on a connection.
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -45,24 +44,10 @@ const MAX_BUFFER_BYTES: usize = 64 * 1024;
 /// How long the process waits at its end for work that continues without a client.
 const BACKGROUND_TASKS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why the API failed to start or stopped running.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// A setting is missing or invalid.
-    #[error(transparent)]
-    Config(#[from] SettingError),
-    /// The database does not answer, or has not been migrated.
-    #[error(transparent)]
-    Database(#[from] migrate::StartError),
-    #[error("the server failed")]
-    Io(#[from] std::io::Error),
-}
-
 /// Runs the API until it is shut down.
 pub async fn run(settings: Settings) -> Result<(), ServerError> {
-    let app = App::new(&settings)?;
     let certificate = settings.server.tls_files()?.map(Certificate::load).transpose()?;
-    app.database.wait_until_migrated().await?;
+    let app = App::open(&settings).await?;
     let listener = TcpListener::bind(settings.server.listen).map_err(|error| {
         SettingError::new("ROLLCALL_LISTEN", format!("cannot be {}: {error}", settings.server.listen))
     })?;

@@ -3,6 +3,9 @@
 use std::io;
 
 use rollcall_schema::ids::ImportId;
+use rollcall_schema::installation::error::InstallationError;
+use rollcall_schema::key_ring::rotation::RotationError;
+use rollcall_schema::key_ring::store::KeyError;
 use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::postgres::migrate::name_collisions::NameCollisions;
 use rollcall_schema::settings::error::SettingError;
@@ -27,6 +30,11 @@ pub enum CommandError {
         "the database rejected a statement ({0}): nothing was changed; the database's log may contain details"
     )]
     Statement(String),
+
+    #[error(transparent)]
+    Rotation(RotationError),
+    #[error(transparent)]
+    Key(KeyError),
 
     #[error("there are no tenants yet: add one with `rollcall tenant add NAME`")]
     NoTenant,
@@ -94,6 +102,9 @@ impl From<io::Error> for CommandError {
 
 impl From<DatabaseError> for CommandError {
     fn from(error: DatabaseError) -> Self {
+        if let Some(wrong) = error.misconfiguration() {
+            return wrong.into();
+        }
         match error {
             DatabaseError::Unreachable(_) | DatabaseError::NoSession(_) | DatabaseError::Refused(_) => {
                 Self::Unreachable(root_cause(&error))
@@ -102,6 +113,34 @@ impl From<DatabaseError> for CommandError {
             DatabaseError::Statement(error) => Self::Statement(root_cause(&error)),
             DatabaseError::Migration(why) => Self::Migration(why),
             DatabaseError::NamesCollide(collisions) => Self::NamesCollide(collisions),
+        }
+    }
+}
+
+impl From<RotationError> for CommandError {
+    fn from(error: RotationError) -> Self {
+        match error {
+            RotationError::Key(error) => error.into(),
+            error => Self::Rotation(error),
+        }
+    }
+}
+
+impl From<KeyError> for CommandError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Database(error) => error.into(),
+            error => Self::Key(error),
+        }
+    }
+}
+
+impl From<InstallationError> for CommandError {
+    fn from(error: InstallationError) -> Self {
+        match error {
+            InstallationError::Setting(error) => error.into(),
+            InstallationError::Key(error) => error.into(),
+            InstallationError::Database(error) => error.into(),
         }
     }
 }

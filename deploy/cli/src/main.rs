@@ -2,7 +2,7 @@
 //!
 //! | module | contains |
 //! |---|---|
-//! | [`migrate`], [`tenant`], [`admin`], [`group`], [`jobs`] | one subcommand each |
+//! | [`migrate`], [`tenant`], [`admin`], [`group`], [`jobs`], [`keys`], [`uploads`] | one subcommand each |
 //! | [`up`] | the subcommand that runs the whole service on one machine |
 //! | [`database`] | opens the database |
 //! | [`host_name`], [`size`] | arguments: a host name, a size in bytes |
@@ -11,9 +11,11 @@
 mod admin;
 mod group;
 mod jobs;
+mod keys;
 mod migrate;
 mod tenant;
 mod up;
+mod uploads;
 
 mod database;
 mod host_name;
@@ -71,11 +73,16 @@ enum Command {
     Group(group::Command),
     #[command(subcommand)]
     Jobs(jobs::Command),
+    #[command(subcommand)]
+    Keys(keys::Command),
+    #[command(subcommand)]
+    Uploads(uploads::Command),
     Up(up::Up),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    rollcall_schema::hardening::protect_memory();
     match run(Rollcall::parse()).await {
         Ok(status) => status,
         Err(error) => {
@@ -93,6 +100,8 @@ async fn run(rollcall: Rollcall) -> anyhow::Result<ExitCode> {
         Command::Admin(command) => admin::run(command, output).await?,
         Command::Group(command) => group::run(command, output).await?,
         Command::Jobs(command) => jobs::run(command, output).await?,
+        Command::Keys(command) => keys::run(command, output).await?,
+        Command::Uploads(command) => uploads::run(command, output).await?,
         Command::Up(up) => return up::run(up).await,
     }
     Ok(ExitCode::SUCCESS)

@@ -21,7 +21,7 @@ const DEFAULT_UPLOAD_LIMIT: &str = "2GiB";
 /// Tenants that a warning names.
 const MAX_LISTED: usize = 10;
 
-const TENANT_KEYS: &str = "{\"id\":…,\"name\":…,\"hosts\":[…],\"password_policy\":…,\"upload_limit_bytes\":…,\"protect_administrators\":…}";
+const TENANT_KEYS: &str = "{\"id\":…,\"name\":…,\"hosts\":[…],\"password_policy\":…,\"upload_limit_bytes\":…,\"protect_administrators\":…,\"presentation_group_limit\":…}";
 
 /// Add, list and change tenants: schools or districts, each with its own users, groups and imports
 #[derive(Debug, Subcommand)]
@@ -88,7 +88,7 @@ pub struct List {
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("change")
-        .args(["add_host", "remove_host", "password_policy", "upload_limit", "protect_administrators"])
+        .args(["add_host", "remove_host", "password_policy", "upload_limit", "protect_administrators", "presentation_group_limit"])
         .multiple(true)
         .required(true),
     after_help = format!("\
@@ -120,6 +120,9 @@ pub struct Set {
     /// Whether imports leave `enabled` and the password of administrators alone, so that no file can lock them out
     #[arg(long, value_name = "ON|OFF")]
     protect_administrators: Option<Switch>,
+    /// How many presentation groups one import may create; rows that name a further new one fail
+    #[arg(long, value_name = "GROUPS", value_parser = clap::value_parser!(i32).range(0..))]
+    presentation_group_limit: Option<i32>,
     #[command(flatten)]
     database: DatabaseSettings,
 }
@@ -255,6 +258,7 @@ async fn run_set(set: Set, output: Output) -> Result<(), CommandError> {
         password_policy: set.password_policy.map(PasswordPolicy::from),
         upload_limit_bytes: set.upload_limit.map(Size::bytes),
         protect_administrators: set.protect_administrators.map(|switch| switch == Switch::On),
+        presentation_group_limit: set.presentation_group_limit,
     };
     if let Some(host) = change.remove_hosts.iter().find(|host| !before.hosts.contains(host)) {
         return Err(CommandError::UnknownHost {
@@ -304,10 +308,11 @@ fn tenant_table(tenants: &[Tenant]) -> String {
                 tenant.password_policy.as_str().to_owned(),
                 Size::from_bytes(tenant.upload_limit_bytes).to_string(),
                 if tenant.protect_administrators { "protected" } else { "not protected" }.to_owned(),
+                tenant.presentation_group_limit.to_string(),
             ]
         })
         .collect();
-    table(["TENANT", "HOSTS", "PASSWORDS", "UPLOAD LIMIT", "ADMINISTRATORS"], &rows)
+    table(["TENANT", "HOSTS", "PASSWORDS", "UPLOAD LIMIT", "ADMINISTRATORS", "NEW GROUPS"], &rows)
 }
 
 #[cfg(test)]

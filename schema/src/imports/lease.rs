@@ -71,6 +71,8 @@ pub struct ClaimedImport {
     pub password_policy: PasswordPolicy,
     /// Whether the rows leave `enabled` and the password of administrators alone.
     pub protect_administrators: bool,
+    /// How many presentation groups the import may create.
+    pub new_group_limit: usize,
 }
 
 /// Claims an import, if it is the head of its line and no worker holds it. `None` is a normal answer to a wake-up that was
@@ -97,6 +99,7 @@ pub async fn claim(
         failures: row.try_get(4)?,
         password_policy: row.try_get(5)?,
         protect_administrators: row.try_get(6)?,
+        new_group_limit: usize::try_from(row.try_get::<_, i32>(7)?).unwrap_or(0),
     }))
 }
 

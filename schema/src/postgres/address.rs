@@ -91,6 +91,13 @@ impl DatabaseAddress {
         self
     }
 
+    /// Names every session, for `pg_stat_activity`.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.config.application_name(name);
+        self
+    }
+
     /// Opens a diesel connection outside any pool.
     pub(super) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
         let (client, connection) = self

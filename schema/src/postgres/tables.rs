@@ -2,12 +2,44 @@
 //! tables that only hand-written SQL uses (the lease's holder, the presentation groups) are left out.
 
 diesel::table! {
+    installation (only_row) {
+        only_row -> Bool,
+        sealed_directly -> Bool,
+        upload_store -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    service_keys (id) {
+        id -> Text,
+        added_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    data_keys (id) {
+        id -> Integer,
+        purpose -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    wrapped_keys (service_key_id, data_key_id) {
+        service_key_id -> Text,
+        data_key_id -> Integer,
+        wrapped -> Binary,
+    }
+}
+
+diesel::table! {
     tenants (id) {
         id -> Uuid,
         name -> Text,
         password_policy -> Text,
         upload_limit_bytes -> BigInt,
         protect_administrators -> Bool,
+        presentation_group_limit -> Integer,
         last_position -> BigInt,
         created_at -> Timestamptz,
     }
@@ -127,6 +159,8 @@ diesel::table! {
         problems -> Array<Text>,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(data_keys, wrapped_keys);
 
 diesel::allow_tables_to_appear_in_same_query!(
     tenants,

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::uri::AMQPUri;
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -17,6 +18,9 @@ use crate::settings::error::SettingError;
 
 /// Timeout for connecting, for a confirmation, and for every other answer of the broker.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a process that starts waits for the broker, before it goes on without.
+const START_CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where RabbitMQ is, and the names it is used under.
 #[derive(Clone)]
@@ -50,6 +54,28 @@ pub enum BrokerError {
     /// The broker rejected the message, or no queue is bound for it.
     #[error("RabbitMQ did not accept the message into a queue")]
     NotQueued,
+}
+
+impl BrokerError {
+    /// What is wrong with the settings, if that is why the broker refused: no waiting helps. A broker that is away is not
+    /// wrong.
+    pub fn misconfiguration(&self) -> Option<SettingError> {
+        let Self::Protocol(error) = self else { return None };
+        let ErrorKind::ProtocolError(error) = error.kind() else { return None };
+        let (setting, wrong) = match error.kind() {
+            AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
+                ("AMQP_URL", "names a virtual host that does not exist or that its user may not enter")
+            }
+            AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
+                ("AMQP_URL", "has a user or password that RabbitMQ refuses, or a user who lacks a right")
+            }
+            AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) => {
+                ("ROLLCALL_QUEUE_PREFIX", "names queues or exchanges that another program declared")
+            }
+            _ => return None,
+        };
+        Some(SettingError::new(setting, format!("{wrong} ({}): correct it", error.get_message())))
+    }
 }
 
 /// A process's way to RabbitMQ.
@@ -91,6 +117,25 @@ impl Broker {
     pub async fn check(&self) -> Result<(), BrokerError> {
         let channel = self.channel().await?;
         with_timeout(channel.close(200, "checked".into())).await
+    }
+
+    /// What a process does when it starts: fails if the settings are wrong, and says in one line if RabbitMQ is away, which is
+    /// no obstacle. Nothing waits long for it.
+    pub async fn check_settings(&self) -> Result<(), SettingError> {
+        let error = match timeout(START_CHECK_TIMEOUT, self.check()).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(_) => BrokerError::Timeout,
+        };
+        if let Some(wrong) = error.misconfiguration() {
+            return Err(wrong);
+        }
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(
+            error,
+            "RabbitMQ cannot be reached: uploads are accepted, and imports wait until it is back"
+        );
+        Ok(())
     }
 
     /// Publishes a wake-up. `Ok` means that a queue has it, on disk.

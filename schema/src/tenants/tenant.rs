@@ -26,6 +26,8 @@ pub struct Tenant {
     pub upload_limit_bytes: i64,
     /// Whether an import leaves `enabled` and the password of administrators alone.
     pub protect_administrators: bool,
+    /// How many presentation groups one import may create.
+    pub presentation_group_limit: i32,
 }
 
 stored_words! {
@@ -148,6 +150,8 @@ pub struct TenantUpdate {
     /// The largest upload in bytes.
     pub upload_limit_bytes: Option<i64>,
     pub protect_administrators: Option<bool>,
+    /// How many presentation groups one import may create.
+    pub presentation_group_limit: Option<i32>,
 }
 
 /// Applies all changes, or none if one of them fails.
@@ -167,6 +171,9 @@ pub async fn update(
         }
         if let Some(protect) = update.protect_administrators {
             set_protect_administrators(conn, tenant, protect).await?;
+        }
+        if let Some(groups) = update.presentation_group_limit {
+            set_presentation_group_limit(conn, tenant, groups).await?;
         }
         Ok(())
     })
@@ -240,19 +247,32 @@ pub async fn set_protect_administrators(
     Ok(())
 }
 
+pub async fn set_presentation_group_limit(
+    conn: &mut Connection,
+    tenant: TenantId,
+    groups: i32,
+) -> QueryResult<()> {
+    diesel::update(tenants::table.find(tenant))
+        .set(tenants::presentation_group_limit.eq(groups))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 pub async fn by_name(conn: &mut Connection, name: &str) -> Result<FoundTenant, TenantError> {
     resolve(conn, Some(name), None).await?.ok_or_else(|| TenantError::Unknown(name.to_owned()))
 }
 
 /// Every tenant, ordered by name.
 pub async fn list(conn: &mut Connection) -> QueryResult<Vec<Tenant>> {
-    let rows: Vec<(TenantId, String, PasswordPolicy, i64, bool)> = tenants::table
+    let rows: Vec<(TenantId, String, PasswordPolicy, i64, bool, i32)> = tenants::table
         .select((
             tenants::id,
             tenants::name,
             tenants::password_policy,
             tenants::upload_limit_bytes,
             tenants::protect_administrators,
+            tenants::presentation_group_limit,
         ))
         .order(tenants::name)
         .load(conn)
@@ -260,13 +280,14 @@ pub async fn list(conn: &mut Connection) -> QueryResult<Vec<Tenant>> {
     let hosts: Vec<(TenantId, String)> = tenant_hosts::table.order(tenant_hosts::host).load(conn).await?;
     Ok(rows
         .into_iter()
-        .map(|(id, name, password_policy, upload_limit_bytes, protect_administrators)| Tenant {
+        .map(|(id, name, password_policy, upload_limit_bytes, protect_administrators, groups)| Tenant {
             id,
             name,
             hosts: hosts.iter().filter(|(tenant, _)| *tenant == id).map(|(_, host)| host.clone()).collect(),
             password_policy,
             upload_limit_bytes,
             protect_administrators,
+            presentation_group_limit: groups,
         })
         .collect())
 }

@@ -74,22 +74,35 @@ impl Stack {
         std::fs::read_to_string(self.folder.path().join("rollcall-api.log")).unwrap_or_default()
     }
 
+    /// The folder of a tenant's uploads.
+    pub fn uploads_of(&self, tenant: &Tenant) -> PathBuf {
+        self.uploads().join(tenant.id.to_string())
+    }
+
     /// The folder where uploads are stored.
     pub fn uploads(&self) -> PathBuf {
         self.folder.path().join("uploads")
     }
 
-    /// Every file in the folder of the uploads, at any depth.
+    /// Every upload in the folder of the uploads, complete or not. The installation's marker and probes are none.
     pub fn stored_files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         let mut folders = vec![self.uploads()];
         while let Some(folder) = folders.pop() {
             let Ok(entries) = std::fs::read_dir(folder) else { continue };
             for path in entries.map_while(Result::ok).map(|entry| entry.path()) {
+                if path.ends_with("installations") || path.ends_with("probes") {
+                    continue;
+                }
                 if path.is_dir() { folders.push(path) } else { files.push(path) }
             }
         }
         files
+    }
+
+    /// The URL of RabbitMQ.
+    pub fn broker_url(&self) -> &str {
+        &self.amqp_url
     }
 
     pub fn port(&self) -> u16 {

@@ -108,8 +108,10 @@ impl Tenant {
             return Outcome::Failed(problems);
         }
 
-        if let Cell::Good(label) = &row.presentation_group {
-            self.presentation_groups.insert(label.clone());
+        if let Cell::Good(label) = &row.presentation_group
+            && self.presentation_groups.insert(label.clone())
+        {
+            self.new_groups += 1;
         }
         if let Target::Existing(key) = target {
             let protects = self.keep_login(&mut row, &self.users[&key]);
@@ -176,7 +178,18 @@ impl Tenant {
         all += row.staff_member.problems();
         all += &required(row.staff_member.is_missing(), Column::StaffMember);
         all += row.presentation_group.problems();
+        if self.is_group_too_many(&row.presentation_group, target) {
+            all += &problem(Column::PresentationGroupLabel, "names one presentation group too many");
+        }
         all
+    }
+
+    /// Whether a label would create a group beyond those that the import may create.
+    fn is_group_too_many(&self, label: &Cell<String>, target: &Target) -> bool {
+        let Cell::Good(label) = label else { return false };
+        !matches!(target, Target::Unnamed)
+            && self.new_groups >= self.presentation_group_limit
+            && !self.presentation_groups.contains(label)
     }
 
     fn is_barcode_taken(&self, barcode: &Cell<String>, target: &Target) -> bool {

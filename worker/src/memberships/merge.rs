@@ -49,7 +49,8 @@ pub async fn merge_in_txn(
         insert_granting(txn, tenant, &merge.granting_members),
     )
     .await?;
-    Ok(MergedRows { outcomes, sealed_passwords: 0, warnings: grant_warnings(&merge.grants, granted) })
+    let warnings = grant_warnings(&merge.grants, granted);
+    Ok(MergedRows { outcomes, sealed_passwords: 0, new_groups: 0, warnings })
 }
 
 /// The users and groups that a chunk's rows name, as far as they exist.

@@ -5,6 +5,8 @@ use bytes::Bytes;
 use futures_util::stream;
 use rollcall_schema::crypto::key::ServiceKey;
 use rollcall_schema::ids::{ImportId, TenantId};
+use rollcall_schema::key_ring::data_keys::DataKeys;
+use rollcall_schema::key_ring::ring::KeyRing;
 use rollcall_schema::uploads::UploadStore;
 
 use super::*;
@@ -15,7 +17,8 @@ const LIMITS: FormLimits = FormLimits { file_bytes: 1000, drain_bytes: 1000, idl
 async fn read(form: &[u8], size: usize) -> Result<(Vec<u8>, Option<String>), ApiError> {
     let folder = std::env::temp_dir().join(format!("rollcall-upload-{}", ImportId::generate()));
     let key = ServiceKey::from_hex(&"5a".repeat(32)).expect("a key");
-    let store = UploadStore::in_folder(&folder, key).expect("a folder");
+    std::fs::create_dir(&folder).expect("a new folder");
+    let store = UploadStore::in_folder(&folder, KeyRing::fixed(DataKeys::original(&key))).expect("a folder");
     let (tenant, import) = (TenantId::generate(), ImportId::generate());
     let pieces: Vec<_> =
         form.chunks(size).map(|piece| Ok::<_, axum::Error>(Bytes::copy_from_slice(piece))).collect();

@@ -1,10 +1,11 @@
 -- $1 tenant, $2 import, $3 attempt, $4 the chunk's first row, $5 created, $6 updated, $7 failed,
 -- $8 length of the lease in seconds, $9 kind, $10 encoding, $11 delimiter, $12 ignored columns (null: keep),
--- $13 whether the file ends after the chunk, $14 the file's warnings (null: keep), $15 the rows' warnings
+-- $13 whether the file ends after the chunk, $14 the file's warnings (null: keep), $15 the rows' warnings,
+-- $16 presentation groups that the rows made
 --
 -- The file's warnings come with the first chunk of every attempt and are stored with the first chunk of the file.
 update imports
-   set created = created + $5, updated = updated + $6, failed = failed + $7,
+   set created = created + $5, updated = updated + $6, failed = failed + $7, new_groups = new_groups + $16,
        -- Failures are counted against an import that makes no progress.
        failures = 0,
        -- The clock's time: the transaction's own time is when the chunk began.

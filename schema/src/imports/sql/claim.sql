@@ -20,4 +20,5 @@ update imports
  where imports.tenant_id = free.tenant_id and imports.id = free.id
 returning attempt, endpoint, charset, rows_done, failures,
           (select password_policy from tenants where tenants.id = $1),
-          (select protect_administrators from tenants where tenants.id = $1)
+          (select protect_administrators from tenants where tenants.id = $1),
+          (select presentation_group_limit from tenants where tenants.id = $1)
