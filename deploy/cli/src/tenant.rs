@@ -21,7 +21,7 @@ const DEFAULT_UPLOAD_LIMIT: &str = "2GiB";
 /// Tenants that a warning names.
 const MAX_LISTED: usize = 10;
 
-const TENANT_KEYS: &str = "{\"id\":…,\"name\":…,\"hosts\":[…],\"password_policy\":…,\"upload_limit_bytes\":…,\"protect_administrators\":…}";
+const TENANT_KEYS: &str = "{\"id\":…,\"name\":…,\"hosts\":[…],\"password_policy\":…,\"upload_limit_bytes\":…,\"max_queued_imports\":…,\"protect_administrators\":…}";
 
 /// Add, list and change tenants: schools or districts, each with its own users, groups and imports
 #[derive(Debug, Subcommand)]
@@ -88,7 +88,7 @@ pub struct List {
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("change")
-        .args(["add_host", "remove_host", "password_policy", "upload_limit", "protect_administrators"])
+        .args(["add_host", "remove_host", "password_policy", "upload_limit", "max_queued_imports", "protect_administrators"])
         .multiple(true)
         .required(true),
     after_help = format!("\
@@ -117,6 +117,9 @@ pub struct Set {
     /// The size of the largest file that the tenant may upload, such as 500MB or 2GiB
     #[arg(long, value_name = "SIZE")]
     upload_limit: Option<Size>,
+    /// How many imports of the tenant may be waiting or running; further uploads are refused until one of them ends
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..))]
+    max_queued_imports: Option<i32>,
     /// Whether imports leave `enabled` and the password of administrators alone, so that no file can lock them out
     #[arg(long, value_name = "ON|OFF")]
     protect_administrators: Option<Switch>,
@@ -254,6 +257,7 @@ async fn run_set(set: Set, output: Output) -> Result<(), CommandError> {
         add_hosts: set.add_host.into_iter().map(String::from).collect(),
         password_policy: set.password_policy.map(PasswordPolicy::from),
         upload_limit_bytes: set.upload_limit.map(Size::bytes),
+        max_queued_imports: set.max_queued_imports,
         protect_administrators: set.protect_administrators.map(|switch| switch == Switch::On),
     };
     if let Some(host) = change.remove_hosts.iter().find(|host| !before.hosts.contains(host)) {
@@ -303,11 +307,12 @@ fn tenant_table(tenants: &[Tenant]) -> String {
                 if tenant.hosts.is_empty() { "-".to_owned() } else { tenant.hosts.join(", ") },
                 tenant.password_policy.as_str().to_owned(),
                 Size::from_bytes(tenant.upload_limit_bytes).to_string(),
+                tenant.max_queued_imports.to_string(),
                 if tenant.protect_administrators { "protected" } else { "not protected" }.to_owned(),
             ]
         })
         .collect();
-    table(["TENANT", "HOSTS", "PASSWORDS", "UPLOAD LIMIT", "ADMINISTRATORS"], &rows)
+    table(["TENANT", "HOSTS", "PASSWORDS", "UPLOAD LIMIT", "QUEUE LIMIT", "ADMINISTRATORS"], &rows)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Submitting: an accepted upload becomes an import at the end of its tenant's line.
 
+use tokio_postgres::Row;
+
 use super::idempotency::{self, IdempotencyKey};
 use super::model::{Endpoint, signed};
 use crate::crash_point::{self, CrashPoint};
@@ -46,12 +48,14 @@ pub enum Submitted {
     Duplicate(ImportId),
     /// A different upload came before under the same key. This one is no import.
     KeyConflict,
+    /// The tenant has as many unfinished imports as it may have. This one is none.
+    QueueFull { limit: u32 },
 }
 
 /// Puts an upload at the end of its tenant's line, once for each idempotency key.
 pub async fn submit(session: &Session, submission: &Submission) -> Result<Submitted, DatabaseError> {
     crash_point::reached_for(submission.tenant, CrashPoint::BeforeSubmitCommit);
-    let inserted = session
+    let answer = session
         .query_opt(
             SUBMIT,
             &[
@@ -71,28 +75,37 @@ pub async fn submit(session: &Session, submission: &Submission) -> Result<Submit
         )
         .await?;
     crash_point::reached_for(submission.tenant, CrashPoint::AfterSubmitCommit);
-    match (inserted, &submission.key) {
-        (Some(row), _) => {
-            // If another import finished while this one waited for the lock, it gets one wake-up too many.
-            if row.try_get(0)? {
-                return Ok(Submitted::Queued { is_head: true });
-            }
-        }
-        (None, Some(key)) => {
-            let Submission { tenant, endpoint, upload, charset, .. } = submission;
-            let known =
-                idempotency::find(session, *tenant, key, *endpoint, upload, charset.as_deref()).await?;
-            return Ok(if known.same_upload {
-                Submitted::Duplicate(known.import)
-            } else {
-                Submitted::KeyConflict
-            });
-        }
-        // The tenant was deleted.
-        (None, None) => return Err(diesel::result::Error::NotFound.into()),
+    // Without a row there is no such tenant.
+    let answer = answer.ok_or(diesel::result::Error::NotFound)?;
+    match answer.try_get::<_, Option<bool>>("is_head")? {
+        // If another import finished while this one waited for the lock, it gets one wake-up too many.
+        Some(true) => return Ok(Submitted::Queued { is_head: true }),
+        Some(false) => {}
+        None => return refused(session, submission, &answer).await,
     }
     // Asked again after the commit: the worker that finishes the import before this one looks for the next one after its
     // own commit, so at least one of the two sees the other.
     let is_head = session.query_one(IS_HEAD, &[&submission.tenant, &submission.id]).await?.try_get(0)?;
     Ok(Submitted::Queued { is_head })
+}
+
+/// Why an upload became no import. A key that is known stands for its import even while the line is full.
+async fn refused(
+    session: &Session,
+    submission: &Submission,
+    answer: &Row,
+) -> Result<Submitted, DatabaseError> {
+    let Submission { tenant, endpoint, upload, charset, key, .. } = submission;
+    let known = match key {
+        Some(key) => idempotency::find(session, *tenant, key, *endpoint, upload, charset.as_deref()).await?,
+        None => None,
+    };
+    Ok(match known {
+        Some(known) if known.same_upload => Submitted::Duplicate(known.import),
+        Some(_) => Submitted::KeyConflict,
+        None => {
+            let limit: i32 = answer.try_get("max_queued_imports")?;
+            Submitted::QueueFull { limit: limit.unsigned_abs() }
+        }
+    })
 }

@@ -7,6 +7,7 @@ diesel::table! {
         name -> Text,
         password_policy -> Text,
         upload_limit_bytes -> BigInt,
+        max_queued_imports -> Integer,
         protect_administrators -> Bool,
         last_position -> BigInt,
         created_at -> Timestamptz,

@@ -24,6 +24,8 @@ pub struct Tenant {
     pub password_policy: PasswordPolicy,
     /// The largest upload in bytes.
     pub upload_limit_bytes: i64,
+    /// The most unfinished imports.
+    pub max_queued_imports: i32,
     /// Whether an import leaves `enabled` and the password of administrators alone.
     pub protect_administrators: bool,
 }
@@ -147,6 +149,8 @@ pub struct TenantUpdate {
     pub password_policy: Option<PasswordPolicy>,
     /// The largest upload in bytes.
     pub upload_limit_bytes: Option<i64>,
+    /// The most unfinished imports.
+    pub max_queued_imports: Option<i32>,
     pub protect_administrators: Option<bool>,
 }
 
@@ -164,6 +168,9 @@ pub async fn update(
         }
         if let Some(bytes) = update.upload_limit_bytes {
             set_upload_limit(conn, tenant, bytes).await?;
+        }
+        if let Some(imports) = update.max_queued_imports {
+            set_max_queued_imports(conn, tenant, imports).await?;
         }
         if let Some(protect) = update.protect_administrators {
             set_protect_administrators(conn, tenant, protect).await?;
@@ -228,6 +235,18 @@ pub async fn set_upload_limit(conn: &mut Connection, tenant: TenantId, bytes: i6
     Ok(())
 }
 
+pub async fn set_max_queued_imports(
+    conn: &mut Connection,
+    tenant: TenantId,
+    imports: i32,
+) -> QueryResult<()> {
+    diesel::update(tenants::table.find(tenant))
+        .set(tenants::max_queued_imports.eq(imports))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 pub async fn set_protect_administrators(
     conn: &mut Connection,
     tenant: TenantId,
@@ -246,12 +265,13 @@ pub async fn by_name(conn: &mut Connection, name: &str) -> Result<FoundTenant, T
 
 /// Every tenant, ordered by name.
 pub async fn list(conn: &mut Connection) -> QueryResult<Vec<Tenant>> {
-    let rows: Vec<(TenantId, String, PasswordPolicy, i64, bool)> = tenants::table
+    let rows: Vec<(TenantId, String, PasswordPolicy, i64, i32, bool)> = tenants::table
         .select((
             tenants::id,
             tenants::name,
             tenants::password_policy,
             tenants::upload_limit_bytes,
+            tenants::max_queued_imports,
             tenants::protect_administrators,
         ))
         .order(tenants::name)
@@ -260,13 +280,20 @@ pub async fn list(conn: &mut Connection) -> QueryResult<Vec<Tenant>> {
     let hosts: Vec<(TenantId, String)> = tenant_hosts::table.order(tenant_hosts::host).load(conn).await?;
     Ok(rows
         .into_iter()
-        .map(|(id, name, password_policy, upload_limit_bytes, protect_administrators)| Tenant {
-            id,
-            name,
-            hosts: hosts.iter().filter(|(tenant, _)| *tenant == id).map(|(_, host)| host.clone()).collect(),
-            password_policy,
-            upload_limit_bytes,
-            protect_administrators,
+        .map(|(id, name, password_policy, upload_limit_bytes, max_queued_imports, protect_administrators)| {
+            Tenant {
+                id,
+                name,
+                hosts: hosts
+                    .iter()
+                    .filter(|(tenant, _)| *tenant == id)
+                    .map(|(_, host)| host.clone())
+                    .collect(),
+                password_policy,
+                upload_limit_bytes,
+                max_queued_imports,
+                protect_administrators,
+            }
         })
         .collect())
 }
