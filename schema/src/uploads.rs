@@ -20,8 +20,9 @@ use crate::crypto::key::ServiceKey;
 use crate::crypto::upload_stream::{UploadOpener, UploadSealer};
 use crate::ids::{ImportId, TenantId};
 
-/// Bytes collected before they are handed to the store. One upload in progress takes a small multiple of this in memory.
-const PART_BYTES: usize = 256 * 1024;
+/// Bytes collected before they are handed to the store. One upload in progress takes a small multiple of this in memory,
+/// however slowly it arrives.
+const PART_BYTES: usize = 64 * 1024;
 /// Parts that may be in transit to the store at once.
 const PARTS_IN_TRANSIT: usize = 2;
 

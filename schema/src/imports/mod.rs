@@ -13,6 +13,7 @@ pub mod submit;
 pub mod lease;
 pub mod progress;
 
+pub mod outcome_reader;
 pub mod outcomes;
 pub mod result_json;
 
