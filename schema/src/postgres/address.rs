@@ -5,6 +5,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod};
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
+use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
@@ -89,6 +90,14 @@ impl DatabaseAddress {
         let options = format!("{given} -c {name}={value}");
         self.config.options(options);
         self
+    }
+
+    /// Opens a connection for hand-written SQL outside any pool.
+    pub(super) async fn connect_client(&self) -> Result<Client, tokio_postgres::Error> {
+        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+        // It ends with the client, whose next statement reports any error.
+        tokio::spawn(connection);
+        Ok(client)
     }
 
     /// Opens a diesel connection outside any pool.

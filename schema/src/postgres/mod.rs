@@ -8,6 +8,7 @@ mod tls;
 
 pub mod client;
 pub mod error;
+pub mod lock_probe;
 pub mod pool;
 
 pub mod migrate;
