@@ -13,7 +13,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`server`] | starting, TLS, plain HTTP on its port, closing connections, shutting down |
+//! | [`server`] | starting, accepting and limiting connections, TLS, plain HTTP on its port, closing |
 //! | [`routes`] | the resources, a file each |
 //! | [`state`] | the services that the routes share, built from the [`settings`] |
 //! | [`imports`] | an import: accept the upload, wake the workers, wait for completion, write the response |
@@ -21,6 +21,7 @@
 //! | [`middleware`] | around every request: the request log, draining unread bodies |
 //! | [`http`] | headers with a grammar of their own, and the responses with their status codes |
 //! | [`settings`] | what can be configured |
+//! | [`shutdown`] | the phases of a shutdown |
 
 pub mod server;
 
@@ -36,3 +37,4 @@ pub mod middleware;
 pub mod http;
 
 pub mod settings;
+pub mod shutdown;

@@ -82,8 +82,8 @@ pub struct ServerSettings {
     #[arg(long, env = "ROLLCALL_CLIENT_ADDRESS_HEADER", value_name = "HEADER")]
     pub client_address_header: Option<HeaderName>,
 
-    /// Seconds that open requests have to finish on shutdown. Uploads still waiting for their result one second
-    /// before the end get a 202 with the URL to poll.
+    /// Seconds that open requests have to finish on shutdown. Uploads that have no answer by the time their response
+    /// would start, or one second before the end, get a 202 with the URL to poll.
     #[arg(
         long = "shutdown-seconds", env = "ROLLCALL_SHUTDOWN_SECONDS", value_name = "SECONDS", default_value = "25",
         value_parser = seconds
@@ -95,6 +95,74 @@ pub struct ServerSettings {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitSettings {
+    /// Maximum number of connections from clients. At the limit, the connection that has been idle for longest is closed;
+    /// if none is idle, a new one gets a 503. The default is 8192, or as many as the limit on open files allows.
+    #[arg(
+        long, env = "ROLLCALL_CONNECTIONS", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub connections: Option<u32>,
+
+    /// Seconds that a client may take to send a request's head, and for which a connection may be idle between requests.
+    #[arg(
+        long = "request-head-seconds", env = "ROLLCALL_REQUEST_HEAD_SECONDS", value_name = "SECONDS",
+        default_value = "30", value_parser = positive_seconds
+    )]
+    pub request_head: Duration,
+
+    /// Seconds after which a connection is closed whose client reads nothing of what is sent to it.
+    #[arg(
+        long = "response-stall-seconds", env = "ROLLCALL_RESPONSE_STALL_SECONDS", value_name = "SECONDS",
+        default_value = "60", value_parser = positive_seconds
+    )]
+    pub response_stall: Duration,
+
+    /// Maximum number of uploads received at the same time. Further ones wait a few seconds, then get a 503.
+    #[arg(
+        long, env = "ROLLCALL_UPLOADS_AT_ONCE", value_name = "COUNT", default_value_t = 512,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub uploads_at_once: u32,
+
+    /// Maximum number of uploads received from one tenant at the same time. Further ones wait a few seconds, then get a
+    /// 429.
+    #[arg(
+        long, env = "ROLLCALL_UPLOADS_PER_TENANT", value_name = "COUNT", default_value_t = 64,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub uploads_per_tenant: u32,
+
+    /// Maximum number of clients that wait for a result at the same time. Further uploads get a 503, and polls are
+    /// answered at once.
+    #[arg(
+        long, env = "ROLLCALL_WAITING_CLIENTS", value_name = "COUNT", default_value_t = 2048,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub waiting_clients: u32,
+
+    /// Maximum number of clients of one tenant that wait for a result at the same time. Further uploads get a 429, and
+    /// polls are answered at once.
+    #[arg(
+        long, env = "ROLLCALL_WAITING_PER_TENANT", value_name = "COUNT", default_value_t = 512,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub waiting_per_tenant: u32,
+
+    /// Maximum number of results with details sent at the same time; each takes about 200 KiB of memory. Further ones
+    /// wait a few seconds, then get a 503.
+    #[arg(
+        long, env = "ROLLCALL_RESULTS_AT_ONCE", value_name = "COUNT", default_value_t = 512,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub results_at_once: u32,
+
+    /// Maximum number of results with details sent to one tenant at the same time. Further ones wait a few seconds, then
+    /// get a 429.
+    #[arg(
+        long, env = "ROLLCALL_RESULTS_PER_TENANT", value_name = "COUNT", default_value_t = 256,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub results_per_tenant: u32,
+
     /// Maximum number of connections to Postgres. One more connection listens for finished imports.
     #[arg(
         long, env = "ROLLCALL_DATABASE_CONNECTIONS", value_name = "COUNT", default_value_t = 16,
@@ -122,6 +190,18 @@ pub struct LimitSettings {
         default_value = "60", value_parser = positive_seconds
     )]
     pub upload_idle: Duration,
+
+    /// Bytes a second that an upload must average. One that lags by more than the grace time times out. 0 turns
+    /// it off.
+    #[arg(long, env = "ROLLCALL_UPLOAD_MIN_BYTES_PER_SECOND", value_name = "BYTES", default_value_t = 1024)]
+    pub upload_min_bytes_per_second: u64,
+
+    /// Seconds by which an upload may lag that average.
+    #[arg(
+        long = "upload-grace-seconds", env = "ROLLCALL_UPLOAD_GRACE_SECONDS", value_name = "SECONDS",
+        default_value = "60", value_parser = positive_seconds
+    )]
+    pub upload_grace: Duration,
 
     /// Largest file, in bytes, that goes to the small lane. Larger files go to the bulk lane.
     #[arg(long, env = "ROLLCALL_SMALL_UPLOAD_BYTES", value_name = "BYTES", default_value_t = 1024 * 1024)]

@@ -9,7 +9,6 @@ use rollcall_schema::passwords::keys::PasswordKeys;
 use rollcall_schema::postgres::pool::Database;
 use rollcall_schema::rabbitmq::connection::Broker;
 use rollcall_schema::settings::error::SettingError;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::login::Authenticator;
@@ -21,7 +20,11 @@ use crate::imports::accept::{AcceptLimits, UploadAcceptor};
 use crate::imports::completion::CompletionHub;
 use crate::imports::publish::WakeUpPublisher;
 use crate::imports::readiness::ReadinessCheck;
+use crate::imports::response::Results;
+use crate::imports::slots::Slots;
+use crate::imports::upload::Pace;
 use crate::settings::{LimitSettings, Settings};
+use crate::shutdown::ShutdownPhases;
 
 /// The application's state. Cheap to clone.
 ///
@@ -36,12 +39,14 @@ pub struct Services {
     pub acceptor: UploadAcceptor,
     pub publisher: WakeUpPublisher,
     pub completion: CompletionHub,
+    pub results: Results,
+    /// How many clients may wait for a result at once.
+    pub waiting: Slots,
     pub readiness: ReadinessCheck,
     pub limits: LimitSettings,
     /// Work that continues after its client has hung up. The server waits for it before it exits.
     pub tasks: TaskTracker,
-    /// Cancelled shortly before the process exits, so that no request waits for a result any longer.
-    pub shutdown: CancellationToken,
+    pub shutdown: ShutdownPhases,
 }
 
 impl App {
@@ -54,7 +59,7 @@ impl App {
         let passwords = PasswordKeys::new(&key);
         let uploads = settings.uploads.store(key)?;
         let tasks = TaskTracker::new();
-        let shutdown = CancellationToken::new();
+        let shutdown = ShutdownPhases::default();
 
         let login = &settings.login;
         let authenticator = Authenticator {
@@ -81,15 +86,26 @@ impl App {
             publisher: publisher.clone(),
             limits: AcceptLimits {
                 drain_bytes: limits.drain_bytes,
-                idle: limits.upload_idle,
+                pace: Pace {
+                    idle: limits.upload_idle,
+                    min_bytes_per_second: limits.upload_min_bytes_per_second,
+                    grace: limits.upload_grace,
+                },
                 small_upload_bytes: limits.small_upload_bytes,
             },
+            slots: Slots::new("uploads", limits.uploads_at_once, limits.uploads_per_tenant),
             tasks: tasks.clone(),
+        };
+        let results = Results {
+            database: database.clone(),
+            slots: Slots::new("requests for results", limits.results_at_once, limits.results_per_tenant),
         };
         Ok(Self(Arc::new(Services {
             authenticator: Arc::new(authenticator),
             acceptor,
             completion: CompletionHub::new(database.clone(), shutdown.clone()),
+            results,
+            waiting: Slots::new("requests", limits.waiting_clients, limits.waiting_per_tenant),
             readiness: ReadinessCheck::new(database.clone(), uploads, publisher.clone()),
             publisher,
             database,

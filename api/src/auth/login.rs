@@ -25,9 +25,8 @@ use crate::auth::login_locks::LoginLocks;
 use crate::auth::password::{PasswordVerifier, StoredPassword};
 use crate::auth::throttle::{ClientAddress, LoginAttempt, LoginThrottle};
 use crate::http::error::ApiError;
-
-/// Characters of a tenant's or host's name that are logged: as many as a host name may have.
-const MAX_LOGGED_CHARACTERS: usize = 253;
+use crate::http::logged::logged;
+use crate::http::refusal_log;
 
 /// An authenticated system administrator of the tenant that the request is for.
 #[derive(Debug, Clone)]
@@ -85,7 +84,9 @@ impl Authenticator {
         self.check_password(&attempt, tenant.id, account, stored, password).await?;
 
         if !account.is_administrator {
-            tracing::info!(tenant = %tenant.name, "login refused: not a system administrator");
+            if refusal_log::count("login refused: not an administrator") {
+                tracing::info!(tenant = %tenant.name, "login refused: not a system administrator");
+            }
             return Err(ApiError::NotAdministrator);
         }
         Ok(Administrator { tenant: tenant.clone(), user: account.id, username: account.username.clone() })
@@ -158,21 +159,17 @@ impl Authenticator {
     }
 }
 
-/// Logs what the client, who learns only that it is unauthorised, should have named. Debug formatting escapes what could
-/// break a line or a terminal.
+/// Logs what the client, who learns only that it is unauthorised, should have named.
 fn log_unknown_tenant(tenant_id: Option<&str>, host: Option<&str>) {
     if let Some(tenant_id) = tenant_id {
-        tracing::info!(tenant_id = ?shortened(tenant_id), "login refused: there is no tenant of this tenantId");
-    } else {
-        let host = shortened(host.unwrap_or_default());
+        if refusal_log::count("unknown tenantId") {
+            tracing::info!(tenant_id = %logged(tenant_id), "login refused: there is no tenant of this tenantId");
+        }
+    } else if refusal_log::count("unknown host") {
+        let host = logged(host.unwrap_or_default());
         tracing::info!(
-            ?host,
+            %host,
             "login refused: the URL has no tenantId, and no tenant has this host name (rollcall tenant set --add-host)"
         );
     }
-}
-
-/// The beginning of what a client sent, for the log.
-fn shortened(text: &str) -> String {
-    text.chars().take(MAX_LOGGED_CHARACTERS).collect()
 }

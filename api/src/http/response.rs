@@ -11,6 +11,10 @@ use serde::Serialize;
 
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
+/// An extension of a response that needs no login, or was refused: the request log counts those of a kind together.
+#[derive(Debug, Clone, Copy)]
+pub struct LoggedAs(pub &'static str);
+
 /// A response to a request that succeeded.
 pub enum ApiResponse {
     /// The result, as the response to the upload itself: the status says how the import ended.
@@ -31,7 +35,11 @@ pub enum ApiResponse {
     /// The process is alive, or ready.
     Healthy(Body),
     /// The process cannot accept imports now.
-    NotReady(Body),
+    NotReady {
+        body: Body,
+        /// When it is checked again.
+        retry_after: Duration,
+    },
     /// The methods that a path supports.
     AllowedMethods(&'static str),
 }
@@ -41,13 +49,22 @@ impl IntoResponse for ApiResponse {
         match self {
             Self::UploadResult(ending, body) => unbuffered(json(result_status(&ending), body)),
             Self::Heartbeats(body) | Self::PollResult(body) => unbuffered(json(StatusCode::OK, body)),
-            Self::Page(body) | Self::Healthy(body) => json(StatusCode::OK, body),
+            Self::Page(body) => json(StatusCode::OK, body),
+            Self::Healthy(body) => logged_as("probe", json(StatusCode::OK, body)),
             Self::Pending { body, retry_after } => {
                 with_header(json(StatusCode::ACCEPTED, body), RETRY_AFTER, delay_seconds(retry_after))
             }
-            Self::NotReady(body) => json(StatusCode::SERVICE_UNAVAILABLE, body),
+            Self::NotReady { body, retry_after } => logged_as(
+                "not ready",
+                with_header(
+                    json(StatusCode::SERVICE_UNAVAILABLE, body),
+                    RETRY_AFTER,
+                    delay_seconds(retry_after),
+                ),
+            ),
             Self::AllowedMethods(methods) => {
-                with_header(StatusCode::NO_CONTENT.into_response(), ALLOW, HeaderValue::from_static(methods))
+                let response = StatusCode::NO_CONTENT.into_response();
+                logged_as("OPTIONS", with_header(response, ALLOW, HeaderValue::from_static(methods)))
             }
         }
     }
@@ -79,6 +96,12 @@ pub(super) fn json(status: StatusCode, body: Body) -> Response {
 
 pub(super) fn with_header(mut response: Response, name: HeaderName, value: HeaderValue) -> Response {
     response.headers_mut().insert(name, value);
+    response
+}
+
+/// Marks the response for the request log.
+pub(super) fn logged_as(kind: &'static str, mut response: Response) -> Response {
+    response.extensions_mut().insert(LoggedAs(kind));
     response
 }
 

@@ -4,7 +4,6 @@
 //! halfway. If the client hangs up earlier, what was stored of the upload is deleted.
 
 use std::error::Error;
-use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::HeaderMap;
@@ -28,7 +27,8 @@ use crate::auth::login::Administrator;
 use crate::http::error::ApiError;
 use crate::imports::completion::fetch;
 use crate::imports::publish::WakeUpPublisher;
-use crate::imports::upload::{Form, FormLimits};
+use crate::imports::slots::{Slot, Slots};
+use crate::imports::upload::{Form, FormLimits, Pace};
 
 /// The request header with which a client can retry an upload without importing it twice.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -46,8 +46,8 @@ pub struct Accepted {
 pub struct AcceptLimits {
     /// Bytes that are read and discarded after the file.
     pub drain_bytes: u64,
-    /// The time without data after which the upload times out.
-    pub idle: Duration,
+    /// How fast an upload must arrive.
+    pub pace: Pace,
     /// The largest file that goes to the small lane.
     pub small_upload_bytes: u64,
 }
@@ -59,6 +59,8 @@ pub struct UploadAcceptor {
     pub uploads: UploadStore,
     pub publisher: WakeUpPublisher,
     pub limits: AcceptLimits,
+    /// How many uploads may be received at once.
+    pub slots: Slots,
     pub tasks: TaskTracker,
 }
 
@@ -73,12 +75,12 @@ impl UploadAcceptor {
         let limits = FormLimits {
             file_bytes: u64::try_from(administrator.tenant.upload_limit_bytes).unwrap_or(0),
             drain_bytes: self.limits.drain_bytes,
-            idle: self.limits.idle,
+            pace: self.limits.pace,
         };
-        let (parts, body) = request.into_parts();
-        let key = idempotency_key(&parts.headers)?;
-        let form = Form::open(&parts.headers, body, limits).await?;
-        let upload = Upload { endpoint, key, form };
+        let key = idempotency_key(request.headers())?;
+        let slot = self.slots.take(administrator.tenant.id).await?;
+        let form = Form::open(request, limits).await?;
+        let upload = Upload { endpoint, key, form, slot };
         let work = self.clone().store_and_submit(administrator, upload).in_current_span();
         self.tasks.spawn(work).await.unwrap_or_else(|panic| Err(ApiError::Internal(panic.into())))
     }
@@ -88,7 +90,7 @@ impl UploadAcceptor {
         administrator: Administrator,
         upload: Upload,
     ) -> Result<Accepted, ApiError> {
-        let Upload { endpoint, key, form } = upload;
+        let Upload { endpoint, key, form, slot } = upload;
         let Administrator { tenant, user, username } = administrator;
         let id = ImportId::generate();
         Span::current().record("rollcall.import.id", display(id));
@@ -97,6 +99,7 @@ impl UploadAcceptor {
         let received = form.store(self.uploads.begin(tenant.id, id)).instrument(span.clone()).await?;
         span.record("rollcall.upload.bytes", received.stored.bytes);
         drop(span);
+        drop(slot);
 
         let small = received.stored.bytes <= self.limits.small_upload_bytes;
         let submission = Submission {
@@ -134,6 +137,10 @@ impl UploadAcceptor {
             Ok(Submitted::KeyConflict) => {
                 self.delete_upload(tenant.id, id).await;
                 Err(ApiError::KeyConflict)
+            }
+            Ok(Submitted::QueueFull { limit }) => {
+                self.delete_upload(tenant.id, id).await;
+                Err(ApiError::QueueFull(limit))
             }
             Err(SubmitError::NotSubmitted(error)) => {
                 self.delete_upload(tenant.id, id).await;
@@ -175,6 +182,7 @@ struct Upload {
     endpoint: Endpoint,
     key: Option<IdempotencyKey>,
     form: Form,
+    slot: Slot,
 }
 
 /// Why an import may not be in its tenant's line.

@@ -5,6 +5,7 @@ use axum::extract::State;
 use serde::Serialize;
 
 use crate::http::response::{ApiResponse, json_body};
+use crate::imports::readiness::CACHE_TTL;
 use crate::state::App;
 
 /// `GET /health`
@@ -20,5 +21,9 @@ pub async fn live() -> ApiResponse {
 pub async fn ready(State(app): State<App>) -> ApiResponse {
     let readiness = app.readiness.run().await;
     let body = json_body(&readiness);
-    if readiness.ready { ApiResponse::Healthy(body) } else { ApiResponse::NotReady(body) }
+    if readiness.ready {
+        ApiResponse::Healthy(body)
+    } else {
+        ApiResponse::NotReady { body, retry_after: CACHE_TTL }
+    }
 }

@@ -18,6 +18,7 @@ use crate::http::response::ApiResponse;
 use crate::imports::accept::Accepted;
 use crate::imports::completion::{self, WaitOutcome};
 use crate::imports::response;
+use crate::imports::slots::Slot;
 use crate::state::App;
 
 /// `POST /api/import/users`
@@ -46,9 +47,14 @@ async fn upload(
 ) -> Result<Response, ApiError> {
     let preference = Preference::read(request.headers());
     let tenant = administrator.tenant.id;
+    // Taken before the file is read: once that is accepted it cannot be refused any more.
+    let waiting = match preference {
+        Some(Preference::RespondAsync) => None,
+        Some(Preference::Wait(_)) | None => Some(app.waiting.take(tenant).await?),
+    };
     let accepted = app.acceptor.accept(administrator, endpoint, request).await?;
     let mut headers = headers(accepted.import, preference);
-    let response = match respond(&app, tenant, accepted, preference).await {
+    let response = match respond(&app, tenant, accepted, preference, waiting).await {
         Ok((response, import)) => {
             headers.extend(import_warnings(import.as_deref().map_or(&[], |import| &import.warnings)));
             Ok(response)
@@ -65,6 +71,7 @@ async fn respond(
     tenant: TenantId,
     Accepted { import: id, duplicate }: Accepted,
     preference: Option<Preference>,
+    waiting: Option<Slot>,
 ) -> Result<(ApiResponse, Option<Box<Import>>), ApiError> {
     let timeout = match preference {
         None => app.limits.heartbeat_after,
@@ -76,18 +83,23 @@ async fn respond(
             return Ok((response::accepted(id, import.as_deref()), import));
         }
     };
-    match app.completion.wait(tenant, id, Some(Instant::now() + timeout)).await {
-        WaitOutcome::Finished(import) => {
-            let body = response::result_body(&app.database, tenant, &import).await;
-            // A finished import always has an ending.
-            let ending = import.ending.clone().unwrap_or(Ending::Imported);
-            Ok((ApiResponse::UploadResult(ending, body), Some(import)))
-        }
-        WaitOutcome::Pending(import) if preference.is_none() && !app.completion.is_shutting_down() => {
-            let (completion, database) = (app.completion.clone(), app.database.clone());
-            let every = app.limits.heartbeat_every;
-            let heartbeats = response::heartbeats(completion, database, every, tenant, id);
-            Ok((ApiResponse::Heartbeats(heartbeats), import))
+    let heartbeats = |waiting| {
+        let (completion, results) = (app.completion.clone(), app.results.clone());
+        let every = app.limits.heartbeat_every;
+        ApiResponse::Heartbeats(response::heartbeats(completion, results, every, (tenant, id), waiting))
+    };
+    match app.completion.wait(tenant, id, Instant::now() + timeout).await {
+        WaitOutcome::Finished(import) => match response::result_body(&app.results, tenant, &import).await {
+            Ok(body) => {
+                // A finished import always has an ending.
+                let ending = import.ending.clone().unwrap_or(Ending::Imported);
+                Ok((ApiResponse::UploadResult(ending, body), Some(import)))
+            }
+            // Too many results are being sent. The file was accepted, so this is no refusal: the client waits on.
+            Err(_) => Ok((heartbeats(waiting), Some(import))),
+        },
+        WaitOutcome::Pending(import) if preference.is_none() && !app.completion.is_draining() => {
+            Ok((heartbeats(waiting), import))
         }
         WaitOutcome::Pending(import) => Ok((response::accepted(id, import.as_deref()), import)),
         WaitOutcome::Gone => Err(ApiError::ImportNotFound),

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::auth::login::Administrator;
 use crate::http::error::ApiError;
 use crate::http::import_warning::import_warnings;
+use crate::http::logged::logged;
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
 use crate::http::response::{ApiResponse, json_body};
 use crate::imports::completion::{self, WaitOutcome};
@@ -37,6 +38,11 @@ pub async fn show(
     let tenant = administrator.tenant.id;
     match Preference::read(&headers) {
         Some(preference @ Preference::Wait(seconds)) => {
+            // Too many wait already: this poll is answered as it stands, as if it had no preference.
+            let Some(_waiting) = app.waiting.try_take(tenant) else {
+                let import = completion::fetch(&app.database, tenant, id).await?;
+                return respond(&app, tenant, import).await;
+            };
             let response = wait(&app, tenant, id, Duration::from_secs(seconds)).await;
             Ok(([(PREFERENCE_APPLIED, preference.applied())], response).into_response())
         }
@@ -49,7 +55,7 @@ pub async fn show(
 }
 
 async fn wait(app: &App, tenant: TenantId, id: ImportId, timeout: Duration) -> Result<Response, ApiError> {
-    let import = match app.completion.wait(tenant, id, Some(Instant::now() + timeout)).await {
+    let import = match app.completion.wait(tenant, id, Instant::now() + timeout).await {
         WaitOutcome::Finished(import) | WaitOutcome::Pending(Some(import)) => Some(*import),
         WaitOutcome::Pending(None) => {
             return Err(ApiError::Unavailable("timed out waiting for the database".into()));
@@ -63,7 +69,7 @@ async fn respond(app: &App, tenant: TenantId, import: Option<Import>) -> Result<
     let import = import.ok_or(ApiError::ImportNotFound)?;
     let response = match import.ending {
         None => response::progress(&import),
-        Some(_) => ApiResponse::PollResult(response::result_body(&app.database, tenant, &import).await),
+        Some(_) => ApiResponse::PollResult(response::result_body(&app.results, tenant, &import).await?),
     };
     Ok((import_warnings(&import.warnings), response).into_response())
 }
@@ -84,7 +90,7 @@ pub async fn cancel(
     drop(conn);
     match cancelled {
         CancelOutcome::Cancelled(import) => {
-            tracing::info!(import = %id, by = %administrator.username, "import cancelled");
+            tracing::info!(import = %id, by = %logged(&administrator.username), "import cancelled");
             app.publisher.publish_next(tenant);
             respond(&app, tenant, Some(import)).await
         }
