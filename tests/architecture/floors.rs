@@ -12,7 +12,7 @@ pub struct Floor {
 }
 
 const HTTP: &[&str] =
-    &["axum", "axum_server", "http", "http_body", "hyper", "hyper_util", "reqwest", "tower_http"];
+    &["axum", "http", "http_body", "hyper", "hyper_util", "reqwest", "tokio_rustls", "tower", "tower_http"];
 const CSV: &[&str] = &["csv", "csv_core", "encoding_rs"];
 const SERVICE: &[&str] = &["rollcall_schema", "rollcall_api", "rollcall_worker"];
 
