@@ -1,11 +1,12 @@
 //! The API's settings: command-line arguments that are also environment variables, so that `--help` documents both.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::HeaderName;
 use clap::{Parser, ValueEnum};
+use ipnet::IpNet;
 use rollcall_schema::postgres::pool::PoolSizes;
 use rollcall_schema::settings::error::SettingError;
 use rollcall_schema::settings::{
@@ -76,11 +77,17 @@ pub struct ServerSettings {
     #[arg(long, env = "ROLLCALL_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
-    /// Header in which a proxy in front passes the client's address, such as `X-Forwarded-For`; the last address in
-    /// it counts. By default the address of the connection counts. Set this only where every request comes through
-    /// the proxy: any other client could forge the header.
+    /// Header in which trusted proxies pass the client's address, such as `X-Forwarded-For`: the last address in it
+    /// that is not a trusted proxy's counts, with or without a port. By default the address of the connection counts.
     #[arg(long, env = "ROLLCALL_CLIENT_ADDRESS_HEADER", value_name = "HEADER")]
     pub client_address_header: Option<HeaderName>,
+
+    /// Addresses or networks of the proxies in front, separated by commas, such as `10.0.0.0/8,::1`. Required with a
+    /// client address header, which is ignored on connections from elsewhere.
+    #[arg(
+        long, env = "ROLLCALL_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',', value_parser = network
+    )]
+    pub trusted_proxies: Vec<IpNet>,
 
     /// Seconds that open requests have to finish on shutdown. Uploads still waiting for their result one second
     /// before the end get a 202 with the URL to poll.
@@ -151,14 +158,16 @@ pub struct LoginSettings {
     )]
     pub cache_ttl: Duration,
 
-    /// Failed logins after which a client address is blocked from one account for a while.
+    /// Failed logins of a client address to one account after which it is slowed: a wrong login is then a 429 after a
+    /// delay. A right one is accepted all the same.
     #[arg(
         long, env = "ROLLCALL_FAILED_LOGINS_PER_ACCOUNT", value_name = "COUNT", default_value_t = 10,
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub failed_logins_per_account: u32,
 
-    /// Failed logins after which a client address is blocked from every account for a while.
+    /// Failed logins of a client address to any account after which it is slowed; also those to one account from any
+    /// address. An IPv6 address counts by its /64, and four times as many by its /48.
     #[arg(
         long, env = "ROLLCALL_FAILED_LOGINS_PER_ADDRESS", value_name = "COUNT", default_value_t = 100,
         value_parser = clap::value_parser!(u32).range(1..)
@@ -171,6 +180,21 @@ pub struct LoginSettings {
         default_value = "300", value_parser = positive_seconds
     )]
     pub failed_logins_window: Duration,
+
+    /// Seconds that a wrong login of a slowed client waits for its answer at first; up to six times as long as it goes on.
+    #[arg(
+        long = "failed-login-delay-seconds", env = "ROLLCALL_FAILED_LOGIN_DELAY_SECONDS", value_name = "SECONDS",
+        default_value = "5", value_parser = seconds
+    )]
+    pub failed_login_delay: Duration,
+}
+
+/// Parses a network, or an address as the network of itself.
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let text = text.trim();
+    text.parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| "give addresses or networks, such as 10.0.0.0/8")
 }
 
 /// The files of a TLS certificate and its private key.

@@ -1,5 +1,6 @@
 //! What the requests share: the services, put together from the settings.
 
+use std::hash::RandomState;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -12,11 +13,16 @@ use rollcall_schema::settings::error::SettingError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::login::Authenticator;
+use crate::auth::account_login::AccountLogins;
+use crate::auth::client_address::ClientAddresses;
+use crate::auth::familiar::FamiliarNetworks;
+use crate::auth::hashing_queue::HashingQueue;
+use crate::auth::login::{Authenticator, DelayedRefusals};
 use crate::auth::login_cache::LoginCache;
-use crate::auth::login_locks::LoginLocks;
 use crate::auth::password::PasswordVerifier;
+use crate::auth::recent_logins::RecentLogins;
 use crate::auth::throttle::{LoginThrottle, ThrottleLimits};
+use crate::auth::token_login::TokenLogins;
 use crate::imports::accept::{AcceptLimits, UploadAcceptor};
 use crate::imports::completion::CompletionHub;
 use crate::imports::publish::WakeUpPublisher;
@@ -57,22 +63,35 @@ impl App {
         let shutdown = CancellationToken::new();
 
         let login = &settings.login;
+        let server = &settings.server;
+        let addresses =
+            ClientAddresses::new(server.client_address_header.clone(), server.trusted_proxies.clone())?;
+        let throttle = LoginThrottle::new(ThrottleLimits {
+            per_account: login.failed_logins_per_account,
+            per_address: login.failed_logins_per_address,
+            window: login.failed_logins_window,
+        });
         let authenticator = Authenticator {
-            database: database.clone(),
-            passwords: PasswordVerifier {
+            addresses,
+            recent: RecentLogins::default(),
+            throttle: throttle.clone(),
+            accounts: AccountLogins {
                 database: database.clone(),
-                hashing: HashingPool::new(login.hashing_threads()),
-                keys: passwords,
-                tasks: tasks.clone(),
+                passwords: PasswordVerifier {
+                    database: database.clone(),
+                    hashing: HashingPool::new(login.hashing_threads()),
+                    queue: HashingQueue::new(login.hashing_threads()),
+                    keys: passwords,
+                    tasks: tasks.clone(),
+                },
+                cache: LoginCache::new(login.cache_ttl),
+                throttle,
+                familiar: FamiliarNetworks::new(database.clone(), tasks.clone()),
+                hasher: RandomState::new(),
             },
-            cache: LoginCache::new(login.cache_ttl),
-            throttle: LoginThrottle::new(ThrottleLimits {
-                per_account: login.failed_logins_per_account,
-                per_address: login.failed_logins_per_address,
-                window: login.failed_logins_window,
-            }),
-            locks: LoginLocks::default(),
-            client_address_header: settings.server.client_address_header.clone(),
+            tokens: TokenLogins::new(database.clone(), tasks.clone()),
+            delay: login.failed_login_delay,
+            delayed_refusals: DelayedRefusals::default(),
         };
         let publisher = WakeUpPublisher::new(database.clone(), broker, tasks.clone());
         let acceptor = UploadAcceptor {

@@ -17,6 +17,8 @@ pub mod uploads;
 pub mod passwords;
 pub mod tenants;
 
+pub mod audit;
+
 pub mod imports;
 
 pub mod crash_point;

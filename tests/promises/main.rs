@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
 mod abandonment;
+mod audit;
 mod authentication;
 mod bad_input;
 mod broker_outage;
 mod campaign;
 mod cancellation;
 mod catalogue;
+mod client_address;
 mod crash_points;
 mod csv_reading;
 mod damage;
@@ -21,6 +23,7 @@ mod identity;
 mod import_warnings;
 mod job_list;
 mod lease_expiry;
+mod login_floods;
 mod name_keys;
 mod network_faults;
 mod nginx;
@@ -40,6 +43,7 @@ mod status_codes;
 mod supervision;
 mod tenants;
 mod tls;
+mod tokens;
 mod tracing;
 mod user_columns;
 mod waiting;

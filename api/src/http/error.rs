@@ -26,8 +26,10 @@ pub enum ApiError {
     Unauthorised,
     /// The credentials are right, but the account may not import.
     NotAdministrator,
-    /// Too many logins failed. No further one is checked for this long.
+    /// Too many logins failed. They count for this long; a right one is accepted before.
     TooManyFailedLogins(Duration),
+    /// Too many logins of the client's address are being checked at once.
+    TooManyLogins(Duration),
     /// The request is malformed. The sentence says how, and how to fix it.
     BadRequest(String),
     /// The file is larger than the tenant's limit.
@@ -80,7 +82,7 @@ impl ApiError {
         match self {
             Self::Unauthorised => StatusCode::UNAUTHORIZED,
             Self::NotAdministrator => StatusCode::FORBIDDEN,
-            Self::TooManyFailedLogins(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyFailedLogins(_) | Self::TooManyLogins(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -101,6 +103,10 @@ impl ApiError {
             Self::TooManyFailedLogins(left) => {
                 format!("Too many failed logins. Check credentials, and try again in {}.", duration(*left))
             }
+            Self::TooManyLogins(delay) => format!(
+                "Too many logins of this address are being checked at once. Try again in {}.",
+                duration(*delay)
+            ),
             Self::BadRequest(summary) | Self::UnsupportedEncoding(summary) => summary.clone(),
             Self::TooLarge { limit_bytes } => format!(
                 "The file is larger than {}, the limit for an upload. Send it in parts, or ask the operator to raise \
@@ -162,7 +168,9 @@ impl IntoResponse for ApiError {
                 WWW_AUTHENTICATE,
                 HeaderValue::from_static("Basic realm=\"Rollcall\", charset=\"UTF-8\""),
             ),
-            Self::TooManyFailedLogins(left) => with_header(response, RETRY_AFTER, delay_seconds(left)),
+            Self::TooManyFailedLogins(left) | Self::TooManyLogins(left) => {
+                with_header(response, RETRY_AFTER, delay_seconds(left))
+            }
             Self::Unavailable(_) | Self::Overloaded => {
                 with_header(response, RETRY_AFTER, delay_seconds(UNAVAILABLE_RETRY_AFTER))
             }

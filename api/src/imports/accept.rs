@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span};
 
-use crate::auth::login::Administrator;
+use crate::auth::caller::Caller;
 use crate::http::error::ApiError;
 use crate::imports::completion::fetch;
 use crate::imports::publish::WakeUpPublisher;
@@ -66,12 +66,12 @@ impl UploadAcceptor {
     /// Accepts the upload in the request.
     pub async fn accept(
         &self,
-        administrator: Administrator,
+        caller: Caller,
         endpoint: Endpoint,
         request: Request,
     ) -> Result<Accepted, ApiError> {
         let limits = FormLimits {
-            file_bytes: u64::try_from(administrator.tenant.upload_limit_bytes).unwrap_or(0),
+            file_bytes: u64::try_from(caller.tenant.upload_limit_bytes).unwrap_or(0),
             drain_bytes: self.limits.drain_bytes,
             idle: self.limits.idle,
         };
@@ -79,17 +79,13 @@ impl UploadAcceptor {
         let key = idempotency_key(&parts.headers)?;
         let form = Form::open(&parts.headers, body, limits).await?;
         let upload = Upload { endpoint, key, form };
-        let work = self.clone().store_and_submit(administrator, upload).in_current_span();
+        let work = self.clone().store_and_submit(caller, upload).in_current_span();
         self.tasks.spawn(work).await.unwrap_or_else(|panic| Err(ApiError::Internal(panic.into())))
     }
 
-    async fn store_and_submit(
-        self,
-        administrator: Administrator,
-        upload: Upload,
-    ) -> Result<Accepted, ApiError> {
+    async fn store_and_submit(self, caller: Caller, upload: Upload) -> Result<Accepted, ApiError> {
         let Upload { endpoint, key, form } = upload;
-        let Administrator { tenant, user, username } = administrator;
+        let tenant = &caller.tenant;
         let id = ImportId::generate();
         Span::current().record("rollcall.import.id", display(id));
 
@@ -106,8 +102,9 @@ impl UploadAcceptor {
             lane: if small { Lane::Small } else { Lane::Bulk },
             upload: received.stored,
             charset: received.charset,
-            submitted_by: user,
-            submitted_as: username,
+            submitted_by: caller.submitter(),
+            submitted_as: caller.shown(),
+            actor: caller.actor(),
             trace: TraceContext::current(),
             key,
         };

@@ -10,7 +10,7 @@ use rollcall_schema::ids::{ImportId, TenantId};
 use rollcall_schema::imports::model::{Ending, Endpoint, Import};
 use tokio::time::Instant;
 
-use crate::auth::login::Administrator;
+use crate::auth::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::import_warning::import_warnings;
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
@@ -21,32 +21,28 @@ use crate::imports::response;
 use crate::state::App;
 
 /// `POST /api/import/users`
-pub async fn users(
-    State(app): State<App>,
-    administrator: Administrator,
-    request: Request,
-) -> Result<Response, ApiError> {
-    upload(app, administrator, Endpoint::Users, request).await
+pub async fn users(State(app): State<App>, caller: Caller, request: Request) -> Result<Response, ApiError> {
+    upload(app, caller, Endpoint::Users, request).await
 }
 
 /// `POST /api/import/userGroups`
 pub async fn user_groups(
     State(app): State<App>,
-    administrator: Administrator,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    upload(app, administrator, Endpoint::UserGroups, request).await
+    upload(app, caller, Endpoint::UserGroups, request).await
 }
 
 async fn upload(
     app: App,
-    administrator: Administrator,
+    caller: Caller,
     endpoint: Endpoint,
     request: Request,
 ) -> Result<Response, ApiError> {
     let preference = Preference::read(request.headers());
-    let tenant = administrator.tenant.id;
-    let accepted = app.acceptor.accept(administrator, endpoint, request).await?;
+    let tenant = caller.tenant.id;
+    let accepted = app.acceptor.accept(caller, endpoint, request).await?;
     let mut headers = headers(accepted.import, preference);
     let response = match respond(&app, tenant, accepted, preference).await {
         Ok((response, import)) => {

@@ -14,6 +14,7 @@ use rollcall_schema::postgres::error::DatabaseError;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::auth::caller::Caller;
 use crate::auth::login::Administrator;
 use crate::http::error::ApiError;
 use crate::http::import_warning::import_warnings;
@@ -29,22 +30,29 @@ const MAX_PAGE_SIZE: i64 = 500;
 /// `GET /api/import/jobs/{id}`
 pub async fn show(
     State(app): State<App>,
-    administrator: Administrator,
+    caller: Caller,
     id: Result<Path<ImportId>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Ok(Path(id)) = id else { return Err(ApiError::ImportNotFound) };
-    let tenant = administrator.tenant.id;
-    match Preference::read(&headers) {
-        Some(preference @ Preference::Wait(seconds)) => {
+    let tenant = caller.tenant.id;
+    let preference = Preference::read(&headers);
+    if let Some(preference @ Preference::Wait(seconds)) = preference
+        && caller.token().is_none()
+    {
+        let response = wait(&app, tenant, id, Duration::from_secs(seconds)).await;
+        return Ok(([(PREFERENCE_APPLIED, preference.applied())], response).into_response());
+    }
+    // A poll never waits, so `respond-async` is not an option here.
+    let import = completion::fetch(&app.database, tenant, id).await?;
+    // To a token, an import that it did not submit is none.
+    let import = import.filter(|import| caller.may_read(import.submitted_token));
+    match (preference, &import) {
+        (Some(preference @ Preference::Wait(seconds)), Some(_)) => {
             let response = wait(&app, tenant, id, Duration::from_secs(seconds)).await;
             Ok(([(PREFERENCE_APPLIED, preference.applied())], response).into_response())
         }
-        // A poll never waits, so `respond-async` is not an option here.
-        Some(Preference::RespondAsync) | None => {
-            let import = completion::fetch(&app.database, tenant, id).await?;
-            Ok(respond(&app, tenant, import).await.into_response())
-        }
+        _ => Ok(respond(&app, tenant, import).await.into_response()),
     }
 }
 
@@ -78,9 +86,8 @@ pub async fn cancel(
     let Ok(Path(id)) = id else { return Err(ApiError::ImportNotFound) };
     let tenant = administrator.tenant.id;
     let mut conn = app.database.connection().await?;
-    let cancelled = operator::cancel(&mut conn, tenant, id, &administrator.username)
-        .await
-        .map_err(DatabaseError::from)?;
+    let cancelled =
+        operator::cancel(&mut conn, tenant, id, &administrator.actor).await.map_err(DatabaseError::from)?;
     drop(conn);
     match cancelled {
         CancelOutcome::Cancelled(import) => {
@@ -103,7 +110,7 @@ pub struct ListQuery {
 /// `GET /api/import/jobs`
 pub async fn list(
     State(app): State<App>,
-    administrator: Administrator,
+    caller: Caller,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<ApiResponse, ApiError> {
     let Query(query) = query.map_err(|_| {
@@ -112,7 +119,7 @@ pub async fn list(
     let (limit, before) = query.parse()?;
     let mut conn = app.database.connection().await?;
     // Fetches one more than the page holds, to see whether there is a next page.
-    let mut imports = model::list(&mut conn, administrator.tenant.id, before, limit + 1)
+    let mut imports = model::list_submitted(&mut conn, caller.tenant.id, caller.token(), before, limit + 1)
         .await
         .map_err(DatabaseError::from)?;
     drop(conn);
@@ -120,7 +127,7 @@ pub async fn list(
     let more = imports.len() > page_size;
     imports.truncate(page_size);
     let next = imports.last().filter(|_| more).map(|last| last.queue_position.to_string());
-    let tenant = &administrator.tenant.name;
+    let tenant = &caller.tenant.name;
     let jobs = imports.into_iter().map(|import| JobView::new(import, tenant)).collect();
     Ok(ApiResponse::Page(json_body(&Page { jobs, next })))
 }

@@ -6,6 +6,7 @@ pub mod shutdown;
 pub mod tls;
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -71,6 +72,8 @@ pub async fn run(settings: Settings) -> Result<(), ServerError> {
 
     let handle = Handle::new();
     tokio::spawn(app.completion.clone().listen());
+    let authenticator = Arc::clone(&app.authenticator);
+    tokio::spawn(async move { authenticator.accounts.familiar.keep_up_to_date().await });
     tokio::spawn(shut_down_on_signal(handle.clone(), app.shutdown.clone(), settings.server.shutdown_timeout));
     let server = axum_server::from_tcp(listener)?.handle(handle);
     tracing::info!(%address, tls = certificate.is_some(), "listening");

@@ -67,6 +67,16 @@ pub enum CommandError {
             if *.grants { "grants administration" } else { "does not grant administration" })]
     GroupConflict { name: String, grants: bool },
 
+    #[error(
+        "the tenant {tenant} already has a token named {name}: choose another name, or remove that one with \
+         `rollcall token remove {tenant} {name}`"
+    )]
+    TokenExists { tenant: String, name: String },
+    #[error(
+        "the tenant {tenant} has no token named {name}: list its tokens with `rollcall token list {tenant}`"
+    )]
+    UnknownToken { tenant: String, name: String },
+
     #[error("there is no import {0}: list a tenant's imports with `rollcall jobs list TENANT`")]
     UnknownImport(ImportId),
     #[error("the tenant {tenant} has no import {id}: list its imports with `rollcall jobs list {tenant}`")]

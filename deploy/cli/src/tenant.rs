@@ -1,6 +1,8 @@
 //! `rollcall tenant`: adds, lists and changes tenants.
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use diesel_async::AsyncConnection as _;
+use rollcall_schema::audit::{self, Action, Entry};
 use rollcall_schema::ids::TenantId;
 use rollcall_schema::postgres::pool::Connection;
 use rollcall_schema::settings::DatabaseSettings;
@@ -12,6 +14,7 @@ use serde::Serialize;
 use crate::database;
 use crate::error::CommandError;
 use crate::host_name::HostName;
+use crate::operator;
 use crate::output::{Output, table};
 use crate::size::Size;
 
@@ -179,8 +182,16 @@ async fn run_add(add: Add, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&add.database).await?;
     let mut conn = database.connection().await?;
     let hosts: Vec<String> = add.hosts.into_iter().map(String::from).collect();
-    let added =
-        tenant::add(&mut conn, &add.name, &hosts, add.password_policy.into(), add.upload_limit.bytes()).await;
+    let added = conn
+        .transaction(async |conn| {
+            let policy = add.password_policy.into();
+            let id = tenant::add(conn, &add.name, &hosts, policy, add.upload_limit.bytes()).await?;
+            let name = add.name.to_lowercase();
+            let entry = Entry { tenant: Some(id), action: Action::TenantAdded, object: &name, details: None };
+            audit::record_in_txn(conn, &operator::actor(), entry).await?;
+            Ok::<_, TenantError>(id)
+        })
+        .await;
     let (id, outcome) = match added {
         Ok(id) => (id, Outcome::Created),
         Err(TenantError::NameTaken(name)) if add.if_missing => {
@@ -263,10 +274,43 @@ async fn run_set(set: Set, output: Output) -> Result<(), CommandError> {
             known: before.hosts,
         });
     }
-    tenant::update(&mut conn, found.id, &change).await?;
+    let details = described(&change);
+    conn.transaction(async |conn| {
+        tenant::update(conn, found.id, &change).await?;
+        let entry = Entry {
+            tenant: Some(found.id),
+            action: Action::TenantChanged,
+            object: &found.name,
+            details: Some(&details),
+        };
+        audit::record_in_txn(conn, &operator::actor(), entry).await?;
+        Ok::<_, TenantError>(())
+    })
+    .await?;
     let after = load(&mut conn, found.id, &set.name).await?;
     output.print(&after, || tenant_table(std::slice::from_ref(&after)))?;
     Ok(())
+}
+
+/// A change as the audit tells of it.
+fn described(change: &TenantUpdate) -> String {
+    let TenantUpdate { remove_hosts, add_hosts, password_policy, upload_limit_bytes, protect_administrators } =
+        change;
+    let hosts = |verb: &str, hosts: &[String]| {
+        (!hosts.is_empty()).then(|| format!("host names {verb}: {}", hosts.join(", ")))
+    };
+    let protection = protect_administrators.map(|on| if on { "protected" } else { "not protected" });
+    [
+        hosts("removed", remove_hosts),
+        hosts("added", add_hosts),
+        password_policy.map(|policy| format!("password policy: {}", policy.as_str())),
+        upload_limit_bytes.map(|bytes| format!("upload limit: {}", Size::from_bytes(bytes))),
+        protection.map(|protection| format!("administrators: {protection}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join("; ")
 }
 
 /// Finds a tenant by name. If there is none of this name, the error lists the names that exist.

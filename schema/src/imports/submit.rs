@@ -2,8 +2,9 @@
 
 use super::idempotency::{self, IdempotencyKey};
 use super::model::{Endpoint, signed};
+use crate::audit::{Action, Actor};
 use crate::crash_point::{self, CrashPoint};
-use crate::ids::{ImportId, TenantId, UserId};
+use crate::ids::{ImportId, TenantId, TokenId, UserId};
 use crate::lane::Lane;
 use crate::postgres::client::Session;
 use crate::postgres::error::DatabaseError;
@@ -14,6 +15,13 @@ const SUBMIT: &str = include_str!("sql/submit.sql");
 const IS_HEAD: &str = include_str!("sql/is_head.sql");
 
 pub(crate) const STATEMENTS: &[(&str, &str)] = &[("submit", SUBMIT), ("is_head", IS_HEAD)];
+
+/// What an upload was sent with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitter {
+    Account(UserId),
+    Token(TokenId),
+}
 
 /// An accepted upload.
 #[derive(Debug, Clone)]
@@ -26,9 +34,11 @@ pub struct Submission {
     pub upload: StoredUpload,
     /// The `charset` that the client declared.
     pub charset: Option<String>,
-    pub submitted_by: UserId,
-    /// The sender's username, kept in case the user is deleted.
+    pub submitted_by: Submitter,
+    /// The sender's username or what names its token, kept in case the account or token is deleted.
     pub submitted_as: String,
+    /// The sender as the audit names it.
+    pub actor: Actor,
     /// The trace of the request.
     pub trace: TraceContext,
     pub key: Option<IdempotencyKey>,
@@ -50,6 +60,10 @@ pub enum Submitted {
 
 /// Puts an upload at the end of its tenant's line, once for each idempotency key.
 pub async fn submit(session: &Session, submission: &Submission) -> Result<Submitted, DatabaseError> {
+    let (account, token) = match submission.submitted_by {
+        Submitter::Account(user) => (Some(user), None),
+        Submitter::Token(token) => (None, Some(token)),
+    };
     crash_point::reached_for(submission.tenant, CrashPoint::BeforeSubmitCommit);
     let inserted = session
         .query_opt(
@@ -62,11 +76,16 @@ pub async fn submit(session: &Session, submission: &Submission) -> Result<Submit
                 &signed(submission.upload.bytes),
                 &submission.upload.sha256.as_slice(),
                 &submission.charset,
-                &submission.submitted_by,
+                &account,
                 &submission.submitted_as,
                 &submission.trace.traceparent,
                 &submission.trace.tracestate,
                 &submission.key.as_ref().map(IdempotencyKey::as_str),
+                &token,
+                &submission.actor.kind,
+                &submission.actor.name,
+                &submission.actor.origin,
+                &Action::ImportSubmitted,
             ],
         )
         .await?;

@@ -83,6 +83,33 @@ diesel::table! {
 }
 
 diesel::table! {
+    import_tokens (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        digest -> Binary,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+        last_used_at -> Nullable<Timestamptz>,
+        last_used_from -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    audit (id) {
+        id -> BigInt,
+        tenant_id -> Nullable<Uuid>,
+        at -> Timestamptz,
+        actor_kind -> Text,
+        actor -> Text,
+        origin -> Text,
+        action -> Text,
+        object -> Text,
+        details -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     imports (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -91,6 +118,7 @@ diesel::table! {
         kind -> Nullable<Text>,
         state -> Text,
         upload_bytes -> BigInt,
+        submitted_token -> Nullable<Uuid>,
         submitted_as -> Text,
         submitted_at -> Timestamptz,
         traceparent -> Nullable<Text>,

@@ -88,19 +88,24 @@ pub async fn resolve(
             .optional();
     }
     if let Some(host) = host {
-        let by_host = tenant_hosts::table
-            .inner_join(tenants::table.on(tenants::id.eq(tenant_hosts::tenant_id)))
-            .filter(tenant_hosts::host.eq(host.trim_end_matches('.').to_lowercase()))
-            .select(COLUMNS)
-            .first(conn)
-            .await
-            .optional()?;
+        let by_host = by_host(conn, host).await?;
         if by_host.is_some() {
             return Ok(by_host);
         }
     }
     let mut any: Vec<FoundTenant> = tenants::table.select(COLUMNS).limit(2).load(conn).await?;
     Ok(any.pop().filter(|_| any.is_empty()))
+}
+
+/// The tenant that has this host name.
+pub async fn by_host(conn: &mut Connection, host: &str) -> QueryResult<Option<FoundTenant>> {
+    tenant_hosts::table
+        .inner_join(tenants::table.on(tenants::id.eq(tenant_hosts::tenant_id)))
+        .filter(tenant_hosts::host.eq(host.trim_end_matches('.').to_lowercase()))
+        .select(COLUMNS)
+        .first(conn)
+        .await
+        .optional()
 }
 
 pub async fn of_import(conn: &mut Connection, import: ImportId) -> QueryResult<Option<FoundTenant>> {

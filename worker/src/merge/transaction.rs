@@ -174,7 +174,8 @@ async fn apply_rows(
             let rows: Vec<_> = block_in_place(|| chunk_rows.rows().collect());
             let found = memberships::merge::find(txn, tenant, &rows).err_into();
             let ((), found) = try_join(begun, found).await?;
-            Ok(memberships::merge::merge_in_txn(txn, tenant, chunk.first_row, &rows, found).await?)
+            let import = context.lease.import;
+            Ok(memberships::merge::merge_in_txn(txn, tenant, import, chunk.first_row, &rows, found).await?)
         }
     }
 }

@@ -1,5 +1,6 @@
 -- $1 tenant, $2 import, $3 endpoint, $4 lane, $5 bytes, $6 SHA-256, $7 charset, $8 user, $9 username,
--- $10 traceparent, $11 tracestate, $12 idempotency key or null
+-- $10 traceparent, $11 tracestate, $12 idempotency key or null, $13 token, $14 kind of actor, $15 actor, $16 its address,
+-- $17 the action in the audit
 --
 -- The lock on the tenant's row lasts until the commit, so queue positions follow the order of commits: the head of a line
 -- is never overtaken by an import that got an earlier position and commits later. The key is taken before the tenant's
@@ -17,11 +18,16 @@ line as (
        set last_position = last_position + 1
      where id = $1 and ($12 is null or exists (select from new_key))
     returning last_position
+),
+audited as (
+    insert into audit (tenant_id, actor_kind, actor, origin, action, object, details)
+    select $1, $14::text, $15::text, $16::text, $17::text, $2::uuid::text, $3::text || ', ' || $5::bigint || ' bytes'
+      from line
 )
 insert into imports (tenant_id, id, queue_position, endpoint, lane, upload_bytes, upload_sha256, charset,
-                     submitted_by, submitted_as, traceparent, tracestate)
+                     submitted_by, submitted_token, submitted_as, submitted_from, traceparent, tracestate)
 select $1, $2, line.last_position, $3::text, $4::text, $5::bigint, $6::bytea, $7::text,
-       $8::uuid, $9::text, $10::text, $11::text
+       $8::uuid, $13::uuid, $9::text, $16::text, $10::text, $11::text
   from line
 -- Without this import: a statement does not see what it inserts.
 returning not exists (select from line_heads where tenant_id = $1) as is_head
