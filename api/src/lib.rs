@@ -16,6 +16,7 @@
 //! | [`server`] | starting, TLS, plain HTTP on its port, closing connections, shutting down |
 //! | [`routes`] | the resources, a file each |
 //! | [`state`] | the services that the routes share, built from the [`settings`] |
+//! | [`openapi`] | the parts of the API's description that the routes share |
 //! | [`imports`] | an import: accept the upload, wake the workers, wait for completion, write the response |
 //! | [`auth`] | the login: credentials, password, cache, throttle |
 //! | [`middleware`] | around every request: the request log, draining unread bodies |
@@ -26,6 +27,8 @@ pub mod server;
 
 pub mod routes;
 pub mod state;
+
+pub mod openapi;
 
 pub mod imports;
 

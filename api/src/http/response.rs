@@ -1,14 +1,22 @@
 //! The successful responses and their status codes.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{
+    ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use rollcall_schema::imports::model::Ending;
 use serde::Serialize;
 
+/// The page loads its own files, and sends requests to this service. The images are in its style sheet.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src \
+                           'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// A response to a request that succeeded.
@@ -34,6 +42,12 @@ pub enum ApiResponse {
     NotReady(Body),
     /// The methods that a path supports.
     AllowedMethods(&'static str),
+    /// The description of the API.
+    Description(Bytes),
+    /// A file of the page that shows the description.
+    PageFile { content_type: String, bytes: Cow<'static, [u8]> },
+    /// What was asked for is at this relative URL, for good.
+    MovedTo(&'static str),
 }
 
 impl IntoResponse for ApiResponse {
@@ -49,6 +63,13 @@ impl IntoResponse for ApiResponse {
             Self::AllowedMethods(methods) => {
                 with_header(StatusCode::NO_CONTENT.into_response(), ALLOW, HeaderValue::from_static(methods))
             }
+            Self::Description(document) => json(StatusCode::OK, Body::from(document)),
+            Self::PageFile { content_type, bytes } => page_file(content_type, bytes),
+            Self::MovedTo(url) => with_header(
+                StatusCode::PERMANENT_REDIRECT.into_response(),
+                LOCATION,
+                HeaderValue::from_static(url),
+            ),
         }
     }
 }
@@ -66,6 +87,21 @@ fn result_status(ending: &Ending) -> StatusCode {
 /// buffer is full, and the client would see a connection on which nothing happens.
 fn unbuffered(response: Response) -> Response {
     with_header(response, X_ACCEL_BUFFERING, HeaderValue::from_static("no"))
+}
+
+/// A file that a browser may use for the page and for nothing else.
+fn page_file(content_type: String, bytes: Cow<'static, [u8]>) -> Response {
+    let bytes = match bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => Bytes::from(bytes),
+    };
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::try_from(content_type).expect("the media type of a file of the page")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY)),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    (headers, bytes).into_response()
 }
 
 /// Serialises a value as a response body.

@@ -7,6 +7,7 @@ use rollcall_schema::uploads::UploadStore;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
+use utoipa::ToSchema;
 
 use crate::imports::publish::WakeUpPublisher;
 
@@ -15,15 +16,17 @@ const CACHE_TTL: Duration = Duration::from_secs(2);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Which dependencies can be reached.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Readiness {
+    /// Whether uploads are accepted. RabbitMQ does not count.
     pub ready: bool,
     database: Dependency,
     uploads: Dependency,
     rabbitmq: Dependency,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 enum Dependency {
     #[serde(rename = "ok")]
     Reachable,

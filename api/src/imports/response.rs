@@ -9,12 +9,14 @@ use bytes::Bytes;
 use chrono::Utc;
 use futures_util::{Stream, StreamExt as _, stream};
 use rollcall_schema::ids::{ImportId, TenantId};
+use rollcall_schema::imports::job_view::JobView;
 use rollcall_schema::imports::model::{Ending, Import, ImportState};
 use rollcall_schema::imports::result_json;
 use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::postgres::pool::Database;
 use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
+use utoipa::ToSchema;
 
 use crate::http::response::{ApiResponse, json_body};
 use crate::imports::completion::{CompletionHub, WaitOutcome};
@@ -104,21 +106,38 @@ async fn next_piece(mut pieces: Pieces) -> Result<Option<(Bytes, ResponseState)>
     Ok(piece.map(|piece| (piece, ResponseState::Result(pieces))))
 }
 
-/// The body of a response about an import that is not finished.
-#[derive(Serialize)]
-struct Pending {
+/// An import that is not finished. It has no `success`, so that no script can take it for a result.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pending {
+    #[schema(value_type = uuid::Uuid)]
     id: ImportId,
     state: ImportState,
     summary: String,
+    /// In the response to a poll.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     rows: Option<Rows>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct Rows {
     processed: u64,
+    /// Once the rows were counted.
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u64>,
+}
+
+/// A page of the list of imports, newest first.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobPage {
+    pub jobs: Vec<JobView>,
+    /// The cursor of the following page, or null.
+    #[schema(required)]
+    pub next: Option<String>,
 }
 
 /// The response to an accepted upload that does not wait for its result. `import` is `None` if it was not fetched:

@@ -5,9 +5,13 @@ use axum::extract::State;
 use serde::Serialize;
 
 use crate::http::response::{ApiResponse, json_body};
+use crate::openapi::{responses, tags};
 use crate::state::App;
 
-/// `GET /health`
+/// Whether the process lives
+#[utoipa::path(
+    get, path = "/health", operation_id = "live", tag = tags::HEALTH, responses(responses::Live), security(())
+)]
 pub async fn live() -> ApiResponse {
     #[derive(Serialize)]
     struct Alive {
@@ -16,7 +20,10 @@ pub async fn live() -> ApiResponse {
     ApiResponse::Healthy(json_body(&Alive { alive: true }))
 }
 
-/// `GET /ready`
+/// Whether uploads are accepted
+#[utoipa::path(
+    get, path = "/ready", operation_id = "ready", tag = tags::HEALTH, responses(responses::Ready), security(())
+)]
 pub async fn ready(State(app): State<App>) -> ApiResponse {
     let readiness = app.readiness.run().await;
     let body = json_body(&readiness);

@@ -18,9 +18,22 @@ use crate::http::response::ApiResponse;
 use crate::imports::accept::Accepted;
 use crate::imports::completion::{self, WaitOutcome};
 use crate::imports::response;
+use crate::openapi::schemas::UploadForm;
+use crate::openapi::{parameters, responses, tags};
 use crate::state::App;
 
-/// `POST /api/import/users`
+/// Imports users
+///
+/// A CSV file with a column `username` and any of the other columns of users. A file with the columns of a group import is run
+/// as one.
+#[utoipa::path(
+    post, path = "/api/import/users", operation_id = "importUsers", tag = tags::IMPORTS,
+    params(parameters::OfUploads),
+    request_body(
+        content = UploadForm, content_type = "multipart/form-data", encoding(("file" = (content_type = "text/csv")))
+    ),
+    responses(responses::Upload)
+)]
 pub async fn users(
     State(app): State<App>,
     administrator: Administrator,
@@ -29,7 +42,17 @@ pub async fn users(
     upload(app, administrator, Endpoint::Users, request).await
 }
 
-/// `POST /api/import/userGroups`
+/// Adds users to groups
+///
+/// A CSV file with the columns `username`, `library-group` and `system-group`.
+#[utoipa::path(
+    post, path = "/api/import/userGroups", operation_id = "importUserGroups", tag = tags::IMPORTS,
+    params(parameters::OfUploads),
+    request_body(
+        content = UploadForm, content_type = "multipart/form-data", encoding(("file" = (content_type = "text/csv")))
+    ),
+    responses(responses::Upload)
+)]
 pub async fn user_groups(
     State(app): State<App>,
     administrator: Administrator,
