@@ -37,6 +37,7 @@ const FLOORS: &[Floor] = &[
     Floor { room: "schema/src/crypto", never: &["schema/src/postgres", "schema/src/rabbitmq", "schema/src/imports", "schema/src/tenants", "schema/src/uploads"], why: "it encrypts bytes and does not know what they mean" },
 
     // api
+    Floor { room: "api/src/openapi", never: &["api/src/state", "api/src/routes"], why: "the routes name its parts, and it none of them" },
     Floor { room: "api/src/auth", never: &["api/src/state", "api/src/routes"], why: "a service names the parts that it needs, not the whole application" },
     Floor { room: "api/src/imports", never: &["api/src/state", "api/src/routes"], why: "a service names the parts that it needs, not the whole application" },
     Floor { room: "api/src/middleware", never: &["api/src/state", "api/src/routes"], why: "a service names the parts that it needs, not the whole application" },

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::format_collect, reason = "these are tests")]
 
 mod abandonment;
+mod api_description;
 mod authentication;
 mod bad_input;
 mod broker_outage;
