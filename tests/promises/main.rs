@@ -37,6 +37,7 @@ mod seeds;
 mod shutdown;
 mod statements;
 mod status_codes;
+mod stolen_stores;
 mod supervision;
 mod tenants;
 mod tls;

@@ -69,6 +69,12 @@ impl Stack {
             .concat()
     }
 
+    /// Everything that the processes have logged.
+    pub fn all_logs(&self) -> String {
+        let worker = self.folder.path().join("rollcall-worker.log");
+        self.api_log() + &std::fs::read_to_string(worker).unwrap_or_default()
+    }
+
     /// Everything that the API has logged.
     pub fn api_log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("rollcall-api.log")).unwrap_or_default()

@@ -1,6 +1,6 @@
 //! A server for one test, which may stop, kill, freeze and restart it without disturbing the others.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_servers::{Error, FolderLock, Postgres, RabbitMq, Server};
@@ -73,6 +73,11 @@ impl DedicatedServer {
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The folder that holds its data, its settings and its log, as long as a clone of this exists.
+    pub fn folder(&self) -> &Path {
+        &self.owned.folder
     }
 
     /// Its port on 127.0.0.1.
