@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cells::{self, Cell, parse, problem};
-use super::header::{Column, Columns};
+use super::endpoint::Endpoint;
+use super::header::{Column, Columns, ImportKind, import_kind};
 use super::names::{is_invisible, shared_name, username_key};
 use super::tenant::Tenant;
 use super::user::{PasswordPolicy, User};
@@ -85,6 +86,30 @@ impl UserCells {
                 cells::name,
             ),
         }
+    }
+}
+
+/// The problems that a row shows by itself, whatever the tenant has.
+#[derive(Debug)]
+pub struct RowChecks(Option<Columns>);
+
+impl RowChecks {
+    /// Of rows under this header.
+    pub fn new(header: &[String]) -> Self {
+        Self(match import_kind(Endpoint::Users, header) {
+            Ok(ImportKind::Users(columns)) => Some(columns),
+            _ => None,
+        })
+    }
+
+    /// The problems' texts, each followed by one space. None under a header that is not one of a user import.
+    pub fn user_problems(&self, cells: &[String]) -> String {
+        let Some(columns) = &self.0 else { return String::new() };
+        let in_cells = || {
+            let row = UserCells::parse(columns, cells);
+            Tenant::new(PasswordPolicy::default()).user_problems(&row, &Target::Unnamed)
+        };
+        surplus_problem(columns, cells).unwrap_or_else(in_cells)
     }
 }
 

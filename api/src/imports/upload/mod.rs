@@ -2,7 +2,7 @@
 //! arrives, in constant memory, however large the file and however fast the client.
 
 mod frames;
-mod multipart;
+pub mod multipart;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -205,7 +205,7 @@ impl FormReader {
 
     async fn next(&mut self) -> Result<Event, ApiError> {
         loop {
-            match self.parser.next() {
+            match self.parser.next_event() {
                 Ok(Some(event)) => return Ok(event),
                 Ok(None) => {}
                 Err(error) => return Err(self.refuse(error)),
