@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use rollcall_api::server::{self, ServerError};
 use rollcall_api::settings::Settings;
 use rollcall_schema::postgres::migrate;
+use rollcall_schema::settings::environment;
 use rollcall_schema::telemetry;
 
 /// The exit code if the setup must be fixed first, so that a supervisor need not start the process again.
@@ -13,7 +13,7 @@ const EXIT_SETUP: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let settings = Settings::parse();
+    let settings = environment::parse::<Settings>(std::env::args_os());
     let telemetry = match telemetry::start("rollcall-api") {
         Ok(telemetry) => telemetry,
         Err(error) => return fail(error.into()),

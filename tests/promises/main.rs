@@ -13,6 +13,7 @@ mod crash_points;
 mod csv_reading;
 mod damage;
 mod database_outage;
+mod empty_settings;
 mod first_import;
 mod forms;
 mod group_columns;

@@ -25,6 +25,7 @@ mod output;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rollcall_schema::settings::environment;
 
 use crate::output::Output;
 
@@ -76,7 +77,7 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Rollcall::parse()).await {
+    match run(environment::parse(std::env::args_os())).await {
         Ok(status) => status,
         Err(error) => {
             eprintln!("rollcall: {error:#}");

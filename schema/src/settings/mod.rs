@@ -1,6 +1,7 @@
 //! The settings that processes share: command-line arguments that are also environment variables, so that `--help`
-//! documents both. A secret `NAME` may be read from the file that `NAME_FILE` names.
+//! documents both. An empty variable counts as unset ([`environment`]). A secret `NAME` may be read from the file that `NAME_FILE` names.
 
+pub mod environment;
 pub mod error;
 pub mod renamed;
 

@@ -74,6 +74,11 @@ impl Stack {
         std::fs::read_to_string(self.folder.path().join("rollcall-api.log")).unwrap_or_default()
     }
 
+    /// Everything that the workers have logged.
+    pub fn worker_log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("rollcall-worker.log")).unwrap_or_default()
+    }
+
     /// The folder where uploads are stored.
     pub fn uploads(&self) -> PathBuf {
         self.folder.path().join("uploads")
