@@ -32,6 +32,7 @@ mod password_hashing;
 mod passwords;
 mod plans;
 mod real_files;
+mod refusals_hold_no_cells;
 mod reimport;
 mod retention;
 mod seeds;
