@@ -25,6 +25,7 @@ mod lease_expiry;
 mod name_keys;
 mod network_faults;
 mod nginx;
+mod no_rows_in_logs;
 mod oracle;
 mod ordering;
 mod parallel_chunks;

@@ -98,8 +98,8 @@ impl From<DatabaseError> for CommandError {
             DatabaseError::Unreachable(_) | DatabaseError::NoSession(_) | DatabaseError::Refused(_) => {
                 Self::Unreachable(root_cause(&error))
             }
-            DatabaseError::Query(error) => error.into(),
-            DatabaseError::Statement(error) => Self::Statement(root_cause(&error)),
+            DatabaseError::Query(error) => Self::Statement(error.to_string()),
+            DatabaseError::Statement(error) => Self::Statement(error.to_string()),
             DatabaseError::Migration(why) => Self::Migration(why),
             DatabaseError::NamesCollide(collisions) => Self::NamesCollide(collisions),
         }
@@ -108,7 +108,7 @@ impl From<DatabaseError> for CommandError {
 
 impl From<diesel::result::Error> for CommandError {
     fn from(error: diesel::result::Error) -> Self {
-        Self::Statement(root_cause(&error))
+        DatabaseError::from(error).into()
     }
 }
 

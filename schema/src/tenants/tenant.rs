@@ -6,6 +6,7 @@ use diesel_async::{AsyncConnection as _, RunQueryDsl};
 use serde::Serialize;
 
 use crate::ids::{ImportId, TenantId};
+use crate::postgres::error::DatabaseError;
 use crate::postgres::pool::Connection;
 use crate::postgres::tables::{imports, tenant_hosts, tenants};
 use crate::stored_words::stored_words;
@@ -63,7 +64,13 @@ pub enum TenantError {
     #[error("no tenant is named {0}; `rollcall tenant list` shows all tenants")]
     Unknown(String),
     #[error("the database failed")]
-    Database(#[from] diesel::result::Error),
+    Database(#[from] DatabaseError),
+}
+
+impl From<diesel::result::Error> for TenantError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 const COLUMNS: (tenants::id, tenants::name, tenants::upload_limit_bytes) =
@@ -192,7 +199,7 @@ pub async fn add_hosts(conn: &mut Connection, tenant: TenantId, hosts: &[String]
 fn if_taken(error: diesel::result::Error, taken: impl FnOnce() -> TenantError) -> TenantError {
     match error {
         diesel::result::Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => taken(),
-        other => TenantError::Database(other),
+        other => other.into(),
     }
 }
 

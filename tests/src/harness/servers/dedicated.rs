@@ -80,6 +80,12 @@ impl DedicatedServer {
         self.port
     }
 
+    /// Everything that the server has logged.
+    pub fn log(&self) -> String {
+        let log = std::fs::read(self.owned.folder.join("server/log")).expect("a server has a log");
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// Shuts it down cleanly.
     pub async fn stop(&self) {
         self.act(Server::stop).await;
