@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use rollcall_schema::postgres::fault::KEYS_OF_USERS;
 use rollcall_tests::harness::Options;
 use serde_json::Value;
 
@@ -111,4 +112,20 @@ async fn table_definitions_match_the_database() {
         }
     }
     assert!(differences.is_empty(), "{differences:#?}");
+}
+
+/// A violated key of ours means that another session wrote the same user; any other one is a rule of the operator's.
+#[tokio::test]
+async fn own_keys_of_users_are_known() {
+    let stack = Options::default().without_api().workers(0).without_tenant().start().await;
+    let keys = stack
+        .rows(
+            "select conname from pg_constraint
+              where conrelid = 'users'::regclass and contype in ('p', 'u') order by conname",
+        )
+        .await;
+    let keys: Vec<&str> = keys.iter().filter_map(|key| key["conname"].as_str()).collect();
+    let mut known = KEYS_OF_USERS;
+    known.sort_unstable();
+    assert_eq!(keys, known);
 }

@@ -5,6 +5,8 @@ use diesel_async::SimpleAsyncConnection as _;
 use reqwest::Method;
 use rollcall_schema::crypto::key::ServiceKey;
 use rollcall_schema::ids::UserId;
+use rollcall_schema::key_ring::data_keys::DataKeys;
+use rollcall_schema::key_ring::ring::KeyRing;
 use rollcall_schema::passwords::keys::{self, PasswordKeys};
 use rollcall_schema::tenants::account;
 use rollcall_tests::harness::{
@@ -22,6 +24,8 @@ async fn stopped_stack() -> Stack {
 
 /// Takes the tables back to the version that compared usernames in lower case only.
 async fn downgrade(stack: &Stack) {
+    // It sealed with its service key directly.
+    stack.execute("update installation set sealed_directly = true").await;
     let mut conn = stack.database.connection().await.unwrap();
     conn.batch_execute(include_str!("../../schema/migrations/2026-11-25-000002_password_owner/down.sql"))
         .await
@@ -59,7 +63,8 @@ struct OldPassword {
 }
 
 fn old_password(tenant: &Tenant, username: &str, password: &str) -> OldPassword {
-    let keys = PasswordKeys::new(&ServiceKey::from_hex(KEY).unwrap());
+    let key = ServiceKey::from_hex(KEY).unwrap();
+    let keys = PasswordKeys::new(&KeyRing::fixed(DataKeys::original(&key)));
     let owner = keys::owner(tenant.id, &old_key(username));
     let bytea = |bytes: &[u8]| {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

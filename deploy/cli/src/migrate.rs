@@ -33,7 +33,10 @@ struct Migrated {
 }
 
 pub async fn run(migrate: &Migrate, output: Output) -> Result<(), CommandError> {
-    let applied = database::open(&migrate.database)?.migrate().await?;
+    let database = database::open(&migrate.database)?;
+    // Says what is wrong with the address, if the server refuses it.
+    database.session().await?;
+    let applied = database.migrate().await?;
     let migrated = Migrated { applied };
     output.print(&migrated, || {
         if migrated.applied.is_empty() {

@@ -53,6 +53,8 @@ pub struct Advance<'a> {
     pub tally: Tally,
     /// With the first chunk of an attempt.
     pub format: Option<&'a FileFormat>,
+    /// Presentation groups that the chunk's rows made.
+    pub new_groups: u64,
     /// What is odd about the chunk's rows, as sentences.
     pub warnings: &'a [String],
     /// Whether the file ends after the chunk. Then the import is finished, and announced at the commit.
@@ -67,7 +69,7 @@ pub struct Advance<'a> {
 /// for it and resumes after the chunk. It comes last, so that chunks of one import can be merged in parallel and the row is
 /// locked no longer than a commit takes. It also renews the lease.
 pub async fn advance_in_txn(txn: &Session, lease: &Lease, chunk: Advance<'_>) -> Result<(), LeaseError> {
-    let Advance { first_row, tally, format, warnings, is_last } = chunk;
+    let Advance { first_row, tally, format, new_groups, warnings, is_last } = chunk;
     let advanced = txn
         .execute(
             ADVANCE,
@@ -87,6 +89,7 @@ pub async fn advance_in_txn(txn: &Session, lease: &Lease, chunk: Advance<'_>) ->
                 &is_last,
                 &format.map(|format| &*format.warnings),
                 &warnings,
+                &signed(new_groups),
             ],
         )
         .await?;

@@ -15,6 +15,7 @@ use tokio_postgres::{CopyInSink, Error, Row, Statement};
 
 use super::address::{CONNECT_TIMEOUT, DatabaseAddress};
 use super::error::DatabaseError;
+use crate::ids::ImportId;
 
 /// The values of a statement's `$1`, `$2`, ….
 pub type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -100,6 +101,12 @@ impl Transaction {
     /// written.
     pub async fn begin(&self) -> Result<(), Error> {
         self.batch_execute("begin").await
+    }
+
+    /// Begins the transaction as [`begin`](Self::begin) does, under a name that Postgres shows with the session until the
+    /// transaction ends (`application_name`).
+    pub async fn begin_for(&self, import: ImportId) -> Result<(), Error> {
+        self.batch_execute(&format!("begin; set local application_name = 'rollcall {import}'")).await
     }
 
     pub async fn commit(self) -> Result<(), Error> {

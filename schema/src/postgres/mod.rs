@@ -8,6 +8,8 @@ mod tls;
 
 pub mod client;
 pub mod error;
+pub mod fault;
+pub mod lock_probe;
 pub mod pool;
 
 pub mod migrate;

@@ -4,6 +4,7 @@ use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
 use futures_util::FutureExt as _;
+use tokio_postgres::Client;
 
 use super::address::{CONNECT_TIMEOUT, DatabaseAddress};
 use super::client::{Session, SessionPool, Transaction};
@@ -71,10 +72,9 @@ impl Database {
         Ok(self.address.connect().await?)
     }
 
-    /// Fails unless the database answers now.
-    pub async fn check(&self) -> Result<(), DatabaseError> {
-        self.session().await?.batch_execute("select 1").await?;
-        Ok(())
+    /// Opens a connection for hand-written SQL outside the pools.
+    pub(super) async fn connect_client(&self) -> Result<Client, DatabaseError> {
+        Ok(self.address.connect_client().await?)
     }
 
     /// Opens a connection that receives the notifications of `channel`.

@@ -6,6 +6,7 @@ use diesel_async::{AsyncConnection as _, RunQueryDsl};
 use serde::Serialize;
 
 use crate::ids::{ImportId, TenantId};
+use crate::postgres::error::DatabaseError;
 use crate::postgres::pool::Connection;
 use crate::postgres::tables::{imports, tenant_hosts, tenants};
 use crate::stored_words::stored_words;
@@ -24,8 +25,12 @@ pub struct Tenant {
     pub password_policy: PasswordPolicy,
     /// The largest upload in bytes.
     pub upload_limit_bytes: i64,
+    /// The most unfinished imports.
+    pub max_queued_imports: i32,
     /// Whether an import leaves `enabled` and the password of administrators alone.
     pub protect_administrators: bool,
+    /// How many presentation groups one import may create.
+    pub presentation_group_limit: i32,
 }
 
 stored_words! {
@@ -63,7 +68,13 @@ pub enum TenantError {
     #[error("no tenant is named {0}; `rollcall tenant list` shows all tenants")]
     Unknown(String),
     #[error("the database failed")]
-    Database(#[from] diesel::result::Error),
+    Database(#[from] DatabaseError),
+}
+
+impl From<diesel::result::Error> for TenantError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 const COLUMNS: (tenants::id, tenants::name, tenants::upload_limit_bytes) =
@@ -88,19 +99,24 @@ pub async fn resolve(
             .optional();
     }
     if let Some(host) = host {
-        let by_host = tenant_hosts::table
-            .inner_join(tenants::table.on(tenants::id.eq(tenant_hosts::tenant_id)))
-            .filter(tenant_hosts::host.eq(host.trim_end_matches('.').to_lowercase()))
-            .select(COLUMNS)
-            .first(conn)
-            .await
-            .optional()?;
+        let by_host = by_host(conn, host).await?;
         if by_host.is_some() {
             return Ok(by_host);
         }
     }
     let mut any: Vec<FoundTenant> = tenants::table.select(COLUMNS).limit(2).load(conn).await?;
     Ok(any.pop().filter(|_| any.is_empty()))
+}
+
+/// The tenant that has this host name.
+pub async fn by_host(conn: &mut Connection, host: &str) -> QueryResult<Option<FoundTenant>> {
+    tenant_hosts::table
+        .inner_join(tenants::table.on(tenants::id.eq(tenant_hosts::tenant_id)))
+        .filter(tenant_hosts::host.eq(host.trim_end_matches('.').to_lowercase()))
+        .select(COLUMNS)
+        .first(conn)
+        .await
+        .optional()
 }
 
 pub async fn of_import(conn: &mut Connection, import: ImportId) -> QueryResult<Option<FoundTenant>> {
@@ -147,7 +163,11 @@ pub struct TenantUpdate {
     pub password_policy: Option<PasswordPolicy>,
     /// The largest upload in bytes.
     pub upload_limit_bytes: Option<i64>,
+    /// The most unfinished imports.
+    pub max_queued_imports: Option<i32>,
     pub protect_administrators: Option<bool>,
+    /// How many presentation groups one import may create.
+    pub presentation_group_limit: Option<i32>,
 }
 
 /// Applies all changes, or none if one of them fails.
@@ -165,8 +185,14 @@ pub async fn update(
         if let Some(bytes) = update.upload_limit_bytes {
             set_upload_limit(conn, tenant, bytes).await?;
         }
+        if let Some(imports) = update.max_queued_imports {
+            set_max_queued_imports(conn, tenant, imports).await?;
+        }
         if let Some(protect) = update.protect_administrators {
             set_protect_administrators(conn, tenant, protect).await?;
+        }
+        if let Some(groups) = update.presentation_group_limit {
+            set_presentation_group_limit(conn, tenant, groups).await?;
         }
         Ok(())
     })
@@ -192,7 +218,7 @@ pub async fn add_hosts(conn: &mut Connection, tenant: TenantId, hosts: &[String]
 fn if_taken(error: diesel::result::Error, taken: impl FnOnce() -> TenantError) -> TenantError {
     match error {
         diesel::result::Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => taken(),
-        other => TenantError::Database(other),
+        other => other.into(),
     }
 }
 
@@ -228,6 +254,18 @@ pub async fn set_upload_limit(conn: &mut Connection, tenant: TenantId, bytes: i6
     Ok(())
 }
 
+pub async fn set_max_queued_imports(
+    conn: &mut Connection,
+    tenant: TenantId,
+    imports: i32,
+) -> QueryResult<()> {
+    diesel::update(tenants::table.find(tenant))
+        .set(tenants::max_queued_imports.eq(imports))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 pub async fn set_protect_administrators(
     conn: &mut Connection,
     tenant: TenantId,
@@ -240,19 +278,33 @@ pub async fn set_protect_administrators(
     Ok(())
 }
 
+pub async fn set_presentation_group_limit(
+    conn: &mut Connection,
+    tenant: TenantId,
+    groups: i32,
+) -> QueryResult<()> {
+    diesel::update(tenants::table.find(tenant))
+        .set(tenants::presentation_group_limit.eq(groups))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 pub async fn by_name(conn: &mut Connection, name: &str) -> Result<FoundTenant, TenantError> {
     resolve(conn, Some(name), None).await?.ok_or_else(|| TenantError::Unknown(name.to_owned()))
 }
 
 /// Every tenant, ordered by name.
 pub async fn list(conn: &mut Connection) -> QueryResult<Vec<Tenant>> {
-    let rows: Vec<(TenantId, String, PasswordPolicy, i64, bool)> = tenants::table
+    let rows: Vec<(TenantId, String, PasswordPolicy, i64, i32, bool, i32)> = tenants::table
         .select((
             tenants::id,
             tenants::name,
             tenants::password_policy,
             tenants::upload_limit_bytes,
+            tenants::max_queued_imports,
             tenants::protect_administrators,
+            tenants::presentation_group_limit,
         ))
         .order(tenants::name)
         .load(conn)
@@ -260,13 +312,21 @@ pub async fn list(conn: &mut Connection) -> QueryResult<Vec<Tenant>> {
     let hosts: Vec<(TenantId, String)> = tenant_hosts::table.order(tenant_hosts::host).load(conn).await?;
     Ok(rows
         .into_iter()
-        .map(|(id, name, password_policy, upload_limit_bytes, protect_administrators)| Tenant {
-            id,
-            name,
-            hosts: hosts.iter().filter(|(tenant, _)| *tenant == id).map(|(_, host)| host.clone()).collect(),
-            password_policy,
-            upload_limit_bytes,
-            protect_administrators,
+        .map(|(id, name, password_policy, upload_limit_bytes, queued, protect_administrators, groups)| {
+            Tenant {
+                id,
+                name,
+                hosts: hosts
+                    .iter()
+                    .filter(|(tenant, _)| *tenant == id)
+                    .map(|(_, host)| host.clone())
+                    .collect(),
+                password_policy,
+                upload_limit_bytes,
+                max_queued_imports: queued,
+                protect_administrators,
+                presentation_group_limit: groups,
+            }
         })
         .collect())
 }

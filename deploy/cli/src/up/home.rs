@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use rcgen::{CertificateParams, DnType, KeyPair};
+use rollcall_schema::settings::environment::variable_os;
 use rollcall_servers::{Error, FolderLock, random_hex};
 
 /// The administrator that the first start creates.
@@ -151,10 +152,10 @@ impl Home {
 /// Returns the key file from the environment, or one that the first start creates. Data that is sealed with one key
 /// cannot be opened with another.
 fn key_file(folder: &Path) -> anyhow::Result<PathBuf> {
-    if std::env::var_os("ROLLCALL_KEY").is_some() {
+    if variable_os("ROLLCALL_KEY").is_some() {
         bail!("ROLLCALL_KEY is set: write the key to a file and set ROLLCALL_KEY_FILE to its path instead");
     }
-    if let Some(given) = std::env::var_os("ROLLCALL_KEY_FILE") {
+    if let Some(given) = variable_os("ROLLCALL_KEY_FILE") {
         let given = PathBuf::from(given);
         return given.canonicalize().with_context(|| {
             format!("ROLLCALL_KEY_FILE is set to {}, which cannot be read", given.display())

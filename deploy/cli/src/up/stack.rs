@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
+use rollcall_schema::settings::environment::{variable, variable_os};
 use rollcall_servers::{Error, Launch, Postgres, Process, RabbitMq, Server, wait_until};
 
 use super::home::Home;
@@ -284,10 +285,10 @@ impl RestartSchedule {
 
 /// Returns a setting that is given by value or by the file that contains it.
 fn setting(name: &str) -> anyhow::Result<Option<String>> {
-    if let Some(value) = std::env::var(name).ok().filter(|value| !value.is_empty()) {
+    if let Some(value) = variable(name) {
         return Ok(Some(value));
     }
-    let Some(file) = std::env::var_os(format!("{name}_FILE")) else { return Ok(None) };
+    let Some(file) = variable_os(format!("{name}_FILE")) else { return Ok(None) };
     let value = std::fs::read_to_string(&file)
         .with_context(|| format!("{name}_FILE is set to {}, which cannot be read", file.display()))?;
     Ok(Some(value.trim().to_owned()))

@@ -16,6 +16,7 @@ use self::name_collisions::NameCollisions;
 use self::recompute_names::RecomputeNames;
 use super::error::DatabaseError;
 use super::pool::Database;
+use crate::settings::error::SettingError;
 
 /// The migrations written in SQL.
 const EMBEDDED: EmbeddedMigrations = embed_migrations!("migrations");
@@ -37,8 +38,8 @@ const APPLIED_MIGRATIONS: &str = include_str!("sql/applied_migrations.sql");
 pub(crate) const STATEMENTS: &[(&str, &str)] = &[("applied_migrations", APPLIED_MIGRATIONS)];
 
 /// How long a starting process waits for the database.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
-const START_RETRY_INTERVAL: Duration = Duration::from_millis(500);
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const START_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Why a process cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,9 @@ pub enum StartError {
     /// The database does not answer.
     #[error("the database did not answer within {} s: start it, or correct DATABASE_URL", START_TIMEOUT.as_secs())]
     Unreachable(#[source] DatabaseError),
+    /// The database refuses this process.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// The database lacks tables.
     #[error("the database lacks this version's tables: run `rollcall migrate`")]
     NotMigrated,
@@ -99,6 +103,7 @@ impl Database {
             match self.is_migrated().await {
                 Ok(true) => return Ok(()),
                 Ok(false) => return Err(StartError::NotMigrated),
+                Err(error) if let Some(wrong) = error.misconfiguration() => return Err(wrong.into()),
                 Err(error) if Instant::now() >= deadline => return Err(StartError::Unreachable(error)),
                 Err(error) => {
                     tracing::warn!(
