@@ -2,12 +2,13 @@
 
 use crate::imports::{idempotency, lease, outcomes, progress, retention, submit, wake_ups};
 use crate::passwords::queue;
-use crate::postgres::migrate;
+use crate::postgres::migrate::{self, grant};
 use crate::tenants::account;
 
 /// The statements by module: names and SQL.
 pub const ALL: &[&[(&str, &str)]] = &[
     migrate::STATEMENTS,
+    grant::STATEMENTS,
     account::STATEMENTS,
     queue::STATEMENTS,
     submit::STATEMENTS,

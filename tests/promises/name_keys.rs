@@ -150,7 +150,7 @@ async fn names_of_an_old_database_are_brought_into_their_form() {
     assert!(printed.contains(RECOMPUTE), "{printed}");
     assert!(stack.database.is_migrated().await.unwrap());
     let again = stack.rollcall(&["migrate"]).await.unwrap();
-    assert_eq!(again, "The tables are already up to date.\n");
+    assert!(again.starts_with("The tables are already up to date."), "{again}");
 
     let users = stack
         .rows(

@@ -116,7 +116,7 @@ impl Consumer {
     }
 
     async fn try_claim(&self, wake_up: &WakeUp) -> Result<Option<ClaimedImport>, DatabaseError> {
-        let session = self.engine.database.session().await?;
+        let session = self.engine.database.session_for(wake_up.tenant).await?;
         Ok(lease::claim(&session, wake_up.tenant, wake_up.import, &self.holder, self.lease).await?)
     }
 
@@ -183,7 +183,7 @@ impl Consumer {
     /// reset the count. If the database keeps failing, the next claim counts.
     async fn previous_failures(&self, claimed: &ClaimedImport, stop: &CancellationToken) -> i32 {
         let failures = retry_database(stop, async || -> Result<i32, DatabaseError> {
-            let mut conn = self.engine.database.connection().await?;
+            let mut conn = self.engine.database.connection_for(claimed.lease.tenant).await?;
             Ok(lease::failures(&mut conn, &claimed.lease).await?)
         });
         failures.await.unwrap_or(0)

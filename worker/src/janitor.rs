@@ -72,7 +72,7 @@ impl Janitor {
         let mut deleted = 0;
         loop {
             let batch = {
-                let session = self.database.session().await?;
+                let session = self.database.session_for_all().await?;
                 retention::expire_uploads(&session, self.retention, limit).await?
             };
             for (tenant, import) in &batch {
@@ -98,7 +98,7 @@ impl Janitor {
         let mut batches = std::pin::pin!(self.uploads.older_than(self.incomplete_after).try_chunks(BATCH));
         while let Some(batch) = batches.try_next().await.map_err(|failed| failed.1)? {
             let orphaned = {
-                let session = self.database.session().await?;
+                let session = self.database.session_for_all().await?;
                 retention::orphaned(&session, &batch).await?
             };
             for (tenant, import) in &orphaned {
@@ -110,7 +110,7 @@ impl Janitor {
     }
 
     async fn delete_expired_keys(&self) -> Result<usize, CleanupError> {
-        let session = self.database.session().await?;
+        let session = self.database.session_for_all().await?;
         let deleted = idempotency::forget_expired(&session).await?;
         Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
     }

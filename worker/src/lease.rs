@@ -14,7 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Ends an import that has no more rows to merge.
 pub async fn end_import(database: &Database, lease: &Lease, ending: &Ending) -> Result<(), LeaseError> {
-    progress::finish(&database.session().await?, lease, ending).await
+    progress::finish(&database.session_for(lease.tenant).await?, lease, ending).await
 }
 
 /// Releases an import, to be claimed again after `delay`. `charged` counts the attempt as a failure.
@@ -24,11 +24,11 @@ pub async fn release(
     delay: Duration,
     charged: bool,
 ) -> Result<(), LeaseError> {
-    lease::release(&database.session().await?, lease, delay, charged).await
+    lease::release(&database.session_for(lease.tenant).await?, lease, delay, charged).await
 }
 
 async fn renew(database: &Database, lease: &Lease) -> Result<(), LeaseError> {
-    lease::renew(&database.session().await?, lease).await
+    lease::renew(&database.session_for(lease.tenant).await?, lease).await
 }
 
 /// Renews a lease until it is dropped.

@@ -113,11 +113,13 @@ impl Authenticator {
             },
             tenant => tenant,
         };
+        drop(conn);
         if tenant.is_none() {
             log_unknown_tenant(tenant_id.as_deref(), host.as_deref());
         }
         let account = match &tenant {
             Some(tenant) if credentials::is_postgres_text(username) => {
+                let mut conn = self.database.connection_for(tenant.id).await?;
                 account::find(&mut conn, tenant.id, username).await?
             }
             _ => None,

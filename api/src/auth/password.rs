@@ -101,7 +101,7 @@ impl PasswordVerifier {
             // If the pool is overloaded the hashing queue still has the password.
             let Ok(hash) = hashing.hash(given).await else { return };
             let stored = async {
-                let session = database.session().await?;
+                let session = database.session_for(tenant).await?;
                 Ok::<_, DatabaseError>(account::store_hash(&session, tenant, user, &sealed, &hash).await?)
             };
             if let Err(error) = stored.await {

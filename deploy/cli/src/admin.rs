@@ -6,7 +6,7 @@ use std::io::{self, BufRead, IsTerminal as _};
 use clap::{Args, Subcommand};
 use rollcall_schema::names;
 use rollcall_schema::passwords::argon2;
-use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::settings::OwnerSettings;
 use rollcall_schema::tenants::account;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -57,7 +57,7 @@ pub struct Add {
     #[arg(long)]
     if_missing: bool,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -3,7 +3,7 @@
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use rollcall_schema::ids::TenantId;
 use rollcall_schema::postgres::pool::Connection;
-use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::settings::OwnerSettings;
 use rollcall_schema::tenants::tenant::{
     self, FoundTenant, PasswordPolicy, Tenant, TenantError, TenantUpdate,
 };
@@ -67,7 +67,7 @@ pub struct Add {
     #[arg(long)]
     if_missing: bool,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// List the tenants and their settings
@@ -81,7 +81,7 @@ With --json: an array of
   {TENANT_KEYS}"))]
 pub struct List {
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// Change a tenant's host names and settings; settings that are not given stay unchanged
@@ -121,7 +121,7 @@ pub struct Set {
     #[arg(long, value_name = "ON|OFF")]
     protect_administrators: Option<Switch>,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// On or off, as a command-line argument.

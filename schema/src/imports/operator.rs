@@ -7,7 +7,7 @@ use super::model::{Ending, FailureKind, Import, ImportState, find, lock_in_txn};
 use super::result_json::summary;
 use crate::crash_point::{self, CrashPoint};
 use crate::ids::{ImportId, TenantId};
-use crate::postgres::pool::Connection;
+use crate::postgres::pool::{Connection, set_tenant};
 use crate::postgres::tables::{imports, tenants};
 
 /// The outcome of cancelling an import.
@@ -33,6 +33,7 @@ pub async fn cancel(
     by: &str,
 ) -> QueryResult<CancelOutcome> {
     conn.transaction(async |conn| {
+        set_tenant(conn, tenant).await?;
         let Some(mut import) = lock_in_txn(conn, tenant, id).await? else {
             return Ok(CancelOutcome::NotFound);
         };
@@ -95,6 +96,7 @@ pub enum RetryOutcome {
 /// At the end, because later imports of the tenant may have run, and one may be running: it must not overtake them.
 pub async fn retry(conn: &mut Connection, tenant: TenantId, id: ImportId) -> QueryResult<RetryOutcome> {
     conn.transaction(async |conn| {
+        set_tenant(conn, tenant).await?;
         let Some(import) = lock_in_txn(conn, tenant, id).await? else { return Ok(RetryOutcome::NotFound) };
         if !matches!(import.ending, Some(Ending::Abandoned(_) | Ending::Cancelled(_))) {
             return Ok(RetryOutcome::NothingToRetry(import));

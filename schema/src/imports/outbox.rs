@@ -47,14 +47,14 @@ impl Outbox {
     pub async fn publish(&self, due: &DueWakeUp) -> Result<(), PublishError> {
         let DueWakeUp { lane, wake_up, attempts } = due;
         self.broker.publish_wake_up(*lane, wake_up).await?;
-        let session = self.database.session().await?;
+        let session = self.database.session_for(wake_up.tenant).await?;
         Ok(wake_ups::mark_published(&session, wake_up.tenant, wake_up.import, *attempts).await?)
     }
 
     /// Publishes the wake-up of the next import in a tenant's line, after another import of the tenant has ended.
     pub async fn wake_next(&self, tenant: TenantId) -> Result<(), PublishError> {
         let next = {
-            let session = self.database.session().await?;
+            let session = self.database.session_for(tenant).await?;
             wake_ups::next_in_line(&session, tenant).await?
         };
         match next {
@@ -66,13 +66,13 @@ impl Outbox {
     /// Publishes the wake-ups of abandoned imports as dead letters, `limit` at most.
     pub async fn publish_dead_letters(&self, limit: i64) -> Result<(), PublishError> {
         let due = {
-            let session = self.database.session().await?;
+            let session = self.database.session_for_all().await?;
             wake_ups::due_dead_letters(&session, limit).await?
         };
         for wake_up in due {
             self.broker.publish_dead_letter(&wake_up).await?;
             // On a session: the relay has one open. Until this commits, another worker's relay publishes a copy.
-            let session = self.database.session().await?;
+            let session = self.database.session_for(wake_up.tenant).await?;
             wake_ups::mark_dead_lettered(&session, wake_up.tenant, wake_up.import).await?;
         }
         Ok(())

@@ -91,7 +91,7 @@ async fn load(
     import: ImportId,
     from: u64,
 ) -> Result<Option<ChunkOutcomes>, DatabaseError> {
-    let mut conn = database.connection().await?;
+    let mut conn = database.connection_for(tenant).await?;
     Ok(outcomes::load(&mut conn, tenant, import, from).await?)
 }
 

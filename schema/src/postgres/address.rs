@@ -8,6 +8,7 @@ use diesel_async::AsyncPgConnection;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
+use super::service_role::ServiceRole;
 use super::tls;
 use crate::settings::error::SettingError;
 
@@ -89,6 +90,12 @@ impl DatabaseAddress {
         let options = format!("{given} -c {name}={value}");
         self.config.options(options);
         self
+    }
+
+    /// The role that the URL names, and its password.
+    pub fn role(&self) -> Option<ServiceRole> {
+        let password = self.config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
+        Some(ServiceRole { name: self.config.get_user()?.to_owned(), password })
     }
 
     /// Opens a diesel connection outside any pool.
