@@ -47,7 +47,9 @@ pub fn start(service: &'static str) -> Result<Telemetry, SettingError> {
         Some("text") | None => {
             logs.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_filter(filter).boxed()
         }
-        Some(other) => return Err(SettingError::new("ROLLCALL_LOG", format!("is {other}: use text or json"))),
+        Some(other) => {
+            return Err(SettingError::new("ROLLCALL_LOG", format!("is {other}: use text or json")));
+        }
     };
     // Only this project's own spans are traced: those of the HTTP and TLS libraries are noise, and the exporter must
     // not trace itself.
@@ -78,7 +80,8 @@ fn service_name(service: &'static str) -> String {
 fn exports() -> bool {
     let disabled = variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let none = variable("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
-    let endpoint = variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT"));
+    let endpoint =
+        variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT"));
     !disabled && !none && endpoint.is_some()
 }
 

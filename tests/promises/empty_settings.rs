@@ -1,5 +1,5 @@
-//! A setting whose environment variable is empty counts as unset: deployment tools write `NAME=` for a value that nobody
-//! gave them.
+//! A setting whose environment variable is empty counts as unset: deployment tools write `NAME=` for a value that was
+//! not given.
 
 use rollcall_tests::harness::Options;
 
@@ -28,7 +28,10 @@ async fn an_empty_variable_is_an_unset_one() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     for (process, log) in [("API", stack.api_log()), ("worker", stack.worker_log())] {
         let lines = log.lines().filter(|line| line.contains("INFO")).count();
-        println!("{process}: {lines} lines at level info with RUST_LOG= empty, {} variables empty", EMPTY.len());
+        println!(
+            "{process}: {lines} lines at level info with RUST_LOG= empty, {} variables empty",
+            EMPTY.len()
+        );
         assert!(lines > 0, "the {process} logs at its default level: {log:?}");
         assert!(!log.contains("deprecated"), "{log}");
     }

@@ -22,7 +22,10 @@ const TRIGGER: &str = "create or replace trigger customers_rule before insert on
                            when (new.surname like 'zq7marked%') execute function customers_rule()";
 
 const OTHER_RULES: [(&str, &str); 4] = [
-    ("alter table users add constraint customers_check check (surname not like '%marked%') not valid", "customers_check"),
+    (
+        "alter table users add constraint customers_check check (surname not like '%marked%') not valid",
+        "customers_check",
+    ),
     ("alter table new_users alter surname type varchar(3)", "22001"),
     // The message quotes the value: invalid input syntax for type integer: "…".
     ("create index customers_index on users ((form_class::int))", "22P02"),
@@ -75,7 +78,8 @@ async fn errors_of_the_database_quote_no_row() {
     .await;
     let line = log.lines().find(|line| line.contains("customers_check")).expect("the constraint is named");
     println!("logged: {}", line.chars().take(400).collect::<String>());
-    let spans = collector.wait_for(|spans| spans.iter().filter(|span| span.span.name == "chunk").count() > 4).await;
+    let spans =
+        collector.wait_for(|spans| spans.iter().filter(|span| span.span.name == "chunk").count() > 4).await;
 
     answers.extend([log, stack.api_log(), server.log(), format!("{spans:?}")]);
     answers.push(stack.get("/api/import/jobs?limit=500").await.text().to_owned());

@@ -35,11 +35,16 @@ async fn no_refusal_repeats_the_file() {
             let summary = answer.is_failure(400);
             assert!(summary.contains("column"), "{summary}");
             let poll = stack.get(&answer.location()).await;
-            answers.extend([answer.text().to_owned(), poll.text().to_owned(), format!("{:?}", answer.headers)]);
+            answers.extend([
+                answer.text().to_owned(),
+                poll.text().to_owned(),
+                format!("{:?}", answer.headers),
+            ]);
         }
     }
     assert!(
-        answers[0].contains("The first line is not a header: none of its 4 cells is the name of a known column."),
+        answers[0]
+            .contains("The first line is not a header: none of its 4 cells is the name of a known column."),
         "{}",
         answers[0]
     );

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::statements::statements;
 
 /// An id of nothing.
-const NOBODYS: Uuid = Uuid::from_u128(0xFFFF_FFFF);
+const UNUSED: Uuid = Uuid::from_u128(0xFFFF_FFFF);
 /// The id of every user, group and import of the tenant whose rows the statements are after.
 const ROW: Uuid = Uuid::from_u128(7);
 
@@ -101,8 +101,15 @@ impl FromSql<'_> for Raw {
 }
 
 /// What a statement returns and how many rows it writes, or the code of its error. It is rolled back.
-async fn outcome(client: &Client, setting: &str, sql: &str, tenant: Uuid) -> Result<(u64, Vec<Vec<Raw>>), String> {
-    let code = |error: tokio_postgres::Error| error.code().map_or_else(|| error.to_string(), |code| code.code().to_owned());
+async fn outcome(
+    client: &Client,
+    setting: &str,
+    sql: &str,
+    tenant: Uuid,
+) -> Result<(u64, Vec<Vec<Raw>>), String> {
+    let code = |error: tokio_postgres::Error| {
+        error.code().map_or_else(|| error.to_string(), |code| code.code().to_owned())
+    };
     let statement = client.prepare(sql).await.map_err(code)?;
     let values: Vec<_> =
         statement.params().iter().enumerate().map(|(number, kind)| value(number, kind, tenant)).collect();
@@ -152,7 +159,7 @@ async fn no_statement_crosses_tenants() {
         checked += 1;
         // Another tenant's transaction, and one of no tenant, that ask for her rows learn what they learn of a tenant that
         // does not exist.
-        let nothing = outcome(&service, &other.to_string(), sql, NOBODYS).await;
+        let nothing = outcome(&service, &other.to_string(), sql, UNUSED).await;
         for setting in [other.to_string(), String::new()] {
             let found = outcome(&service, &setting, sql, hers).await;
             if found != nothing && !matches!(&found, Err(code) if code == "42501") {
@@ -162,7 +169,9 @@ async fn no_statement_crosses_tenants() {
         // Without row-level security it would find or write them.
         would += u32::from(outcome(&owner, &other.to_string(), sql, hers).await != nothing);
     }
-    println!("{checked} statements with the wrong tenant: none sees or writes a row; {would} would without the policies");
+    println!(
+        "{checked} statements with the wrong tenant: none sees or writes a row; {would} would without the policies"
+    );
     assert!(crossing.is_empty(), "{crossing:#?}");
     assert!(would > 25, "the rows are there to be found: {would} of {checked}");
     assert_eq!(snapshot(&stack).await, before);
@@ -171,7 +180,8 @@ async fn no_statement_crosses_tenants() {
     for name in OF_NO_TENANT {
         let sql = statements().find(|(known, _)| *known == name).unwrap().1;
         for column in service.prepare(sql).await.unwrap().columns() {
-            let harmless = ["version", "row_security_active", "set_config", "tenant_id", "id", "lane", "attempt"];
+            let harmless =
+                ["version", "row_security_active", "set_config", "tenant_id", "id", "lane", "attempt"];
             let is_trace = ["traceparent", "tracestate"].contains(&column.name());
             assert!(harmless.contains(&column.name()) || is_trace, "{name} returns {}", column.name());
         }
@@ -192,8 +202,10 @@ async fn every_table_of_tenants_is_protected() {
     assert!(unprotected.is_empty(), "{unprotected:?}");
     // Through the door for COPY rows go in, and nothing comes out.
     let rights = stack
-        .rows("select string_agg(privilege_type, ',') as rights from information_schema.role_table_grants
-                where grantee = 'rollcall_service' and table_name = 'new_users'")
+        .rows(
+            "select string_agg(privilege_type, ',') as rights from information_schema.role_table_grants
+                where grantee = 'rollcall_service' and table_name = 'new_users'",
+        )
         .await;
     assert_eq!(rights[0]["rights"], "INSERT");
     let views = stack
@@ -247,7 +259,9 @@ async fn the_service_cannot_free_itself() {
         service.batch_execute("reset all").await.unwrap();
     }
     // Nothing of any tenant without a tenant, and only its own with one.
-    for (setting, count) in [(String::new(), 0_i64), (NOBODYS.to_string(), 0), (other.to_string(), 1), (hers.to_string(), 2)] {
+    for (setting, count) in
+        [(String::new(), 0_i64), (UNUSED.to_string(), 0), (other.to_string(), 1), (hers.to_string(), 2)]
+    {
         service.batch_execute(&format!("begin; set local rollcall.tenant = '{setting}'")).await.unwrap();
         let users: i64 = service.query_one("select count(*) from users", &[]).await.unwrap().get(0);
         assert_eq!(users, count, "users seen as {setting:?}");
@@ -255,14 +269,19 @@ async fn the_service_cannot_free_itself() {
     }
     // The door refuses another tenant's row, whatever is set.
     let row = |tenant: Uuid| {
-        format!("insert into new_users (tenant_id, id, username, username_key, enabled, staff_member)
-                 values ('{tenant}', gen_random_uuid(), 'x', 'x', true, true)")
+        format!(
+            "insert into new_users (tenant_id, id, username, username_key, enabled, staff_member)
+                 values ('{tenant}', gen_random_uuid(), 'x', 'x', true, true)"
+        )
     };
     service.batch_execute("begin").await.unwrap();
     let error = service.batch_execute(&row(hers)).await.expect_err("no tenant is set");
     assert_eq!(error.code().map(tokio_postgres::error::SqlState::code), Some("42501"));
     service.batch_execute("rollback").await.unwrap();
-    service.batch_execute(&format!("begin; set local rollcall.tenant = '{other}'; {}; rollback", row(other))).await.unwrap();
+    service
+        .batch_execute(&format!("begin; set local rollcall.tenant = '{other}'; {}; rollback", row(other)))
+        .await
+        .unwrap();
     let crossing = format!("begin; set local rollcall.tenant = '{other}'; {}", row(hers));
     let error = service.batch_execute(&crossing).await.expect_err("another tenant is set");
     assert_eq!(error.code().map(tokio_postgres::error::SqlState::code), Some("42501"));

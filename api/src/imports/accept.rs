@@ -154,7 +154,8 @@ impl UploadAcceptor {
 
     /// Adds the import to its tenant's line.
     async fn submit(&self, submission: &Submission) -> Result<Submitted, SubmitError> {
-        let session = self.database.session_for(submission.tenant).await.map_err(SubmitError::NotSubmitted)?;
+        let session =
+            self.database.session_for(submission.tenant).await.map_err(SubmitError::NotSubmitted)?;
         let error = match submit::submit(&session, submission).await {
             Ok(submitted) => return Ok(submitted),
             Err(error) => error,

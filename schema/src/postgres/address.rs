@@ -94,7 +94,8 @@ impl DatabaseAddress {
 
     /// The role that the URL names, and its password.
     pub fn role(&self) -> Option<ServiceRole> {
-        let password = self.config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
+        let password =
+            self.config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
         Some(ServiceRole { name: self.config.get_user()?.to_owned(), password })
     }
 

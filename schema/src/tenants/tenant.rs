@@ -113,7 +113,12 @@ pub async fn resolve(
 /// The tenant of an import, on a connection of no tenant.
 pub async fn of_import(conn: &mut Connection, import: ImportId) -> QueryResult<Option<FoundTenant>> {
     let of_import = every_import::table.filter(every_import::id.eq(import)).select(every_import::tenant_id);
-    every_tenant::table.filter(every_tenant::id.eq_any(of_import)).select(COLUMNS).first(conn).await.optional()
+    every_tenant::table
+        .filter(every_tenant::id.eq_any(of_import))
+        .select(COLUMNS)
+        .first(conn)
+        .await
+        .optional()
 }
 
 pub async fn add(

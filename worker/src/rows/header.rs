@@ -239,7 +239,8 @@ pub fn read(
     let ignored_count = first_ignored.len() + ignored.count();
     let ignored = first_ignored;
     // Then it may be a row that happens to hold the name of a column.
-    let seems_data = ignored_count > fields.iter().flatten().count() && ignored.iter().any(|name| is_data(name));
+    let seems_data =
+        ignored_count > fields.iter().flatten().count() && ignored.iter().any(|name| is_data(name));
     let shown = |name: &str| match position_of(name, record) {
         Some(index) if seems_data => format!("column {}", index + 1),
         _ => printable(name, MAX_NAME_CHARS),

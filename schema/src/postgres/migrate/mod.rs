@@ -106,7 +106,9 @@ impl Database {
             match self.is_migrated().await {
                 Ok(true) => return self.check_isolation().await,
                 Ok(false) => return Err(StartError::NotMigrated),
-                Err(DatabaseError::Statement(error)) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                Err(DatabaseError::Statement(error))
+                    if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) =>
+                {
                     return Err(StartError::NotGranted);
                 }
                 Err(error) if Instant::now() >= deadline => return Err(StartError::Unreachable(error)),

@@ -86,9 +86,7 @@ fn columns_that_are_nearly_right_are_named() {
     // `gender` is there, so `Genders` is just another column.
     assert_eq!(near, [("enabeld", "enabled"), ("sur_nane", "surname")]);
     assert_eq!(header.ignored, ["enabeld", "sur_nane", "First Name", "Genders"]);
-    assert!(
-        refusal("enabled,usrename", Endpoint::Users).contains("If column 2 is that column, rename it.")
-    );
+    assert!(refusal("enabled,usrename", Endpoint::Users).contains("If column 2 is that column, rename it."));
 }
 
 #[test]
@@ -101,7 +99,10 @@ fn the_columns_of_failed_rows_are_ignored_in_silence() {
 fn an_unknown_delimiter_is_told_which_are_known() {
     for line in ["username|enabled|staffmember", "username^enabled", "username enabled"] {
         let text = refusal(&format!("{line}\nx\n"), Endpoint::Users);
-        assert!(text.contains("commas, semicolons or tabs, which are the known delimiters, but by"), "{text}");
+        assert!(
+            text.contains("commas, semicolons or tabs, which are the known delimiters, but by"),
+            "{text}"
+        );
     }
 }
 
