@@ -23,12 +23,15 @@ async fn stopped_stack() -> Stack {
 /// Takes the tables back to the version that compared usernames in lower case only.
 async fn downgrade(stack: &Stack) {
     let mut conn = stack.database.connection().await.unwrap();
-    conn.batch_execute(include_str!("../../schema/migrations/2026-11-25-000002_password_owner/down.sql"))
-        .await
-        .unwrap();
+    for newer in [
+        include_str!("../../schema/migrations/2026-11-28-000009_row_level_security/down.sql"),
+        include_str!("../../schema/migrations/2026-11-25-000002_password_owner/down.sql"),
+    ] {
+        conn.batch_execute(newer).await.unwrap();
+    }
     stack
         .execute(&format!(
-            "delete from __diesel_schema_migrations where version in ('20261125000002', '{RECOMPUTE}')"
+            "delete from __diesel_schema_migrations where version in ('20261125000002', '20261128000009', '{RECOMPUTE}')"
         ))
         .await;
     assert!(!stack.database.is_migrated().await.unwrap());

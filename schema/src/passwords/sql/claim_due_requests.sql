@@ -24,7 +24,9 @@ select waiting.tenant_id, now(), 1
  order by waiting.tenant_id
  limit $2
 on conflict (tenant_id) do update
-   set published_at = now(), publish_count = queued.publish_count + 1, hashed_up_to = default
+   set published_at = now(), publish_count = queued.publish_count + 1, 
+       -- Not `default`: a view has none.
+       hashed_up_to = '00000000-0000-0000-0000-000000000000'
  -- Checked again on the current row: another relay may have been faster.
  where queued.published_at is null
     or queued.published_at < now() - $1 * interval '1 second' * (2 ^ least(queued.publish_count, 7))
