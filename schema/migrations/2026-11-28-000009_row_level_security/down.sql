@@ -1,5 +1,7 @@
-drop view every_idempotency_key, every_hash_pass, every_waiting_password, every_line_head, every_import, every_tenant_host, every_tenant;
-alter view line_heads reset (security_invoker);
+drop view every_idempotency_key, every_hash_pass, every_waiting_password, every_import, every_tenant_host, every_tenant;
+
+drop view line_heads;
+alter view every_line_head rename to line_heads;
 
 alter table new_users detach partition users;
 drop table new_users;

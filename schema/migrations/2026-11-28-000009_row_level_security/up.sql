@@ -52,8 +52,11 @@ create trigger own_tenant
     when (new.tenant_id is distinct from nullif(current_setting('rollcall.tenant', true), '')::uuid)
     execute function refuse_user_of_other_tenant();
 
--- The head of a line is shown only to a transaction that may see its import.
-alter view line_heads set (security_invoker = true);
+-- The heads of all lines are for the relay. A transaction of the service sees that of its tenant; the owner, as whom processes
+-- of the release before may still run, sees all as before.
+alter view line_heads rename to every_line_head;
+create view line_heads as
+    select * from every_line_head where not row_security_active('imports') or tenant_id = current_tenant();
 
 -- What the relay, the janitor and a request without a tenant look through: every tenant's, but ids, states and times only.
 -- A view reads with the rights of its owner.
@@ -64,7 +67,6 @@ create view every_import as
            publish_count, submitted_at, started_at, finished_at, failure_kind, dead_lettered_at, upload_deleted_at,
            traceparent, tracestate
       from imports;
-create view every_line_head as select * from line_heads;
 create view every_waiting_password as select tenant_id, id from users where password_sealed is not null;
 create view every_hash_pass as select tenant_id, published_at, publish_count, hashed_up_to from hash_queue;
 create view every_idempotency_key as select tenant_id, created_at from idempotency_keys;
