@@ -1,5 +1,5 @@
-//! A setting whose environment variable is empty counts as unset: deployment tools write `NAME=` for a value that
-//! they were not given.
+//! A setting whose environment variable is empty counts as unset: deployment tools write `NAME=` for a value that was
+//! not given.
 
 use rollcall_tests::harness::Options;
 

@@ -206,7 +206,7 @@ async fn tenant_queues_as_many_imports_as_it_may() {
             let database = databases[n % databases.len()].clone();
             let key = (n % 2 == 0).then(|| format!("key-{n}"));
             tokio::spawn(async move {
-                let session = database.session().await.unwrap();
+                let session = database.session_for(other.id).await.unwrap();
                 submit::submit(&session, &submission(other.id, key.as_deref())).await.unwrap()
             })
         })

@@ -52,6 +52,7 @@ mod real_files;
 mod refusals_hold_no_cells;
 mod reimport;
 mod retention;
+mod row_level_security;
 mod seeds;
 mod shutdown;
 mod startup;

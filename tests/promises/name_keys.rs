@@ -27,12 +27,15 @@ async fn downgrade(stack: &Stack) {
     // It sealed with its service key directly.
     stack.execute("update installation set sealed_directly = true").await;
     let mut conn = stack.database.connection().await.unwrap();
-    conn.batch_execute(include_str!("../../schema/migrations/2026-11-25-000002_password_owner/down.sql"))
-        .await
-        .unwrap();
+    for newer in [
+        include_str!("../../schema/migrations/2026-11-28-000009_row_level_security/down.sql"),
+        include_str!("../../schema/migrations/2026-11-25-000002_password_owner/down.sql"),
+    ] {
+        conn.batch_execute(newer).await.unwrap();
+    }
     stack
         .execute(&format!(
-            "delete from __diesel_schema_migrations where version in ('20261125000002', '{RECOMPUTE}')"
+            "delete from __diesel_schema_migrations where version in ('20261125000002', '20261128000009', '{RECOMPUTE}')"
         ))
         .await;
     assert!(!stack.database.is_migrated().await.unwrap());
@@ -155,7 +158,7 @@ async fn names_of_an_old_database_are_brought_into_their_form() {
     assert!(printed.contains(RECOMPUTE), "{printed}");
     assert!(stack.database.is_migrated().await.unwrap());
     let again = stack.rollcall(&["migrate"]).await.unwrap();
-    assert_eq!(again, "The tables are already up to date.\n");
+    assert!(again.starts_with("The tables are already up to date."), "{again}");
 
     let users = stack
         .rows(

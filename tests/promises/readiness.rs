@@ -12,7 +12,7 @@ use serde_json::json;
 async fn lock(stack: &Stack, statement: &str) -> rollcall_schema::postgres::client::Transaction {
     let address = DatabaseAddress::parse(&stack.test_database.url).unwrap();
     let database = Database::new(address, PoolSizes { connections: 1, sessions: 1 });
-    let transaction = database.transaction().await.unwrap();
+    let transaction = database.transaction_for_all().await.unwrap();
     transaction.begin().await.unwrap();
     transaction.batch_execute(statement).await.unwrap();
     transaction

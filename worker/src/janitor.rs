@@ -81,7 +81,7 @@ impl Janitor {
         let mut deleted = 0;
         loop {
             let batch = {
-                let session = self.database.session().await?;
+                let session = self.database.session_for_all().await?;
                 retention::expire_uploads(&session, self.retention, limit).await?
             };
             for (tenant, import) in &batch {
@@ -108,7 +108,7 @@ impl Janitor {
             std::pin::pin!(self.uploads.older_than(self.incomplete_after).await?.try_chunks(BATCH));
         while let Some(batch) = batches.try_next().await.map_err(|failed| failed.1)? {
             let orphaned = {
-                let session = self.database.session().await?;
+                let session = self.database.session_for_all().await?;
                 retention::orphaned(&session, &batch).await?
             };
             for (tenant, import) in &orphaned {
@@ -121,13 +121,13 @@ impl Janitor {
 
     async fn delete_unused_groups(&self) -> Result<usize, CleanupError> {
         let due = {
-            let session = self.database.session().await?;
+            let session = self.database.session_for_all().await?;
             presentation_groups::tenants_to_sweep(&session, TENANTS_PER_SWEEP).await?
         };
         let mut deleted = 0;
         for tenant in due {
             loop {
-                let swept = presentation_groups::sweep(self.database.transaction().await?, tenant).await?;
+                let swept = presentation_groups::sweep(self.database.transaction_for(tenant).await?, tenant).await?;
                 deleted += usize::try_from(swept.deleted).unwrap_or(usize::MAX);
                 if !swept.is_partial {
                     break;
@@ -138,13 +138,13 @@ impl Janitor {
     }
 
     async fn delete_expired_keys(&self) -> Result<usize, CleanupError> {
-        let session = self.database.session().await?;
+        let session = self.database.session_for_all().await?;
         let deleted = idempotency::forget_expired(&session).await?;
         Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
     }
 
     async fn forget_workers(&self) -> Result<usize, CleanupError> {
-        let session = self.database.session().await?;
+        let session = self.database.session_for_all().await?;
         Ok(usize::try_from(workers::forget_silent(&session).await?).unwrap_or(usize::MAX))
     }
 }

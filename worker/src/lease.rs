@@ -17,16 +17,16 @@ const RENEWAL_RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Ends an import that has no more rows to merge.
 pub async fn end_import(database: &Database, lease: &Lease, ending: &Ending) -> Result<(), LeaseError> {
-    progress::finish(&database.session().await?, lease, ending).await
+    progress::finish(&database.session_for(lease.tenant).await?, lease, ending).await
 }
 
 /// Releases an import, to be claimed again.
 pub async fn release(database: &Database, lease: &Lease, release: Release<'_>) -> Result<(), LeaseError> {
-    lease::release(&database.session().await?, lease, release).await
+    lease::release(&database.session_for(lease.tenant).await?, lease, release).await
 }
 
 async fn renew(database: &Database, lease: &Lease) -> Result<(), LeaseError> {
-    lease::renew(&database.session().await?, lease).await
+    lease::renew(&database.session_for(lease.tenant).await?, lease).await
 }
 
 /// Renews a lease until it is dropped.

@@ -62,7 +62,7 @@ impl OverdueImports {
             return Ok(Vec::new());
         }
         let heads = {
-            let session = self.runner.engine.database.session().await?;
+            let session = self.runner.engine.database.session_for_all().await?;
             wake_ups::overdue_heads(&session, lane, self.runner.lease, free).await?
         };
         Ok(heads.into_iter().map_while(|wake_up| Some((wake_up, slots.try_take(lane)?))).collect())

@@ -62,12 +62,12 @@ impl Presence {
             free_small: self.slots.free(Lane::Small),
             free_bulk: self.slots.free(Lane::Bulk),
         };
-        let session = self.database.session().await?;
+        let session = self.database.session_for_all().await?;
         Ok(workers::report(&session, &self.holder, report).await?)
     }
 
     async fn mark_stopping(&self) -> Result<(), DatabaseError> {
-        let session = self.database.session().await?;
+        let session = self.database.session_for_all().await?;
         Ok(workers::mark_stopping(&session, &self.holder).await?)
     }
 }

@@ -199,11 +199,13 @@ impl AccountLogins {
             },
             tenant => tenant,
         };
+        drop(conn);
         if tenant.is_none() {
             log_unknown_tenant(tenant_id.as_deref(), host.as_deref());
         }
         let account = match &tenant {
             Some(tenant) if is_postgres_text(&claim.username) => {
+                let mut conn = self.database.connection_for(tenant.id).await?;
                 account::find(&mut conn, tenant.id, &claim.username).await?
             }
             _ => None,

@@ -54,7 +54,7 @@ impl FamiliarNetworks {
         self.noted.insert(login.clone(), ());
         let database = self.database.clone();
         let note = async move {
-            let noted = async { login_network::remember(&database.session().await?, &login).await };
+            let noted = async { login_network::remember(&database.session_for(login.tenant).await?, &login).await };
             if let Err(error) = noted.await {
                 let error = &error as &(dyn Error + 'static);
                 tracing::warn!(error, "failed to note the network of a login");
@@ -78,7 +78,7 @@ impl FamiliarNetworks {
     }
 
     async fn read(&self) -> Result<HashSet<i64>, DatabaseError> {
-        let session = self.database.session().await?;
+        let session = self.database.session_for_all().await?;
         Ok(login_network::familiar_pairs(&session, MAX_PAIRS).await?.into_iter().collect())
     }
 }

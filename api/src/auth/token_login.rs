@@ -44,7 +44,7 @@ impl TokenLogins {
         claim: &TenantClaim,
         client: IpAddr,
     ) -> Result<Caller, LoginError> {
-        let found = token::find(&self.database.session().await?, &token).await?;
+        let found = token::find(&self.database, &token).await?;
         let named = match &found {
             Some(found) => self.is_of(found, claim).await?,
             None => false,
@@ -80,7 +80,7 @@ impl TokenLogins {
         let database = self.database.clone();
         let note = async move {
             let noted =
-                async { token::touch(&database.session().await?, tenant, id, &client.to_string()).await };
+                async { token::touch(&database.session_for(tenant).await?, tenant, id, &client.to_string()).await };
             if let Err(error) = noted.await {
                 let error = &error as &(dyn Error + 'static);
                 tracing::warn!(error, token = %id, "failed to note the use of an import token");

@@ -8,7 +8,7 @@ use diesel_async::AsyncConnection as _;
 use rollcall_schema::audit::{self, Action, Entry};
 use rollcall_schema::names;
 use rollcall_schema::passwords::argon2;
-use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::settings::OwnerSettings;
 use rollcall_schema::tenants::account;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -60,7 +60,7 @@ pub struct Add {
     #[arg(long)]
     if_missing: bool,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -51,7 +51,7 @@ pub async fn run(audit: &Audit, output: Output) -> Result<(), CommandError> {
         Some(name) => Some(tenant::find(&mut *database.connection().await?, name).await?.id),
         None => None,
     };
-    let rows = audit::list(&database.session().await?, tenant, audit.since, audit.limit).await?;
+    let rows = audit::list(&database.session_for_all().await?, tenant, audit.since, audit.limit).await?;
     output.print(&rows, || {
         if rows.is_empty() {
             return "The audit has no such rows.".to_owned();

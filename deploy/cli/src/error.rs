@@ -7,6 +7,7 @@ use rollcall_schema::installation::error::InstallationError;
 use rollcall_schema::key_ring::rotation::RotationError;
 use rollcall_schema::key_ring::store::KeyError;
 use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::migrate::grant::GrantError;
 use rollcall_schema::postgres::migrate::name_collisions::NameCollisions;
 use rollcall_schema::settings::error::SettingError;
 use rollcall_schema::tenants::tenant::TenantError;
@@ -21,9 +22,12 @@ pub enum CommandError {
     #[error("the database's tables are missing or older than this command: run `rollcall migrate`")]
     NotMigrated,
     #[error(
-        "the tables could not be checked or migrated ({0}): check that the user in DATABASE_URL owns them"
+        "the tables could not be checked or migrated ({0}): check that the user in ROLLCALL_OWNER_DATABASE_URL, or else in \
+         DATABASE_URL, owns them"
     )]
     Migration(String),
+    #[error(transparent)]
+    Grant(#[from] GrantError),
     #[error(transparent)]
     NamesCollide(NameCollisions),
     #[error(

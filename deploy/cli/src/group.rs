@@ -4,7 +4,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use diesel_async::AsyncConnection as _;
 use rollcall_schema::audit::{self, Action, Entry};
 use rollcall_schema::names;
-use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::settings::OwnerSettings;
 use rollcall_schema::tenants::group::{self, Group, GroupKind};
 use serde::Serialize;
 
@@ -60,7 +60,7 @@ pub struct Add {
     #[arg(long, conflicts_with = "library")]
     grants_administration: bool,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// List a tenant's library groups and system groups
@@ -76,7 +76,7 @@ pub struct List {
     /// The tenant's name
     tenant: String,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {

@@ -5,7 +5,7 @@ use diesel_async::AsyncConnection as _;
 use rollcall_schema::audit::{self, Action, Entry};
 use rollcall_schema::ids::TenantId;
 use rollcall_schema::postgres::pool::Connection;
-use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::settings::OwnerSettings;
 use rollcall_schema::tenants::tenant::{
     self, FoundTenant, PasswordPolicy, Tenant, TenantError, TenantUpdate,
 };
@@ -70,7 +70,7 @@ pub struct Add {
     #[arg(long)]
     if_missing: bool,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// List the tenants and their settings
@@ -84,7 +84,7 @@ With --json: an array of
   {TENANT_KEYS}"))]
 pub struct List {
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// Change a tenant's host names and settings; settings that are not given stay unchanged
@@ -130,7 +130,7 @@ pub struct Set {
     #[arg(long, value_name = "GROUPS", value_parser = clap::value_parser!(i32).range(0..))]
     presentation_group_limit: Option<i32>,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// On or off, as a command-line argument.

@@ -8,7 +8,7 @@ use super::result_json::summary;
 use crate::audit::{self, Action, Actor, ActorKind, Entry};
 use crate::crash_point::{self, CrashPoint};
 use crate::ids::{ImportId, TenantId};
-use crate::postgres::pool::Connection;
+use crate::postgres::pool::{Connection, set_tenant};
 use crate::postgres::tables::{imports, tenants};
 
 /// The outcome of cancelling an import.
@@ -34,6 +34,7 @@ pub async fn cancel(
     by: &Actor,
 ) -> QueryResult<CancelOutcome> {
     conn.transaction(async |conn| {
+        set_tenant(conn, tenant).await?;
         let Some(mut import) = lock_in_txn(conn, tenant, id).await? else {
             return Ok(CancelOutcome::NotFound);
         };
@@ -114,6 +115,7 @@ pub async fn retry(
     by: &Actor,
 ) -> QueryResult<RetryOutcome> {
     conn.transaction(async |conn| {
+        set_tenant(conn, tenant).await?;
         let Some(import) = lock_in_txn(conn, tenant, id).await? else { return Ok(RetryOutcome::NotFound) };
         if !matches!(import.ending, Some(Ending::Abandoned(_) | Ending::Cancelled(_))) {
             return Ok(RetryOutcome::NothingToRetry(import));

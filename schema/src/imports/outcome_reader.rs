@@ -59,7 +59,7 @@ impl OutcomeReader {
         } else {
             (chunk.first_row, chunk.failed)
         };
-        let session = self.database.session().await?;
+        let session = self.database.session_for(self.tenant).await?;
         let row = session
             .query_opt(
                 OUTCOME_PORTION,

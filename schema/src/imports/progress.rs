@@ -1,14 +1,14 @@
 //! Progress: the cursor moves chunk by chunk, up to the end.
 
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection as _, RunQueryDsl};
 
 use super::lease::{Lease, LeaseError};
 use super::model::{Ending, ImportKind, signed};
 use super::tally::Tally;
 use crate::crash_point::{self, CrashPoint};
 use crate::postgres::client::Session;
-use crate::postgres::pool::Connection;
+use crate::postgres::pool::{Connection, set_tenant};
 use crate::postgres::tables::imports;
 
 /// The channel on which Postgres announces, at commit, the id of an import that has finished. A trigger on the table
@@ -37,11 +37,15 @@ pub struct FileFormat {
 /// Stores how many rows the file has.
 pub async fn record_total(conn: &mut Connection, lease: &Lease, rows: u64) -> QueryResult<()> {
     crash_point::reached_for(lease.tenant, CrashPoint::BeforeTotalCommit);
-    diesel::update(imports::table.find((lease.tenant, lease.import)))
-        .filter(imports::attempt.eq(lease.attempt))
-        .set(imports::rows_total.eq(signed(rows)))
-        .execute(conn)
-        .await?;
+    conn.transaction(async |conn| {
+        set_tenant(conn, lease.tenant).await?;
+        diesel::update(imports::table.find((lease.tenant, lease.import)))
+            .filter(imports::attempt.eq(lease.attempt))
+            .set(imports::rows_total.eq(signed(rows)))
+            .execute(conn)
+            .await
+    })
+    .await?;
     crash_point::reached_for(lease.tenant, CrashPoint::AfterTotalCommit);
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::key_ring::data_keys::{DataKeys, SealKey};
 use crate::key_ring::ring::KeyRing;
 use crate::key_ring::rotation::lock_installation;
 use crate::postgres::pool::{Connection, Database};
-use crate::postgres::tables::{imports, installation};
+use crate::postgres::tables::{every_import, installation};
 use crate::settings::error::SettingError;
 use crate::uploads::{UploadError, UploadStore};
 
@@ -58,11 +58,11 @@ pub(super) async fn adopt(conn: &mut Connection, folder: &Path) -> Result<Uuid, 
 
 /// For a store that is not marked yet: fails if the installation has kept uploads and the folder has none of the newest.
 pub(super) async fn prove(conn: &mut Connection, folder: &Path) -> Result<(), InstallationError> {
-    let kept: Vec<(TenantId, ImportId)> = imports::table
-        .filter(imports::upload_deleted_at.is_null())
-        .order(imports::submitted_at.desc())
+    let kept: Vec<(TenantId, ImportId)> = every_import::table
+        .filter(every_import::upload_deleted_at.is_null())
+        .order(every_import::submitted_at.desc())
         .limit(SAMPLE)
-        .select((imports::tenant_id, imports::id))
+        .select((every_import::tenant_id, every_import::id))
         .load(conn)
         .await?;
     if kept.is_empty() {

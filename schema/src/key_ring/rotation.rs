@@ -85,7 +85,7 @@ pub struct DataKeyStatus {
 }
 
 pub async fn status(database: &Database) -> Result<KeyStatus, DatabaseError> {
-    let connected = connected_processes(&database.session().await?).await?;
+    let connected = connected_processes(&database.session_for_all().await?).await?;
     let mut conn = database.connection().await?;
     let keys: Vec<(String, DateTime<Utc>)> = service_keys::table
         .order(service_keys::added_at)
@@ -164,7 +164,7 @@ async fn end(
     kept: fn(&[ServiceKeyId]) -> Option<&ServiceKeyId>,
     done: &'static str,
 ) -> Result<Vec<ServiceKeyId>, RotationError> {
-    let connected = connected_processes(&database.session().await?).await?;
+    let connected = connected_processes(&database.session_for_all().await?).await?;
     let mut conn = database.connection().await?;
     conn.transaction(async |conn| {
         lock_installation(conn).await?;

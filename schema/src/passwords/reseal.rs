@@ -27,7 +27,7 @@ pub struct Resealed {
 
 /// Seals every waiting password again that an older data key seals.
 pub async fn reseal_waiting(database: &Database, keys: &PasswordKeys) -> Result<Resealed, DatabaseError> {
-    let session = database.session().await?;
+    let session = database.session_for_all().await?;
     let mut done = Resealed::default();
     let (mut tenant, mut user) = (Uuid::nil(), Uuid::nil());
     loop {
@@ -73,7 +73,7 @@ pub async fn try_waiting(
     keys: &PasswordKeys,
     limit: usize,
 ) -> Result<Tried, DatabaseError> {
-    let session = database.session().await?;
+    let session = database.session_for_all().await?;
     let limit = i64::try_from(limit).unwrap_or(BATCH);
     let rows = session.query(WAITING_PASSWORDS, &[&Uuid::nil(), &Uuid::nil(), &limit]).await?;
     let mut tried = Tried::default();

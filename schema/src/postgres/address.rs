@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
+use super::service_role::ServiceRole;
 use super::tls;
 use crate::settings::error::SettingError;
 
@@ -109,6 +110,13 @@ impl DatabaseAddress {
     pub fn named(mut self, name: &str) -> Self {
         self.config.application_name(name);
         self
+    }
+
+    /// The role that the URL names, and its password.
+    pub fn role(&self) -> Option<ServiceRole> {
+        let password =
+            self.config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
+        Some(ServiceRole { name: self.config.get_user()?.to_owned(), password })
     }
 
     /// Opens a diesel connection outside any pool.

@@ -4,6 +4,7 @@
 //! a [`client::Session`], and stands in a `.sql` file beside the function that runs it.
 
 pub mod address;
+pub mod service_role;
 mod tls;
 
 pub mod client;

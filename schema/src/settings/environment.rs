@@ -1,5 +1,5 @@
 //! Environment variables. One that is set to nothing, or to blanks only, counts as unset: deployment tools write
-//! `NAME=` for a value that they were not given.
+//! `NAME=` for a value that was not given.
 
 use std::ffi::{OsStr, OsString};
 

@@ -14,6 +14,7 @@ use url::Url;
 use self::error::SettingError;
 use crate::crypto::key::ServiceKey;
 use crate::postgres::address::DatabaseAddress;
+use crate::postgres::service_role::ServiceRole;
 use crate::rabbitmq::connection::BrokerAddress;
 use crate::rabbitmq::topology::Topology;
 
@@ -61,6 +62,47 @@ impl DatabaseSettings {
             "set it to postgres://USER:PASSWORD@HOST:PORT/DATABASE, or set DATABASE_URL_FILE to a file that contains it",
         )?;
         DatabaseAddress::parse(&url)
+    }
+}
+
+/// The address of Postgres as the owner of the tables, for the operator's command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Postgres")]
+pub struct OwnerSettings {
+    #[command(flatten)]
+    pub service: DatabaseSettings,
+
+    /// URL of the same database as the owner of the tables, for the operator's command. Without it `DATABASE_URL` is
+    /// used, and the service is the owner.
+    #[arg(long, env = "ROLLCALL_OWNER_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub owner_database_url: Option<String>,
+
+    /// File that contains the owner's database URL, instead of `ROLLCALL_OWNER_DATABASE_URL`.
+    #[arg(long, env = "ROLLCALL_OWNER_DATABASE_URL_FILE", value_name = "FILE")]
+    pub owner_database_url_file: Option<PathBuf>,
+}
+
+impl OwnerSettings {
+    pub fn address(&self) -> Result<DatabaseAddress, SettingError> {
+        if !self.names_owner() {
+            return self.service.address();
+        }
+        let (value, file) = (self.owner_database_url.as_ref(), self.owner_database_url_file.as_ref());
+        DatabaseAddress::parse(&secret("ROLLCALL_OWNER_DATABASE_URL", value, file, "")?)
+    }
+
+    /// The service's role, if `DATABASE_URL` names another than the owner's.
+    pub fn service_role(&self) -> Result<Option<ServiceRole>, SettingError> {
+        let is_named = self.service.database_url.is_some() || self.service.database_url_file.is_some();
+        if !self.names_owner() || !is_named {
+            return Ok(None);
+        }
+        let (service, owner) = (self.service.address()?.role(), self.address()?.role());
+        Ok(service.filter(|service| owner.is_none_or(|owner| owner.name != service.name)))
+    }
+
+    fn names_owner(&self) -> bool {
+        self.owner_database_url.is_some() || self.owner_database_url_file.is_some()
     }
 }
 

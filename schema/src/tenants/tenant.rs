@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::ids::{ImportId, TenantId};
 use crate::postgres::error::DatabaseError;
 use crate::postgres::pool::Connection;
-use crate::postgres::tables::{imports, tenant_hosts, tenants};
+use crate::postgres::tables::{every_import, every_tenant, every_tenant_host, tenant_hosts, tenants};
 use crate::stored_words::stored_words;
 
 /// The default limit of a tenant's uploads: 2 GiB.
@@ -77,11 +77,11 @@ impl From<diesel::result::Error> for TenantError {
     }
 }
 
-const COLUMNS: (tenants::id, tenants::name, tenants::upload_limit_bytes) =
-    (tenants::id, tenants::name, tenants::upload_limit_bytes);
+const COLUMNS: (every_tenant::id, every_tenant::name, every_tenant::upload_limit_bytes) =
+    (every_tenant::id, every_tenant::name, every_tenant::upload_limit_bytes);
 
-/// The tenant of a request: the one named (by name or id) if the request names one, else the one with the request's host
-/// name, else the only tenant there is.
+/// The tenant of a request, on a connection of no tenant: the one named (by name or id) if the request names one, else the
+/// one with the request's host name, else the only tenant there is.
 pub async fn resolve(
     conn: &mut Connection,
     named: Option<&str>,
@@ -89,10 +89,10 @@ pub async fn resolve(
 ) -> QueryResult<Option<FoundTenant>> {
     if let Some(name) = named {
         if let Ok(id) = name.parse::<TenantId>() {
-            return tenants::table.find(id).select(COLUMNS).first(conn).await.optional();
+            return every_tenant::table.find(id).select(COLUMNS).first(conn).await.optional();
         }
-        return tenants::table
-            .filter(tenants::name.eq(name.to_lowercase()))
+        return every_tenant::table
+            .filter(every_tenant::name.eq(name.to_lowercase()))
             .select(COLUMNS)
             .first(conn)
             .await
@@ -104,24 +104,30 @@ pub async fn resolve(
             return Ok(by_host);
         }
     }
-    let mut any: Vec<FoundTenant> = tenants::table.select(COLUMNS).limit(2).load(conn).await?;
+    let mut any: Vec<FoundTenant> = every_tenant::table.select(COLUMNS).limit(2).load(conn).await?;
     Ok(any.pop().filter(|_| any.is_empty()))
 }
 
-/// The tenant that has this host name.
+/// The tenant that has this host name, on a connection of no tenant.
 pub async fn by_host(conn: &mut Connection, host: &str) -> QueryResult<Option<FoundTenant>> {
-    tenant_hosts::table
-        .inner_join(tenants::table.on(tenants::id.eq(tenant_hosts::tenant_id)))
-        .filter(tenant_hosts::host.eq(host.trim_end_matches('.').to_lowercase()))
+    every_tenant_host::table
+        .inner_join(every_tenant::table.on(every_tenant::id.eq(every_tenant_host::tenant_id)))
+        .filter(every_tenant_host::host.eq(host.trim_end_matches('.').to_lowercase()))
         .select(COLUMNS)
         .first(conn)
         .await
         .optional()
 }
 
+/// The tenant of an import, on a connection of no tenant.
 pub async fn of_import(conn: &mut Connection, import: ImportId) -> QueryResult<Option<FoundTenant>> {
-    let of_import = imports::table.filter(imports::id.eq(import)).select(imports::tenant_id);
-    tenants::table.filter(tenants::id.eq_any(of_import)).select(COLUMNS).first(conn).await.optional()
+    let of_import = every_import::table.filter(every_import::id.eq(import)).select(every_import::tenant_id);
+    every_tenant::table
+        .filter(every_tenant::id.eq_any(of_import))
+        .select(COLUMNS)
+        .first(conn)
+        .await
+        .optional()
 }
 
 pub async fn add(

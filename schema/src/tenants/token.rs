@@ -18,7 +18,7 @@ use crate::crypto::key::fill_random;
 use crate::ids::{TenantId, TokenId};
 use crate::postgres::client::Session;
 use crate::postgres::error::DatabaseError;
-use crate::postgres::pool::Connection;
+use crate::postgres::pool::{Connection, Database};
 use crate::postgres::tables::import_tokens;
 
 const PREFIX: &str = "rc_";
@@ -28,9 +28,10 @@ const CHECKSUM_BYTES: usize = 4;
 const LENGTH: usize = PREFIX.len() + 2 * (RANDOM_BYTES + CHECKSUM_BYTES);
 
 const FIND: &str = include_str!("sql/find_token.sql");
+const READ: &str = include_str!("sql/read_token.sql");
 const TOUCH: &str = include_str!("sql/touch_token.sql");
 
-pub(crate) const STATEMENTS: &[(&str, &str)] = &[("find_token", FIND), ("touch_token", TOUCH)];
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[("find_token", FIND), ("read_token", READ), ("touch_token", TOUCH)];
 
 /// A token as a client sends it.
 pub struct ImportToken(Zeroizing<String>);
@@ -168,8 +169,15 @@ pub struct FoundToken {
 }
 
 /// Finds a token that has not expired.
-pub async fn find(session: &Session, token: &ImportToken) -> Result<Option<FoundToken>, DatabaseError> {
-    let Some(row) = session.query_opt(FIND, &[&token.digest().as_slice()]).await? else { return Ok(None) };
+pub async fn find(database: &Database, token: &ImportToken) -> Result<Option<FoundToken>, DatabaseError> {
+    let found = {
+        let session = database.session_for_all().await?;
+        session.query_opt(FIND, &[&token.digest().as_slice()]).await?
+    };
+    let Some(found) = found else { return Ok(None) };
+    let (tenant, id): (TenantId, TokenId) = (found.try_get(0)?, found.try_get(1)?);
+    let session = database.session_for(tenant).await?;
+    let Some(row) = session.query_opt(READ, &[&tenant, &id]).await? else { return Ok(None) };
     Ok(Some(FoundToken {
         id: row.try_get("id")?,
         name: row.try_get("name")?,

@@ -154,12 +154,12 @@ impl PasswordHasher {
         tenant: TenantId,
         restart: bool,
     ) -> Result<Vec<WaitingPassword>, DatabaseError> {
-        let txn = self.database.transaction().await?;
+        let txn = self.database.transaction_for(tenant).await?;
         Ok(queue::take_batch(txn, tenant, restart, self.batch_size).await?)
     }
 
     async fn store(&self, tenant: TenantId, hashed: &[HashedPassword]) -> Result<u64, DatabaseError> {
-        let session = self.database.session().await?;
+        let session = self.database.session_for(tenant).await?;
         Ok(queue::store_hashes(&session, tenant, hashed).await?)
     }
 

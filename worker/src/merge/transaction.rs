@@ -86,7 +86,7 @@ async fn try_merge_chunk(
     chunk: &Chunk,
     ticket: &CommitTicket,
 ) -> Result<u64, ChunkError> {
-    let txn = context.sessions.transaction().await?;
+    let txn = context.sessions.transaction_for(context.lease.tenant).await?;
     match merge_in_txn(context, &txn, format, chunk, ticket).await {
         Ok(sealed_passwords) => {
             txn.commit().await?;

@@ -6,7 +6,7 @@ use rollcall_schema::imports::job_view::{JobView, RowCounts};
 use rollcall_schema::imports::model;
 use rollcall_schema::imports::operator::{self as imports_operator, CancelOutcome, RetryOutcome};
 use rollcall_schema::postgres::pool::Connection;
-use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::settings::OwnerSettings;
 use rollcall_schema::tenants::tenant::{FoundTenant, of_import};
 
 use crate::database;
@@ -64,7 +64,7 @@ pub struct List {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// Selects one import.
@@ -77,7 +77,7 @@ struct Selection {
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// Show one import: its progress, how its file was read, how it ended, its warnings, and its trace id

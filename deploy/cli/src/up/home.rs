@@ -21,6 +21,7 @@ pub struct Home {
     port: u16,
     key_file: PathBuf,
     password: String,
+    service_password: String,
     credentials_are_new: bool,
     _lock: FolderLock,
 }
@@ -63,7 +64,8 @@ impl Home {
         let key_file = key_file(&folder)?;
         make_certificate(&folder)?;
         let (password, credentials_are_new) = credentials(&folder.join("credentials"))?;
-        Ok(Self { folder, port, key_file, password, credentials_are_new, _lock: lock })
+        let service_password = service_password(&folder.join("database-password"))?;
+        Ok(Self { folder, port, key_file, password, service_password, credentials_are_new, _lock: lock })
     }
 
     /// The URL of the API.
@@ -77,6 +79,11 @@ impl Home {
 
     pub fn password(&self) -> &str {
         &self.password
+    }
+
+    /// The password of the service's role on the private PostgreSQL.
+    pub fn service_password(&self) -> &str {
+        &self.service_password
     }
 
     /// Whether this start created the credentials.
@@ -166,6 +173,15 @@ fn key_file(folder: &Path) -> anyhow::Result<PathBuf> {
         write_private(&own, &format!("{}\n", random_hex(32)?))?;
     }
     Ok(own)
+}
+
+/// Returns the password of the service's role, which the first start creates.
+fn service_password(file: &Path) -> anyhow::Result<String> {
+    if !file.exists() {
+        write_private(file, &random_hex(24)?)?;
+    }
+    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    Ok(text.trim().to_owned())
 }
 
 /// Returns the administrator's password, and whether it was created now.

@@ -1,7 +1,7 @@
 -- $1 limit
 select id
-  from tenants
+  from every_tenant
  where last_position > groups_swept_position
-   and not exists (select from imports where tenant_id = tenants.id and state <> 'finished')
+   and not exists (select from every_import where tenant_id = every_tenant.id and state <> 'finished')
  order by id
  limit $1

@@ -107,6 +107,7 @@ impl Stack {
     pub async fn rollcall_streams(&self, arguments: &[&str]) -> Result<(String, String), String> {
         let mut command = tokio::process::Command::new(binary_path("rollcall"));
         command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.env("ROLLCALL_OWNER_DATABASE_URL", &self.test_database.url);
         let output = command.output().await.expect("the command is built");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the command writes UTF-8");
         let (out, errors) = (text(output.stdout), text(output.stderr));
