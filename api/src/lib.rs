@@ -13,19 +13,23 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`server`] | starting, TLS, plain HTTP on its port, closing connections, shutting down |
+//! | [`server`] | starting, accepting and limiting connections, TLS, plain HTTP on its port, closing |
 //! | [`routes`] | the resources, a file each |
 //! | [`state`] | the services that the routes share, built from the [`settings`] |
+//! | [`openapi`] | the parts of the API's description that the routes share |
 //! | [`imports`] | an import: accept the upload, wake the workers, wait for completion, write the response |
 //! | [`auth`] | the login: credentials, password, cache, throttle |
 //! | [`middleware`] | around every request: the request log, draining unread bodies |
 //! | [`http`] | headers with a grammar of their own, and the responses with their status codes |
 //! | [`settings`] | what can be configured |
+//! | [`shutdown`] | the phases of a shutdown |
 
 pub mod server;
 
 pub mod routes;
 pub mod state;
+
+pub mod openapi;
 
 pub mod imports;
 
@@ -36,3 +40,4 @@ pub mod middleware;
 pub mod http;
 
 pub mod settings;
+pub mod shutdown;

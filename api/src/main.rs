@@ -2,18 +2,21 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use rollcall_api::server::{self, ServerError};
+use rollcall_api::server;
 use rollcall_api::settings::Settings;
-use rollcall_schema::postgres::migrate;
-use rollcall_schema::telemetry;
+use rollcall_api::state::ServerError;
+use rollcall_schema::postgres::migrate::StartError;
+use rollcall_schema::settings::environment;
+use rollcall_schema::{hardening, telemetry};
 
 /// The exit code if the setup must be fixed first, so that a supervisor need not start the process again.
 const EXIT_SETUP: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let settings = Settings::parse();
+    hardening::protect_memory();
+    hardening::write_private_files();
+    let settings = environment::parse::<Settings>(std::env::args_os());
     let telemetry = match telemetry::start("rollcall-api") {
         Ok(telemetry) => telemetry,
         Err(error) => return fail(error.into()),
@@ -26,8 +29,13 @@ async fn main() -> ExitCode {
 
 /// Prints the error in one line.
 fn fail(error: ServerError) -> ExitCode {
-    let setup_error =
-        matches!(error, ServerError::Config(_) | ServerError::Database(migrate::StartError::NotMigrated));
+    let setup_error = match &error {
+        ServerError::Config(_) | ServerError::Database(StartError::NotMigrated | StartError::Setting(_)) => {
+            true
+        }
+        ServerError::Installation(error) => error.is_permanent(),
+        ServerError::Database(StartError::Unreachable(_)) | ServerError::Io(_) => false,
+    };
     eprintln!("rollcall-api: {:#}", anyhow::Error::from(error));
     ExitCode::from(if setup_error { EXIT_SETUP } else { 1 })
 }

@@ -1,11 +1,12 @@
 //! The API's settings: command-line arguments that are also environment variables, so that `--help` documents both.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::HeaderName;
 use clap::{Parser, ValueEnum};
+use ipnet::IpNet;
 use rollcall_schema::postgres::pool::PoolSizes;
 use rollcall_schema::settings::error::SettingError;
 use rollcall_schema::settings::{
@@ -76,14 +77,20 @@ pub struct ServerSettings {
     #[arg(long, env = "ROLLCALL_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
-    /// Header in which a proxy in front passes the client's address, such as `X-Forwarded-For`; the last address in
-    /// it counts. By default the address of the connection counts. Set this only where every request comes through
-    /// the proxy: any other client could forge the header.
+    /// Header in which trusted proxies pass the client's address, such as `X-Forwarded-For`: the last address in it
+    /// that is not a trusted proxy's counts, with or without a port. By default the address of the connection counts.
     #[arg(long, env = "ROLLCALL_CLIENT_ADDRESS_HEADER", value_name = "HEADER")]
     pub client_address_header: Option<HeaderName>,
 
-    /// Seconds that open requests have to finish on shutdown. Uploads still waiting for their result one second
-    /// before the end get a 202 with the URL to poll.
+    /// Addresses or networks of the proxies in front, separated by commas, such as `10.0.0.0/8,::1`. Required with a
+    /// client address header, which is ignored on connections from elsewhere.
+    #[arg(
+        long, env = "ROLLCALL_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',', value_parser = network
+    )]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Seconds that open requests have to finish on shutdown. Uploads that have no answer by the time their response
+    /// would start, or one second before the end, get a 202 with the URL to poll.
     #[arg(
         long = "shutdown-seconds", env = "ROLLCALL_SHUTDOWN_SECONDS", value_name = "SECONDS", default_value = "25",
         value_parser = seconds
@@ -95,6 +102,74 @@ pub struct ServerSettings {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitSettings {
+    /// Maximum number of connections from clients. At the limit, the connection that has been idle for longest is closed;
+    /// if none is idle, a new one gets a 503. The default is 8192, or as many as the limit on open files allows.
+    #[arg(
+        long, env = "ROLLCALL_CONNECTIONS", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub connections: Option<u32>,
+
+    /// Seconds that a client may take to send a request's head, and for which a connection may be idle between requests.
+    #[arg(
+        long = "request-head-seconds", env = "ROLLCALL_REQUEST_HEAD_SECONDS", value_name = "SECONDS",
+        default_value = "30", value_parser = positive_seconds
+    )]
+    pub request_head: Duration,
+
+    /// Seconds after which a connection is closed whose client reads nothing of what is sent to it.
+    #[arg(
+        long = "response-stall-seconds", env = "ROLLCALL_RESPONSE_STALL_SECONDS", value_name = "SECONDS",
+        default_value = "60", value_parser = positive_seconds
+    )]
+    pub response_stall: Duration,
+
+    /// Maximum number of uploads received at the same time. Further ones wait a few seconds, then get a 503.
+    #[arg(
+        long, env = "ROLLCALL_UPLOADS_AT_ONCE", value_name = "COUNT", default_value_t = 512,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub uploads_at_once: u32,
+
+    /// Maximum number of uploads received from one tenant at the same time. Further ones wait a few seconds, then get a
+    /// 429.
+    #[arg(
+        long, env = "ROLLCALL_UPLOADS_PER_TENANT", value_name = "COUNT", default_value_t = 64,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub uploads_per_tenant: u32,
+
+    /// Maximum number of clients that wait for a result at the same time. Further uploads get a 503, and polls are
+    /// answered at once.
+    #[arg(
+        long, env = "ROLLCALL_WAITING_CLIENTS", value_name = "COUNT", default_value_t = 2048,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub waiting_clients: u32,
+
+    /// Maximum number of clients of one tenant that wait for a result at the same time. Further uploads get a 429, and
+    /// polls are answered at once.
+    #[arg(
+        long, env = "ROLLCALL_WAITING_PER_TENANT", value_name = "COUNT", default_value_t = 512,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub waiting_per_tenant: u32,
+
+    /// Maximum number of results with details sent at the same time; each takes about 200 KiB of memory. Further ones
+    /// wait a few seconds, then get a 503.
+    #[arg(
+        long, env = "ROLLCALL_RESULTS_AT_ONCE", value_name = "COUNT", default_value_t = 512,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub results_at_once: u32,
+
+    /// Maximum number of results with details sent to one tenant at the same time. Further ones wait a few seconds, then
+    /// get a 429.
+    #[arg(
+        long, env = "ROLLCALL_RESULTS_PER_TENANT", value_name = "COUNT", default_value_t = 256,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub results_per_tenant: u32,
+
     /// Maximum number of connections to Postgres. One more connection listens for finished imports.
     #[arg(
         long, env = "ROLLCALL_DATABASE_CONNECTIONS", value_name = "COUNT", default_value_t = 16,
@@ -122,6 +197,18 @@ pub struct LimitSettings {
         default_value = "60", value_parser = positive_seconds
     )]
     pub upload_idle: Duration,
+
+    /// Bytes a second that an upload must average. One that lags by more than the grace time times out. 0 turns
+    /// it off.
+    #[arg(long, env = "ROLLCALL_UPLOAD_MIN_BYTES_PER_SECOND", value_name = "BYTES", default_value_t = 1024)]
+    pub upload_min_bytes_per_second: u64,
+
+    /// Seconds by which an upload may lag that average.
+    #[arg(
+        long = "upload-grace-seconds", env = "ROLLCALL_UPLOAD_GRACE_SECONDS", value_name = "SECONDS",
+        default_value = "60", value_parser = positive_seconds
+    )]
+    pub upload_grace: Duration,
 
     /// Largest file, in bytes, that goes to the small lane. Larger files go to the bulk lane.
     #[arg(long, env = "ROLLCALL_SMALL_UPLOAD_BYTES", value_name = "BYTES", default_value_t = 1024 * 1024)]
@@ -151,14 +238,16 @@ pub struct LoginSettings {
     )]
     pub cache_ttl: Duration,
 
-    /// Failed logins after which a client address is blocked from one account for a while.
+    /// Failed logins of a client address to one account after which it is slowed: a wrong login is then a 429 after a
+    /// delay. A right one is accepted all the same.
     #[arg(
         long, env = "ROLLCALL_FAILED_LOGINS_PER_ACCOUNT", value_name = "COUNT", default_value_t = 10,
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub failed_logins_per_account: u32,
 
-    /// Failed logins after which a client address is blocked from every account for a while.
+    /// Failed logins of a client address to any account after which it is slowed; also those to one account from any
+    /// address. An IPv6 address counts by its /64, and four times as many by its /48.
     #[arg(
         long, env = "ROLLCALL_FAILED_LOGINS_PER_ADDRESS", value_name = "COUNT", default_value_t = 100,
         value_parser = clap::value_parser!(u32).range(1..)
@@ -171,6 +260,21 @@ pub struct LoginSettings {
         default_value = "300", value_parser = positive_seconds
     )]
     pub failed_logins_window: Duration,
+
+    /// Seconds that a wrong login of a slowed client waits for its answer at first; up to six times as long as it goes on.
+    #[arg(
+        long = "failed-login-delay-seconds", env = "ROLLCALL_FAILED_LOGIN_DELAY_SECONDS", value_name = "SECONDS",
+        default_value = "5", value_parser = seconds
+    )]
+    pub failed_login_delay: Duration,
+}
+
+/// Parses a network, or an address as the network of itself.
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let text = text.trim();
+    text.parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| "give addresses or networks, such as 10.0.0.0/8")
 }
 
 /// The files of a TLS certificate and its private key.

@@ -118,6 +118,10 @@ id! {
     GroupId
 }
 id! {
+    /// An import token of a tenant.
+    TokenId
+}
+id! {
     /// An import: one accepted upload and its result.
     ImportId
 }

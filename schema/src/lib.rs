@@ -5,6 +5,7 @@ pub mod lane;
 pub mod names;
 mod stored_words;
 
+pub mod hardening;
 pub mod settings;
 pub mod telemetry;
 
@@ -12,10 +13,14 @@ pub mod postgres;
 pub mod rabbitmq;
 
 pub mod crypto;
+pub mod installation;
+pub mod key_ring;
 pub mod uploads;
 
 pub mod passwords;
 pub mod tenants;
+
+pub mod audit;
 
 pub mod imports;
 

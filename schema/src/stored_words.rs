@@ -17,7 +17,7 @@ impl UnknownWord {
     }
 }
 
-/// Defines an enum, the word of each variant, and its conversions from and to a `text` column.
+/// Defines an enum, the word of each variant, its conversions from and to a `text` column, and its JSON schema.
 macro_rules! stored_words {
     (
         $(#[$doc:meta])*
@@ -53,6 +53,17 @@ macro_rules! stored_words {
                 }
             }
         }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::Type::String)
+                    .enum_values(Some(Self::ALL.iter().map(|variant| variant.as_str())))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -16,6 +16,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
+use crate::settings::environment::variable;
 use crate::settings::error::SettingError;
 
 /// The running telemetry. [Shut it down](Telemetry::shut_down) to export the last spans.
@@ -37,14 +38,18 @@ pub fn start(service: &'static str) -> Result<Telemetry, SettingError> {
     }
     let provider = provider.build();
 
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = variable("RUST_LOG").unwrap_or_else(|| "info".to_owned());
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| SettingError::new("RUST_LOG", format!("cannot be used: {error}")))?;
     let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let logs = match std::env::var("ROLLCALL_LOG").as_deref() {
-        Ok("json") => logs.json().with_filter(filter).boxed(),
-        Ok("text") | Err(_) => {
+    let logs = match variable("ROLLCALL_LOG").as_deref() {
+        Some("json") => logs.json().with_filter(filter).boxed(),
+        Some("text") | None => {
             logs.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_filter(filter).boxed()
         }
-        Ok(other) => return Err(SettingError::new("ROLLCALL_LOG", format!("is {other}: use text or json"))),
+        Some(other) => {
+            return Err(SettingError::new("ROLLCALL_LOG", format!("is {other}: use text or json")));
+        }
     };
     // Only this project's own spans are traced: those of the HTTP and TLS libraries are noise, and the exporter must
     // not trace itself.
@@ -69,17 +74,14 @@ pub fn start(service: &'static str) -> Result<Telemetry, SettingError> {
 }
 
 fn service_name(service: &'static str) -> String {
-    std::env::var("OTEL_SERVICE_NAME")
-        .ok()
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| service.to_owned())
+    variable("OTEL_SERVICE_NAME").unwrap_or_else(|| service.to_owned())
 }
 
 fn exports() -> bool {
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let disabled = set("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let none = set("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
-    let endpoint = set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| set("OTEL_EXPORTER_OTLP_ENDPOINT"));
+    let disabled = variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let none = variable("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
+    let endpoint =
+        variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT"));
     !disabled && !none && endpoint.is_some()
 }
 

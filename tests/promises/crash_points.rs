@@ -270,7 +270,8 @@ async fn refusing(point: CrashPoint) {
 async fn abandoning(point: CrashPoint) {
     let mut stack = Options::fast_recovery().workers(0).worker_env("ROLLCALL_MAX_ATTEMPTS", 1).start().await;
     let location = stack.submit(stack.school(), &roster("abandoned")).await;
-    std::fs::remove_dir_all(stack.uploads()).unwrap();
+    let stored = stack.stored_files().remove(0);
+    std::fs::write(&stored, b"damaged").unwrap();
     stack.start_worker_with(&[("ROLLCALL_CRASH_POINT", &kill_at(point, 1))]);
     stack.wait_until_worker_killed().await;
     stack.start_worker();

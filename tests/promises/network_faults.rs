@@ -94,7 +94,7 @@ async fn partitioned_worker_loses_its_import() {
     postgres.partition();
     rabbitmq.partition();
     // This worker does not connect through the proxies.
-    let (database, broker) = (stack.test_database.url.clone(), servers().amqp_url.clone());
+    let (database, broker) = (stack.test_database.service_url.clone(), servers().amqp_url.clone());
     stack.start_worker_with(&[("DATABASE_URL", &database), ("AMQP_URL", &broker)]);
     eventually("another worker takes over", async || (stack.attempts(&school, 1).await == 2).then_some(()))
         .await;

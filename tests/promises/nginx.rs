@@ -119,6 +119,8 @@ async fn stack() -> Stack {
     let stack = Options::default()
         .workers(0)
         .api_env("ROLLCALL_CLIENT_ADDRESS_HEADER", "X-Real-IP")
+        .api_env("ROLLCALL_TRUSTED_PROXIES", "127.0.0.1")
+        .api_env("ROLLCALL_FAILED_LOGIN_DELAY_SECONDS", 0.1)
         .api_env("ROLLCALL_HEARTBEAT_AFTER_SECONDS", 0.2)
         .api_env("ROLLCALL_HEARTBEAT_EVERY_SECONDS", 0.2)
         .api_env("ROLLCALL_FAILED_LOGINS_PER_ACCOUNT", 3)
@@ -209,11 +211,12 @@ async fn tenant_and_client_are_those_of_the_request() {
     for _ in 0..3 {
         assert_eq!(nginx.log_in("127.0.0.2", "wrong", honest).await, 401);
     }
-    assert_eq!(nginx.log_in("127.0.0.2", PASSWORD, honest).await, 429, "that client is blocked");
+    assert_eq!(nginx.log_in("127.0.0.2", "wrong", honest).await, 429, "that client is slowed");
     assert_eq!(
-        nginx.log_in("127.0.0.2", PASSWORD, "X-Real-IP: 127.0.0.1").await,
+        nginx.log_in("127.0.0.2", "wrong", "X-Real-IP: 127.0.0.1").await,
         429,
         "and cannot claim to be another"
     );
-    assert_eq!(nginx.log_in("127.0.0.1", PASSWORD, honest).await, 200, "another client is not");
+    assert_eq!(nginx.log_in("127.0.0.1", "wrong", honest).await, 401, "another client is not");
+    assert_eq!(nginx.log_in("127.0.0.2", PASSWORD, honest).await, 200, "and the right password is right");
 }

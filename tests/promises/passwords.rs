@@ -126,7 +126,7 @@ async fn assert_no_clear_password(stack: &Stack) {
             assert!(!row.contains(SECRET) && !row.contains(&hex), "{table}: {row}");
         }
     }
-    assert!(!stack.logs().contains(SECRET));
+    assert!(!stack.all_logs().contains(SECRET));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::time::SystemTime;
 
+use rollcall_schema::ids::TenantId;
 use rollcall_schema::postgres::address::DatabaseAddress;
 use rollcall_schema::postgres::client::SessionPool;
 use rollcall_tests::harness::{TestDatabase, eventually};
@@ -133,13 +134,13 @@ fn statement(name: &str) -> &'static str {
     statements().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no statement {name}")).1
 }
 
-/// The plan of a statement in a worker's session, with the keys of users that are stored, where any are.
+/// The plan of a statement in a worker's session, with row-level security, with the keys of users that are stored, where any are.
 async fn explain(client: &Client, database: &TestDatabase, sql: &'static str) -> Value {
     let parameters = client.prepare(sql).await.unwrap();
     let values: Vec<Box<dyn ToSql + Sync>> = parameters.params().iter().map(value).collect();
     let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value).collect();
-    let address = plan_key_lookups(DatabaseAddress::parse(&database.url).unwrap());
-    let session = SessionPool::new(&address, 1).session().await.unwrap();
+    let address = plan_key_lookups(DatabaseAddress::parse(&database.service_url).unwrap());
+    let session = SessionPool::new(&address, 1).session_for(TenantId::from(TENANT)).await.unwrap();
     let row = session.query_one(format!("explain (format json) {sql}").leak(), &values).await.unwrap();
     let Explained(explained) = row.get(0);
     explained[0]["Plan"].clone()

@@ -40,7 +40,13 @@ async fn uploads_of_finished_imports_expire() {
 
 #[tokio::test]
 async fn incomplete_and_orphaned_uploads_are_deleted() {
-    let mut stack = Options::default().workers(0).start().await;
+    let mut stack = Options::default()
+        .workers(0)
+        // The wake-up may be used up while the import may not start yet.
+        .worker_env("ROLLCALL_RELAY_INTERVAL_SECONDS", 0.1)
+        .worker_env("ROLLCALL_REPUBLISH_AFTER_SECONDS", 0.5)
+        .start()
+        .await;
     let job = stack.submit(stack.school(), FILE).await;
     let waiting = stack.stored_files().remove(0);
     // What an API leaves that is killed during an upload, or between storing and submitting one.
@@ -48,17 +54,20 @@ async fn incomplete_and_orphaned_uploads_are_deleted() {
     let orphaned = waiting.with_file_name(uuid::Uuid::now_v7().to_string());
     let fresh_incomplete = waiting.with_file_name(format!("{}#2", uuid::Uuid::now_v7()));
     let fresh = waiting.with_file_name(uuid::Uuid::now_v7().to_string());
-    for file in [&incomplete, &orphaned, &fresh_incomplete, &fresh] {
+    // What a process leaves that is killed while it tries the store.
+    let probe = stack.uploads().join("probes").join("killed");
+    std::fs::create_dir_all(probe.parent().unwrap()).unwrap();
+    for file in [&incomplete, &orphaned, &fresh_incomplete, &fresh, &probe] {
         std::fs::write(file, "sealed").unwrap();
     }
-    for old in [&incomplete, &orphaned, &waiting] {
+    for old in [&incomplete, &orphaned, &waiting, &probe] {
         File::options().write(true).open(old).unwrap().set_modified(SystemTime::now() - A_DAY).unwrap();
     }
     // The import stays queued while the janitor runs.
     stack.execute("update imports set not_before = now() + interval '1 hour'").await;
     stack.start_worker_with(&[("ROLLCALL_JANITOR_INTERVAL_SECONDS", "0.05")]);
     eventually("the old ones are deleted", async || {
-        (!incomplete.exists() && !orphaned.exists()).then_some(())
+        (!incomplete.exists() && !orphaned.exists() && !probe.exists()).then_some(())
     })
     .await;
     assert!(waiting.exists() && fresh_incomplete.exists() && fresh.exists());

@@ -1,6 +1,8 @@
 //! An API that shuts down lets open requests finish for a while. After that, a request without an answer gets a 202 with
 //! its location, and a response that has started is truncated: no client gets a false result (invariant 6).
 
+use std::time::Instant;
+
 use rollcall_tests::harness::{
     Options, RawConnection, Row, Stack, eventually, multipart, result, upload_head,
 };
@@ -66,6 +68,46 @@ async fn started_response_is_truncated() {
     let job = headers["location"].to_str().unwrap();
     let answer = stack.send(stack.request(reqwest::Method::GET, job).header("prefer", "wait=60")).await;
     answer.is(200, &result(&[Row::Created]));
+}
+
+/// The response would begin with a space while the API is already shutting down, and could then have no status but 200.
+#[tokio::test]
+async fn response_that_has_not_begun_is_a_location() {
+    let mut stack = Options::default()
+        .workers(0)
+        .api_env("ROLLCALL_SHUTDOWN_SECONDS", 20)
+        .api_env("ROLLCALL_HEARTBEAT_AFTER_SECONDS", 1.5)
+        .api_env("ROLLCALL_HEARTBEAT_EVERY_SECONDS", 0.2)
+        .start()
+        .await;
+    let mut begun = RawConnection::open(&stack).await;
+    send_upload(&mut begun).await;
+    assert_eq!(begun.head().await.0, 200);
+    let mut waiting = RawConnection::open(&stack).await;
+    send_upload(&mut waiting).await;
+    eventually("both are queued", async || {
+        (stack.row("select count(*) as imports from imports").await["imports"] == 2).then_some(())
+    })
+    .await;
+    stack.api().ask_to_stop();
+    let asked = Instant::now();
+    let answer = waiting.answer().await;
+    println!("answered {} {:?} after SIGTERM", answer.status, asked.elapsed());
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let job = answer.location();
+    // The response that has begun is served on.
+    stack.start_worker();
+    let mut text = Vec::new();
+    loop {
+        match begun.chunk().await {
+            chunk if chunk.is_empty() => break,
+            chunk => text.extend(chunk),
+        }
+    }
+    assert_eq!(String::from_utf8(text).unwrap().trim_start(), result(&[Row::Created]));
+    stack.stop_api().await;
+    stack.start_api().await;
+    stack.wait_for_result(&job).await.is(200, &result(&[Row::Updated]));
 }
 
 #[tokio::test]

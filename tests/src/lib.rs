@@ -14,6 +14,8 @@
 //! | [`rosters`] | the files that schools send, generated from a seed |
 //! | [`tables`] | compares a tenant's tables with the oracle's |
 //! | [`campaign`] | breaks everything at random while schools send rosters |
+//! | [`fuzz`] | what reads the bytes of strangers, to be called with any bytes |
+//! | [`hostile`] | attacks the API as clients can while a good one imports |
 //! | [`bench`] | measures the service against plain SQL |
 
 pub mod harness;
@@ -23,5 +25,7 @@ pub mod rosters;
 pub mod tables;
 
 pub mod campaign;
+pub mod fuzz;
+pub mod hostile;
 
 pub mod bench;

@@ -7,6 +7,9 @@ use diesel::sql_types::{Binary, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid}
 use diesel_async::RunQueryDsl;
 use rollcall_schema::crypto::key::ServiceKey;
 use rollcall_schema::ids::TenantId;
+use rollcall_schema::key_ring::data_keys::DataKeys;
+use rollcall_schema::key_ring::ring::KeyRing;
+use rollcall_schema::key_ring::store;
 use rollcall_schema::passwords::argon2;
 use rollcall_schema::passwords::keys;
 use rollcall_schema::passwords::keys::PasswordKeys;
@@ -62,7 +65,7 @@ pub async fn differences(
     tenant: TenantId,
     oracle_tenant: &oracle::Tenant,
 ) -> Vec<String> {
-    let keys = PasswordKeys::new(&ServiceKey::from_hex(KEY).expect("the tests' key is valid"));
+    let keys = password_keys(conn).await;
     let users = stored_users(conn, tenant).await;
     let mut differences = Vec::new();
     for user in &users {
@@ -77,7 +80,7 @@ pub async fn differences(
             _ if expected.username == ADMINISTRATOR && expected.login_password.is_none() => true,
             (None, None, None) => true,
             (Some(clear), Some(sealed), None) => {
-                keys.open(&owner, sealed).is_some_and(|open| *open == clear.as_bytes())
+                keys.open(&owner, sealed).await.is_ok_and(|open| *open == clear.as_bytes())
             }
             (Some(clear), None, Some(hash)) => argon2::verify(clear.as_bytes(), hash),
             _ => false,
@@ -92,6 +95,14 @@ pub async fn differences(
     let ours = snapshot_of(conn, tenant, users).await;
     differences.extend(ours.differences(&oracle_tenant.snapshot().without_passwords()));
     differences
+}
+
+/// The keys that the service seals passwords with.
+pub async fn password_keys(conn: &mut Connection) -> PasswordKeys {
+    let key = ServiceKey::from_hex(KEY).expect("the tests' key is valid");
+    let keys = store::load(conn, &key).await.expect("the tests' key is the installation's");
+    // An installation in which no process has started yet has none.
+    PasswordKeys::new(&KeyRing::fixed(keys.unwrap_or_else(|| DataKeys::original(&key))))
 }
 
 /// A tenant's tables, without passwords.

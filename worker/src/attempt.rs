@@ -4,9 +4,9 @@ use std::io;
 
 use rollcall_schema::imports::lease::LeaseError;
 use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::fault::Fault;
 use rollcall_schema::uploads::UploadError;
 use tokio::task::JoinError;
-use tokio_postgres::error::SqlState;
 
 use crate::merge::error::ChunkError;
 
@@ -29,11 +29,18 @@ pub enum AttemptError {
     #[error("the database failed")]
     Database(#[from] DatabaseError),
     #[error("the upload could not be opened")]
-    Upload(#[from] UploadError),
+    Upload(#[source] UploadError),
+    /// The upload is sealed with a data key that this worker does not have: the service's key is being rotated, or this
+    /// worker has an old one.
+    #[error("the key of the upload is not available")]
+    KeyUnavailable(#[source] UploadError),
+    /// The upload store is there, and what was uploaded is not.
+    #[error("the upload is missing from the upload store")]
+    UploadLost,
     #[error("the upload could not be read")]
     Read(#[source] io::Error),
-    /// What was stored is not what was uploaded, or it was sealed with another key.
-    #[error("the stored upload is damaged, or was sealed with another key")]
+    /// What was stored is not what was uploaded.
+    #[error("the stored upload is damaged")]
     Damaged(#[source] io::Error),
     #[error("the worker panicked while processing it")]
     Panicked(#[from] JoinError),
@@ -42,20 +49,38 @@ pub enum AttemptError {
     Conflict,
 }
 
-impl AttemptError {
-    /// Whether another attempt may get further.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Damaged(_) => false,
-            Self::Database(DatabaseError::Statement(error)) => !error.code().is_some_and(rejects_data),
-            _ => true,
-        }
-    }
+/// What a failed attempt says about its import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The file cannot be imported: every attempt would fail in the same way.
+    Final,
+    /// The file may be the reason: the attempt counts.
+    Charged,
+    /// A server, a disk or a network is, which passes: the attempt does not count. The text says what the import waits for.
+    Waiting(String),
 }
 
-/// Whether the server would reject the same rows with this code every time: a value cannot be stored, or must not be.
-fn rejects_data(code: &SqlState) -> bool {
-    code.code().starts_with("22") || [SqlState::NOT_NULL_VIOLATION, SqlState::CHECK_VIOLATION].contains(code)
+/// What an import waits for while its upload cannot be read.
+const STORE_AWAY: &str = "the upload store is away";
+/// What it waits for while no worker that tries it has the key of its upload.
+const KEY_MISSING: &str = "the service's key is missing";
+
+impl AttemptError {
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Damaged(_) => Verdict::Final,
+            Self::Panicked(_) | Self::UploadLost => Verdict::Charged,
+            Self::Upload(_) | Self::Read(_) => Verdict::Waiting(STORE_AWAY.to_owned()),
+            Self::KeyUnavailable(_) => Verdict::Waiting(KEY_MISSING.to_owned()),
+            Self::Conflict => Verdict::Waiting(Fault::Conflict.to_string()),
+            Self::LeaseLost => Verdict::Waiting(Fault::Away.to_string()),
+            Self::Database(error) => match error.fault() {
+                Fault::Value => Verdict::Final,
+                Fault::Rule => Verdict::Charged,
+                fault => Verdict::Waiting(fault.to_string()),
+            },
+        }
+    }
 }
 
 impl From<io::Error> for AttemptError {
@@ -64,6 +89,17 @@ impl From<io::Error> for AttemptError {
             // See `UploadOpener`.
             io::ErrorKind::InvalidData => Self::Damaged(error),
             _ => Self::Read(error),
+        }
+    }
+}
+
+impl From<UploadError> for AttemptError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Damaged(error) => Self::Damaged(error),
+            UploadError::KeyUnavailable(_) => Self::KeyUnavailable(error),
+            UploadError::Missing => Self::UploadLost,
+            _ => Self::Upload(error),
         }
     }
 }

@@ -6,51 +6,23 @@
 //! long it takes, and none waits for a busy consumer: RabbitMQ's `consumer_timeout` never applies.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use rollcall_schema::crash_point::{self, CrashPoint};
-use rollcall_schema::imports::lease::{self, ClaimedImport, LeaseError};
-use rollcall_schema::imports::model::Ending;
-use rollcall_schema::imports::outbox::Outbox;
 use rollcall_schema::lane::Lane;
-use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::rabbitmq::connection::{Broker, BrokerError};
 use rollcall_schema::rabbitmq::consumer::{Concurrency, QueueConsumer, Received};
 use rollcall_schema::rabbitmq::messages::WakeUp;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
-use crate::attempt::{AttemptError, AttemptOutcome};
-use crate::engine::Engine;
-use crate::hashing::hash_queue::HashQueue;
-use crate::import::run;
-use crate::lease::{end_import, release};
-use crate::retry::retry_database;
-
-/// The delay before the second attempt. It quadruples with each failure up to [`MAX_RETRY_DELAY`]. Five attempts last a
-/// minute and a half: enough for the restart of a server, or of what stores the uploads.
-const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
-/// See [`FIRST_RETRY_DELAY`].
-const MAX_RETRY_DELAY: Duration = Duration::from_mins(5);
+use crate::runner::Runner;
 
 /// Receives the wake-ups of a lane and processes their imports, one at a time.
 #[derive(Clone)]
 pub struct Consumer {
     pub lane: Lane,
-    pub engine: Engine,
     pub broker: Arc<Broker>,
-    /// Wakes the next import of a tenant.
-    pub outbox: Outbox,
-    /// Requests hashing of the passwords that imports have sealed.
-    pub hash_queue: HashQueue,
-    /// The holder of the leases: this process.
-    pub holder: Arc<str>,
-    /// The length of a lease.
-    pub lease: Duration,
-    /// Failed attempts after which an import is abandoned.
-    pub max_attempts: i32,
+    pub runner: Runner,
 }
 
 impl Consumer {
@@ -74,6 +46,9 @@ impl Consumer {
             received.cancel_subscription().await?;
             return received.reject().await;
         };
+        let Some(slot) = self.runner.slots.try_take(self.lane) else {
+            return self.return_delivery(received, stop).await;
+        };
         let span = tracing::info_span!(
             "process import",
             otel.name = format!("process {queue}"),
@@ -89,8 +64,10 @@ impl Consumer {
         );
         wake_up.trace.adopt(&span);
         // The subscription is cancelled before the delivery is settled: after that, RabbitMQ would send the next one.
-        let (claimed, cancelled) =
-            tokio::join!(self.claim(&wake_up, stop).instrument(span.clone()), received.cancel_subscription());
+        let (claimed, cancelled) = tokio::join!(
+            self.runner.claim(&wake_up, stop).instrument(span.clone()),
+            received.cancel_subscription()
+        );
         // Settled whether or not the import was claimed: the relay publishes again what is still due.
         crash_point::reached_for(wake_up.tenant, CrashPoint::BeforeWakeUpAck);
         let settled = received.ack().await;
@@ -98,149 +75,18 @@ impl Consumer {
         // A claimed import is processed even if the connection to RabbitMQ has been lost meanwhile.
         if let Some(claimed) = claimed {
             span.record("rollcall.import.attempt", claimed.lease.attempt);
-            self.process(&claimed, stop).instrument(span).await;
+            self.runner.process(&claimed, stop).instrument(span).await;
         }
+        drop(slot);
         cancelled.and(settled)
     }
 
-    /// Claims an import. If the database keeps failing the import is left to the relay.
-    async fn claim(&self, wake_up: &WakeUp, stop: &CancellationToken) -> Option<ClaimedImport> {
-        match retry_database(stop, || self.try_claim(wake_up)).await {
-            Ok(claimed) => claimed,
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(import = %wake_up.import, error, "claiming an import failed; the relay will wake it again");
-                None
-            }
-        }
+    /// Every slot is taken, because an overdue import has this consumer's: leaves the wake-up to another worker, and
+    /// receives the next one when a slot is free.
+    async fn return_delivery(&self, received: Received, stop: &CancellationToken) -> Result<(), BrokerError> {
+        received.cancel_subscription().await?;
+        received.requeue().await?;
+        self.runner.slots.wait_for_free(self.lane, stop).await;
+        Ok(())
     }
-
-    async fn try_claim(&self, wake_up: &WakeUp) -> Result<Option<ClaimedImport>, DatabaseError> {
-        let session = self.engine.database.session().await?;
-        Ok(lease::claim(&session, wake_up.tenant, wake_up.import, &self.holder, self.lease).await?)
-    }
-
-    /// Processes a claimed import and does what follows from the outcome. If that fails, another worker claims the import
-    /// when the lease has expired.
-    async fn process(&self, claimed: &ClaimedImport, stop: &CancellationToken) {
-        let lease = &claimed.lease;
-        if claimed.failures >= self.max_attempts {
-            let why = format!(
-                "The import was given up after {} attempts that failed, the last of them because its worker died or \
-                 stopped responding. Rows processed before remain in effect; the operator finds details in the \
-                 workers' logs, under the id {}.",
-                claimed.failures, lease.import
-            );
-            self.abandon(claimed, why, stop).await;
-            return;
-        }
-        let sealed_passwords = Arc::new(AtomicU64::new(0));
-        // A task of its own: an import that panics fails only its own attempt.
-        let attempt = run(self.engine.clone(), claimed.clone(), Arc::clone(&sealed_passwords), stop.clone());
-        let outcome = AbortOnDropHandle::new(tokio::spawn(attempt.in_current_span())).await;
-        match outcome.unwrap_or_else(|panicked| Err(panicked.into())) {
-            Ok(AttemptOutcome::Finished) => {
-                tracing::info!(tenant = %lease.tenant, import = %lease.import, "import finished");
-                self.wake_next(claimed).await;
-            }
-            Ok(AttemptOutcome::Interrupted) => self.release(claimed, Duration::ZERO, false, stop).await,
-            Err(AttemptError::LeaseLost) => {
-                tracing::warn!(
-                    tenant = %lease.tenant, import = %lease.import,
-                    "lease lost: another worker has claimed the import, or it has ended"
-                );
-            }
-            Err(error) => self.handle_failure(claimed, &error, stop).await,
-        }
-        // However the attempt ended, and only after the tenant's next import was woken: a client waits for that one.
-        self.request_hashing(claimed, sealed_passwords.load(Ordering::Relaxed)).await;
-    }
-
-    async fn handle_failure(&self, claimed: &ClaimedImport, error: &AttemptError, stop: &CancellationToken) {
-        let lease = &claimed.lease;
-        tracing::Span::current().record("otel.status_code", "ERROR");
-        let before = self.previous_failures(claimed, stop).await;
-        let failures = before + 1;
-        tracing::error!(
-            tenant = %lease.tenant, import = %lease.import, failures,
-            error = error as &dyn std::error::Error, "an attempt at an import failed"
-        );
-        if failures >= self.max_attempts || !error.is_transient() {
-            let attempts =
-                if failures == 1 { "1 attempt".to_owned() } else { format!("{failures} attempts") };
-            let why = format!(
-                "The import was given up after {attempts}: {error}. Rows processed before remain in effect; \
-                 the operator finds details in the workers' logs, under the id {}.",
-                lease.import
-            );
-            self.abandon(claimed, why, stop).await;
-        } else {
-            self.release(claimed, retry_delay(before), true, stop).await;
-        }
-    }
-
-    /// Attempts that failed before this one. Read from the database, because a chunk that was merged since the claim has
-    /// reset the count. If the database keeps failing, the next claim counts.
-    async fn previous_failures(&self, claimed: &ClaimedImport, stop: &CancellationToken) -> i32 {
-        let failures = retry_database(stop, async || -> Result<i32, DatabaseError> {
-            let mut conn = self.engine.database.connection().await?;
-            Ok(lease::failures(&mut conn, &claimed.lease).await?)
-        });
-        failures.await.unwrap_or(0)
-    }
-
-    async fn abandon(&self, claimed: &ClaimedImport, why: String, stop: &CancellationToken) {
-        let ending = Ending::Abandoned(why);
-        let ended = retry_database(stop, || end_import(&self.engine.database, &claimed.lease, &ending));
-        match ended.await {
-            // The import's dead letter is due as well, but nothing waits for it: it is left to the relay.
-            Ok(()) => self.wake_next(claimed).await,
-            Err(LeaseError::Lost) => {}
-            Err(LeaseError::Database(error)) => {
-                let (import, error) = (claimed.lease.import, &error as &dyn std::error::Error);
-                tracing::warn!(%import, error, "abandoning an import failed; its lease will expire");
-            }
-        }
-    }
-
-    /// Releases an import. Retried while the database fails: a failing database is the most frequent reason for a failed
-    /// attempt, and once it is back the import need not wait for the end of the lease.
-    async fn release(
-        &self,
-        claimed: &ClaimedImport,
-        delay: Duration,
-        charged: bool,
-        stop: &CancellationToken,
-    ) {
-        let released =
-            retry_database(stop, || release(&self.engine.database, &claimed.lease, delay, charged));
-        if let Err(LeaseError::Database(error)) = released.await {
-            let (import, error) = (claimed.lease.import, &error as &dyn std::error::Error);
-            tracing::warn!(%import, error, "releasing an import failed; its lease will expire");
-        }
-    }
-
-    async fn wake_next(&self, claimed: &ClaimedImport) {
-        if let Err(error) = self.outbox.wake_next(claimed.lease.tenant).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "waking the tenant's next import failed; the relay will wake it"
-            );
-        }
-    }
-
-    async fn request_hashing(&self, claimed: &ClaimedImport, passwords: u64) {
-        if let Err(error) = self.hash_queue.publish(claimed.lease.tenant, passwords).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "publishing hash batch requests failed; the relay will publish them"
-            );
-        }
-    }
-}
-
-/// The delay before the next attempt, after this many failures before the one at hand.
-fn retry_delay(failures: i32) -> Duration {
-    let quadruplings = u32::try_from(failures).unwrap_or(0).min(8);
-    FIRST_RETRY_DELAY.saturating_mul(4_u32.pow(quadruplings)).min(MAX_RETRY_DELAY)
 }

@@ -24,6 +24,7 @@ use crate::merge::parallel::ParallelMerges;
 use crate::merge::transaction::MergeContext;
 use crate::row_counter::count_rows;
 use crate::survey::{Refusal, Survey, SurveyError, survey};
+use crate::users::merge::ImportRules;
 use crate::users::row_digest::RowDigester;
 
 /// Processes a claimed import until it has its result, or until `stop`. `sealed_passwords` counts the passwords that the
@@ -59,7 +60,11 @@ async fn survey_and_merge(
         sessions: engine.sessions.clone(),
         password_keys: engine.password_keys.clone(),
         password_policy: claimed.password_policy,
-        protect_administrators: claimed.protect_administrators,
+        rules: ImportRules {
+            import: claimed.lease.import,
+            protect_administrators: claimed.protect_administrators,
+            new_group_limit: claimed.new_group_limit,
+        },
         lease: claimed.lease,
         sealed_passwords,
     };

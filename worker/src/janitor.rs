@@ -1,5 +1,7 @@
 //! The janitor: deletes what is no longer needed. That is uploads of imports that finished a while ago; what is left of
-//! uploads that were interrupted because the API died, or that never became an import; and expired idempotency keys.
+//! uploads that were interrupted because the API died, or that never became an import; expired idempotency keys; and
+//! presentation groups that no user is in. Ages are those of the database's clock and of the upload store's, never of the
+//! worker's own.
 //!
 //! Every worker runs one. Several at once do no harm: each thing is deleted once, and what cannot be deleted now is found
 //! again in the next sweep.
@@ -11,14 +13,19 @@ use futures_util::TryStreamExt as _;
 use rollcall_schema::crash_point::{self, CrashPoint};
 use rollcall_schema::imports::idempotency;
 use rollcall_schema::imports::retention;
+use rollcall_schema::imports::workers;
 use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::postgres::pool::Database;
+use rollcall_schema::tenants::presentation_groups;
 use rollcall_schema::uploads::{UploadError, UploadStore};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 /// Uploads that are checked or expired with one statement.
 const BATCH: usize = 200;
+
+/// Tenants whose presentation groups are searched in one sweep. The others are due in the next.
+const TENANTS_PER_SWEEP: i64 = 100;
 
 /// Deletes what is no longer needed.
 pub struct Janitor {
@@ -65,6 +72,8 @@ impl Janitor {
         log_deleted("incomplete uploads", self.delete_incomplete_uploads().await);
         log_deleted("uploads that belong to no import", self.delete_orphaned_uploads().await);
         log_deleted("expired idempotency keys", self.delete_expired_keys().await);
+        log_deleted("unused presentation groups", self.delete_unused_groups().await);
+        log_deleted("workers that ended a month ago", self.forget_workers().await);
     }
 
     async fn delete_expired_uploads(&self) -> Result<usize, CleanupError> {
@@ -72,7 +81,7 @@ impl Janitor {
         let mut deleted = 0;
         loop {
             let batch = {
-                let session = self.database.session().await?;
+                let session = self.database.session_for_all().await?;
                 retention::expire_uploads(&session, self.retention, limit).await?
             };
             for (tenant, import) in &batch {
@@ -95,10 +104,11 @@ impl Janitor {
     /// not deleted.
     async fn delete_orphaned_uploads(&self) -> Result<usize, CleanupError> {
         let mut deleted = 0;
-        let mut batches = std::pin::pin!(self.uploads.older_than(self.incomplete_after).try_chunks(BATCH));
+        let mut batches =
+            std::pin::pin!(self.uploads.older_than(self.incomplete_after).await?.try_chunks(BATCH));
         while let Some(batch) = batches.try_next().await.map_err(|failed| failed.1)? {
             let orphaned = {
-                let session = self.database.session().await?;
+                let session = self.database.session_for_all().await?;
                 retention::orphaned(&session, &batch).await?
             };
             for (tenant, import) in &orphaned {
@@ -109,10 +119,33 @@ impl Janitor {
         Ok(deleted)
     }
 
+    async fn delete_unused_groups(&self) -> Result<usize, CleanupError> {
+        let due = {
+            let session = self.database.session_for_all().await?;
+            presentation_groups::tenants_to_sweep(&session, TENANTS_PER_SWEEP).await?
+        };
+        let mut deleted = 0;
+        for tenant in due {
+            loop {
+                let swept = presentation_groups::sweep(self.database.transaction_for(tenant).await?, tenant).await?;
+                deleted += usize::try_from(swept.deleted).unwrap_or(usize::MAX);
+                if !swept.is_partial {
+                    break;
+                }
+            }
+        }
+        Ok(deleted)
+    }
+
     async fn delete_expired_keys(&self) -> Result<usize, CleanupError> {
-        let session = self.database.session().await?;
+        let session = self.database.session_for_all().await?;
         let deleted = idempotency::forget_expired(&session).await?;
         Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
+    }
+
+    async fn forget_workers(&self) -> Result<usize, CleanupError> {
+        let session = self.database.session_for_all().await?;
+        Ok(usize::try_from(workers::forget_silent(&session).await?).unwrap_or(usize::MAX))
     }
 }
 

@@ -5,30 +5,28 @@
 
 use std::time::Duration;
 
-use rollcall_schema::imports::lease::{self, Lease, LeaseError};
+use rollcall_schema::imports::lease::{self, Lease, LeaseError, Release};
 use rollcall_schema::imports::model::Ending;
 use rollcall_schema::imports::progress;
 use rollcall_schema::postgres::pool::Database;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// The pause before a renewal that failed is tried again.
+const RENEWAL_RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Ends an import that has no more rows to merge.
 pub async fn end_import(database: &Database, lease: &Lease, ending: &Ending) -> Result<(), LeaseError> {
-    progress::finish(&database.session().await?, lease, ending).await
+    progress::finish(&database.session_for(lease.tenant).await?, lease, ending).await
 }
 
-/// Releases an import, to be claimed again after `delay`. `charged` counts the attempt as a failure.
-pub async fn release(
-    database: &Database,
-    lease: &Lease,
-    delay: Duration,
-    charged: bool,
-) -> Result<(), LeaseError> {
-    lease::release(&database.session().await?, lease, delay, charged).await
+/// Releases an import, to be claimed again.
+pub async fn release(database: &Database, lease: &Lease, release: Release<'_>) -> Result<(), LeaseError> {
+    lease::release(&database.session_for(lease.tenant).await?, lease, release).await
 }
 
 async fn renew(database: &Database, lease: &Lease) -> Result<(), LeaseError> {
-    lease::renew(&database.session().await?, lease).await
+    lease::renew(&database.session_for(lease.tenant).await?, lease).await
 }
 
 /// Renews a lease until it is dropped.
@@ -54,16 +52,21 @@ impl Heartbeat {
 
 async fn keep_renewing(database: Database, lease: Lease, lost: CancellationToken, stop: CancellationToken) {
     let period = lease.length / 3;
-    let mut ticks = interval_at(Instant::now() + period, period);
+    let mut pause = period;
     let mut expires = Instant::now() + lease.length;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
+            () = sleep(pause) => {}
         }
         let started = Instant::now();
-        match tokio::time::timeout(lease.length, renew(&database, &lease)).await {
-            Ok(Ok(())) => expires = started + lease.length,
+        // A connection that was lost is replaced at once: the lease must not expire because several were.
+        pause = RENEWAL_RETRY_PAUSE.min(period);
+        match tokio::time::timeout(lease.length / 2, renew(&database, &lease)).await {
+            Ok(Ok(())) => {
+                expires = started + lease.length;
+                pause = period;
+            }
             Ok(Err(LeaseError::Lost)) => break,
             Ok(Err(error)) => {
                 let error = &error as &dyn std::error::Error;

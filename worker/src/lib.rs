@@ -14,6 +14,9 @@
 //! |---|---|
 //! | [`service`], [`settings`] | the process as a whole, and its configuration |
 //! | [`consumer`] | receives the wake-ups of a lane; one import at a time |
+//! | [`overdue`] | starts imports whose wake-up no worker has answered, without RabbitMQ |
+//! | [`runner`], [`slots`] | claims an import, processes it and handles how it ends; how many at the same time |
+//! | [`presence`] | reports to the database that the worker lives |
 //! | [`relay`] | publishes wake-ups that are due: not confirmed, lost, or to be retried |
 //! | [`janitor`] | deletes uploads and idempotency keys that have expired |
 //! | [`hashing`] | hashes the passwords that imports have sealed |
@@ -34,7 +37,12 @@ pub mod settings;
 
 pub mod consumer;
 pub mod janitor;
+pub mod overdue;
+pub mod presence;
 pub mod relay;
+
+pub mod runner;
+pub mod slots;
 
 pub mod hashing;
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use clap::Parser as _;
+use rollcall_schema::settings::environment;
 use rollcall_schema::settings::renamed::{self, Renamed};
-use rollcall_schema::telemetry;
+use rollcall_schema::{hardening, telemetry};
 use rollcall_worker::service;
 use rollcall_worker::settings::{RENAMED, Settings};
 
@@ -12,8 +12,10 @@ use rollcall_worker::settings::{RENAMED, Settings};
 const BLOCKING_THREADS_LIMIT: Duration = Duration::from_secs(1);
 
 fn main() -> std::process::ExitCode {
+    hardening::protect_memory();
+    hardening::write_private_files();
     let (arguments, renamed) = renamed::arguments(RENAMED);
-    let settings = Settings::parse_from(arguments);
+    let settings = environment::parse::<Settings>(arguments);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),

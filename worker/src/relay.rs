@@ -59,7 +59,7 @@ impl Relay {
 
     async fn publish_due(&self) -> Result<(), PublishError> {
         let due = {
-            let session = self.database.session().await?;
+            let session = self.database.session_for_all().await?;
             wake_ups::due_wake_ups(&session, self.republish_after, MAX_MESSAGES_PER_SWEEP).await?
         };
         for wake_up in due {

@@ -1,8 +1,11 @@
 //! Retries of database operations: a database that restarts costs seconds, and is not queried in a tight loop meanwhile.
+//!
+//! What another process would do instead is given up after a minute. What only this one can do is retried until the
+//! database is back, however long that takes.
 
 use std::time::{Duration, Instant};
 
-use backon::{ConstantBuilder, Retryable as _};
+use backon::{ConstantBuilder, ExponentialBuilder, Retryable as _};
 use rollcall_schema::imports::lease::LeaseError;
 use rollcall_schema::postgres::error::DatabaseError;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 const RETRY_LIMIT: Duration = Duration::from_mins(1);
 /// The pause between two tries.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause between two tries of what is retried without a limit.
+const MAX_RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 /// An error that may be a failure of the database.
 pub trait MaybeDatabaseError: std::error::Error + 'static {
@@ -44,6 +50,29 @@ where
     operation
         .retry(ConstantBuilder::new().with_delay(RETRY_PAUSE).without_max_times())
         .when(|error: &E| error.is_database_error() && !stop.is_cancelled() && Instant::now() < deadline)
+        .notify(|error, pause| {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(error, "the database failed; retrying in {pause:?}");
+        })
+        .await
+}
+
+/// Runs an operation, and retries it while the database fails, until `stop`.
+pub async fn retry_until_done<T, E, Operation>(
+    stop: &CancellationToken,
+    operation: impl FnMut() -> Operation,
+) -> Result<T, E>
+where
+    E: MaybeDatabaseError,
+    Operation: Future<Output = Result<T, E>>,
+{
+    let pauses = ExponentialBuilder::new()
+        .with_min_delay(RETRY_PAUSE)
+        .with_max_delay(MAX_RETRY_PAUSE)
+        .without_max_times();
+    operation
+        .retry(pauses)
+        .when(|error: &E| error.is_database_error() && !stop.is_cancelled())
         .notify(|error, pause| {
             let error = error as &dyn std::error::Error;
             tracing::warn!(error, "the database failed; retrying in {pause:?}");

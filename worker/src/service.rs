@@ -5,6 +5,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use rollcall_schema::crypto::row_digest::RowDigestKey;
 use rollcall_schema::imports::outbox::Outbox;
+use rollcall_schema::installation::Installation;
+use rollcall_schema::key_ring::rotation::process_name;
 use rollcall_schema::lane::Lane;
 use rollcall_schema::passwords::keys::PasswordKeys;
 use rollcall_schema::postgres::client::SessionPool;
@@ -19,9 +21,13 @@ use crate::engine::Engine;
 use crate::hashing::hash_queue::HashQueue;
 use crate::hashing::hasher::PasswordHasher;
 use crate::janitor::Janitor;
+use crate::overdue::OverdueImports;
+use crate::presence::Presence;
 use crate::query_plans::plan_key_lookups;
 use crate::relay::Relay;
+use crate::runner::Runner;
 use crate::settings::Settings;
+use crate::slots::Slots;
 
 /// Runs the worker until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
@@ -62,42 +68,57 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 /// Connects to everything and starts the worker's tasks, which run until `stop`.
 async fn start(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<JoinSet<()>> {
     let key = settings.key.key()?;
-    let address = plan_key_lookups(settings.database.address()?);
+    let folder = settings.uploads.folder()?;
+    let address =
+        plan_key_lookups(settings.database.address()?.named(&process_name("rollcall-worker", &key)));
     let database = Database::new(address.clone(), settings.pool_sizes());
     let sessions = SessionPool::new(&address, settings.chunk_sessions());
     let holder = format!("worker-{}-{}", std::process::id(), uuid::Uuid::new_v4());
     let broker = Arc::new(Broker::new(settings.broker.address()?, holder.clone()));
-    let uploads = settings.uploads.store(key.clone())?;
     database.wait_until_migrated().await?;
+    let (Installation { keys, uploads }, ()) =
+        tokio::try_join!(async { Ok(Installation::open(&database, &key, &folder).await?) }, async {
+            Ok::<_, anyhow::Error>(broker.check_settings().await?)
+        },)?;
 
     let outbox = Outbox::new(database.clone(), Arc::clone(&broker));
     let hash_queue = HashQueue::new(database.clone(), Arc::clone(&broker));
-    let password_keys = PasswordKeys::new(&key);
+    let password_keys = PasswordKeys::new(&keys);
 
     let mut tasks = JoinSet::new();
-    let consumer = |lane| Consumer {
-        lane,
+    let slots = Slots::new(settings.small_lane, settings.bulk_lane);
+    let presence = Presence {
+        database: database.clone(),
+        broker: Arc::clone(&broker),
+        slots: slots.clone(),
+        holder: holder.as_str().into(),
+        lease: settings.lease,
+    };
+    tasks.spawn(presence.run(stop.clone()));
+    let runner = Runner {
         engine: Engine {
             database: database.clone(),
             sessions: sessions.clone(),
             uploads: uploads.clone(),
             password_keys: password_keys.clone(),
-            row_key: RowDigestKey::new(&key),
+            row_key: RowDigestKey::new(&keys.keys().digests),
             chunk_rows: settings.chunk_rows,
             parallel_chunks: settings.parallel_chunks,
         },
-        broker: Arc::clone(&broker),
         outbox: outbox.clone(),
         hash_queue: hash_queue.clone(),
+        slots,
         holder: holder.as_str().into(),
         lease: settings.lease,
         max_attempts: settings.max_attempts,
     };
     for &lane in Lane::ALL {
         for _ in 0..settings.consumers(lane) {
-            tasks.spawn(consumer(lane).run(stop.clone()));
+            let consumer = Consumer { lane, broker: Arc::clone(&broker), runner: runner.clone() };
+            tasks.spawn(consumer.run(stop.clone()));
         }
     }
+    tasks.spawn(OverdueImports { runner }.run(settings.relay_interval, stop.clone()));
     let relay = Relay {
         database: database.clone(),
         outbox: outbox.clone(),

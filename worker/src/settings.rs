@@ -68,8 +68,8 @@ pub struct Settings {
     )]
     pub lease: Duration,
 
-    /// Consecutive failed attempts, without a merged chunk, after which an import is abandoned with a result that says
-    /// why.
+    /// Failed attempts that the file may have caused, without a merged chunk between them, after which an import is abandoned
+    /// with a result that says why. What a server, a disk or a network causes is not counted.
     #[arg(
         long, env = "ROLLCALL_MAX_ATTEMPTS", value_name = "ATTEMPTS", default_value_t = 5,
         value_parser = clap::value_parser!(i32).range(1..=1000), help_heading = "Recovery"
@@ -160,9 +160,9 @@ impl Settings {
     }
 
     /// Database connections at most, without those of chunks: one session for each import's lease, some for the relay, the
-    /// janitor and the hashing, and a few connections for row counts.
+    /// janitor, the hashing, overdue imports and the worker's reports, and a few connections for row counts.
     pub fn pool_sizes(&self) -> PoolSizes {
-        PoolSizes { connections: 2, sessions: self.small_lane + self.bulk_lane + 4 }
+        PoolSizes { connections: 2, sessions: self.small_lane + self.bulk_lane + 6 }
     }
 
     /// Database sessions that merge chunks, at most. A pool of their own, so that chunks cannot delay a heartbeat.

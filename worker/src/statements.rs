@@ -9,6 +9,7 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("users/load_users", users::load::LOAD_USERS),
     ("users/load_barcode_owners", users::load::LOAD_BARCODE_OWNERS),
     ("users/load_presentation_groups", users::load::LOAD_PRESENTATION_GROUPS),
+    ("users/count_new_groups", users::load::COUNT_NEW_GROUPS),
     ("users/insert_presentation_groups", users::write::INSERT_PRESENTATION_GROUPS),
     ("users/release_barcodes", users::write::RELEASE_BARCODES),
     ("users/update_users", users::write::UPDATE_USERS),

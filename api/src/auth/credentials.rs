@@ -1,9 +1,5 @@
 //! What a request claims about its sender and its tenant. Nothing is verified here.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-use axum::extract::ConnectInfo;
-use axum::http::HeaderName;
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
@@ -11,6 +7,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use rollcall_schema::ids::ImportId;
+use rollcall_schema::tenants::token::ImportToken;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
@@ -20,35 +17,66 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A username and a password.
-pub struct Credentials {
-    pub username: String,
-    /// In UTF-8.
-    pub password: Zeroizing<Vec<u8>>,
+/// What a request proves its sender with.
+pub enum Credentials {
+    /// HTTP Basic.
+    Account {
+        username: String,
+        /// In UTF-8.
+        password: Zeroizing<Vec<u8>>,
+    },
+    /// An import token: Bearer, or the password of HTTP Basic under any username.
+    Token(ImportToken),
 }
 
 impl Credentials {
-    /// Reads HTTP Basic credentials (RFC 7617), if there are any. They are decoded as UTF-8, or as Latin-1 if they
-    /// are not valid UTF-8: older clients send that.
+    /// Reads HTTP Basic credentials (RFC 7617) or a bearer token, if there are any.
     pub fn read(parts: &Parts) -> Option<Self> {
         let header = parts.headers.get(AUTHORIZATION)?.as_bytes();
-        let (scheme, encoded) = header.split_at(header.iter().position(|&byte| byte == b' ')?);
-        if !scheme.eq_ignore_ascii_case(b"basic") {
-            return None;
+        let (scheme, value) = header.split_at(header.iter().position(|&byte| byte == b' ')?);
+        let value = value.trim_ascii();
+        if scheme.eq_ignore_ascii_case(b"bearer") {
+            return ImportToken::parse(value).map(Self::Token);
         }
-        let decoded = Zeroizing::new(BASE64.decode(encoded.trim_ascii()).ok()?);
+        scheme.eq_ignore_ascii_case(b"basic").then(|| Self::read_basic(value)).flatten()
+    }
+
+    /// They are decoded as UTF-8, or as Latin-1 if they are not valid UTF-8: older clients send that.
+    fn read_basic(encoded: &[u8]) -> Option<Self> {
+        let decoded = Zeroizing::new(BASE64.decode(encoded).ok()?);
         let text = Zeroizing::new(match std::str::from_utf8(&decoded) {
             Ok(text) => text.to_owned(),
             Err(_) => decoded.iter().copied().map(char::from).collect(),
         });
         // A password may contain a colon, a username may not.
         let (username, password) = text.split_once(':')?;
-        Some(Self { username: username.to_owned(), password: Zeroizing::new(password.as_bytes().to_vec()) })
+        Some(match ImportToken::parse(password.as_bytes()) {
+            Some(token) => Self::Token(token),
+            None => Self::Account {
+                username: username.to_owned(),
+                password: Zeroizing::new(password.as_bytes().to_vec()),
+            },
+        })
+    }
+}
+
+/// How a request names its tenant.
+#[derive(Debug, Clone)]
+pub struct TenantClaim {
+    pub tenant_id: Option<String>,
+    pub host: Option<String>,
+    /// The import that the request's path names.
+    pub import: Option<ImportId>,
+}
+
+impl TenantClaim {
+    pub fn read(parts: &Parts) -> Self {
+        Self { tenant_id: tenant_id(parts), host: host(parts), import: import_id(parts) }
     }
 }
 
 /// The query parameter `tenantId`. An empty one counts as absent.
-pub fn tenant_id(parts: &Parts) -> Option<String> {
+fn tenant_id(parts: &Parts) -> Option<String> {
     let query = parts.uri.query()?;
     form_urlencoded::parse(query.as_bytes())
         .find(|(name, value)| name == "tenantId" && !value.is_empty())
@@ -56,7 +84,7 @@ pub fn tenant_id(parts: &Parts) -> Option<String> {
 }
 
 /// The host name that the request is addressed to, without the port.
-pub fn host(parts: &Parts) -> Option<String> {
+fn host(parts: &Parts) -> Option<String> {
     // A host in the request target overrides the header (RFC 9112, section 3.2.2).
     if let Some(host) = parts.uri.host() {
         return Some(host.to_owned());
@@ -66,18 +94,8 @@ pub fn host(parts: &Parts) -> Option<String> {
 }
 
 /// The import that the request's path names.
-pub fn import_id(parts: &Parts) -> Option<ImportId> {
+fn import_id(parts: &Parts) -> Option<ImportId> {
     parts.uri.path().strip_prefix("/api/import/jobs/")?.parse().ok()
-}
-
-/// The client's address: the last one in the header of a trusted proxy, else that of the connection.
-pub fn client_ip(parts: &Parts, proxy_header: Option<&HeaderName>) -> IpAddr {
-    let forwarded = proxy_header.and_then(|header| {
-        let last = parts.headers.get_all(header).iter().next_back()?.to_str().ok()?;
-        last.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
-    });
-    let connected = || parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    forwarded.or_else(connected).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// Whether Postgres accepts this as a text value: a NUL makes the query fail.
@@ -97,8 +115,10 @@ mod tests {
     }
 
     fn read(authorization: &[u8]) -> Option<(String, Vec<u8>)> {
-        let found = Credentials::read(&parts("/", "authorization", authorization))?;
-        Some((found.username, found.password.to_vec()))
+        match Credentials::read(&parts("/", "authorization", authorization))? {
+            Credentials::Account { username, password } => Some((username, password.to_vec())),
+            Credentials::Token(token) => Some(("token".to_owned(), token.as_str().into())),
+        }
     }
 
     fn basic(pair: &[u8]) -> Vec<u8> {
@@ -119,7 +139,25 @@ mod tests {
     }
 
     #[test]
-    fn only_basic_credentials_are_read() {
+    fn a_token_is_a_bearer_or_a_password() {
+        let token = ImportToken::generate();
+        let token = token.as_str();
+        let expected = Some(("token".to_owned(), token.as_bytes().to_vec()));
+        for username in ["", "token", "autoimport"] {
+            assert_eq!(read(&basic(format!("{username}:{token}").as_bytes())), expected);
+        }
+        assert_eq!(read(format!("Bearer {token}").as_bytes()), expected);
+        assert_eq!(read(format!("bearer  {token} ").as_bytes()), expected);
+        // What is no token is a password like any other.
+        let password = &token[..token.len() - 1];
+        assert_eq!(
+            read(&basic(format!("jane:{password}").as_bytes())),
+            Some(("jane".to_owned(), password.into()))
+        );
+    }
+
+    #[test]
+    fn only_these_credentials_are_read() {
         for header in [&b"Bearer amFuZTpzd29yZGZpc2g="[..], b"Basic", b"Basic !", b"Basic amFuZQ==", b""] {
             assert!(read(header).is_none(), "{}", String::from_utf8_lossy(header));
         }

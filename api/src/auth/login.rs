@@ -1,40 +1,62 @@
-//! The login: an extractor that yields the tenant and the administrator, or rejects the request before its body is
-//! read.
+//! The login: extractors that yield who sent a request, or reject it before its body is read.
 //!
-//! Whatever is wrong (tenant, username, password, a disabled account), the response is the same and takes the time of
-//! a hash, so that it does not reveal which it was.
+//! In this order: what the request claims and where it comes from; whether the same login was right lately; a place, which
+//! a client that goes on failing does not always get; only then the database, and a thread to hash on. A wrong login of a
+//! client that goes on failing is answered after a delay, during which it keeps its place, even if it hangs up.
 
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRef, FromRequestParts};
-use axum::http::HeaderName;
 use axum::http::request::Parts;
-use rollcall_schema::ids::{TenantId, UserId};
-use rollcall_schema::names::username_key;
-use rollcall_schema::postgres::error::DatabaseError;
-use rollcall_schema::postgres::pool::Database;
-use rollcall_schema::tenants::account::{self, Account};
-use rollcall_schema::tenants::tenant::{self, FoundTenant};
+use rollcall_schema::audit::Actor;
+use rollcall_schema::tenants::tenant::FoundTenant;
+use rollcall_schema::tenants::token::ImportToken;
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use tracing::{Instrument as _, Span};
-use zeroize::Zeroizing;
 
-use crate::auth::credentials::{self, Credentials};
-use crate::auth::login_cache::LoginCache;
-use crate::auth::login_locks::LoginLocks;
-use crate::auth::password::{PasswordVerifier, StoredPassword};
-use crate::auth::throttle::{ClientAddress, LoginAttempt, LoginThrottle};
+use crate::auth::account_login::{AccountClaim, AccountLogins, LoginError, Standing};
+use crate::auth::caller::{Caller, Identity};
+use crate::auth::client_address::ClientAddresses;
+use crate::auth::credentials::{Credentials, TenantClaim};
+use crate::auth::recent_logins::{Fingerprint, RecentLogins};
+use crate::auth::throttle::{Failure, LoginAttempt, LoginThrottle, Refusal, Slowed, Ticket};
+use crate::auth::token_login::TokenLogins;
 use crate::http::error::ApiError;
 
-/// Characters of a tenant's or host's name that are logged: as many as a host name may have.
-const MAX_LOGGED_CHARACTERS: usize = 253;
+/// How long the refusal of a login that found no place is held back, so that its client cannot repeat it at full speed.
+const REFUSAL_DELAY: Duration = Duration::from_secs(1);
+/// Refusals that are held back at once. Further ones are sent immediately.
+const MAX_DELAYED_REFUSALS: usize = 2048;
 
-/// An authenticated system administrator of the tenant that the request is for.
+/// The part of the delay that a wrong login waits whose network is on its way to the limit.
+const EARLY_DELAY_PART: u32 = 5;
+
+/// A system administrator of the tenant that the request is for. An import token is not one.
 #[derive(Debug, Clone)]
 pub struct Administrator {
     pub tenant: FoundTenant,
-    pub user: UserId,
     pub username: String,
+    /// The administrator as the audit names it.
+    pub actor: Actor,
+}
+
+impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    Arc<Authenticator>: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let authenticator = Arc::<Authenticator>::from_ref(state);
+        let span = tracing::info_span!("authenticate", otel.kind = "internal");
+        let caller = authenticator.authenticate(parts).instrument(span).await?;
+        Span::current().record("rollcall.tenant", &caller.tenant.name);
+        Ok(caller)
+    }
 }
 
 impl<S> FromRequestParts<S> for Administrator
@@ -45,134 +67,150 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let authenticator = Arc::<Authenticator>::from_ref(state);
-        let span = tracing::info_span!("authenticate", otel.kind = "internal");
-        let administrator = authenticator.authenticate(parts).instrument(span).await?;
-        Span::current().record("rollcall.tenant", &administrator.tenant.name);
-        Ok(administrator)
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let actor = caller.actor();
+        match caller.identity {
+            Identity::Administrator { username, .. } => Ok(Self { tenant: caller.tenant, username, actor }),
+            Identity::Token { .. } => Err(ApiError::NotAdministrator),
+        }
     }
 }
 
 /// Checks logins.
 pub struct Authenticator {
-    pub database: Database,
-    pub passwords: PasswordVerifier,
-    pub cache: LoginCache,
+    pub addresses: ClientAddresses,
+    pub recent: RecentLogins,
     pub throttle: LoginThrottle,
-    pub locks: LoginLocks,
-    /// The header in which a trusted proxy passes the client's address.
-    pub client_address_header: Option<HeaderName>,
+    pub accounts: AccountLogins,
+    pub tokens: TokenLogins,
+    /// How long the answer to a wrong login is held back at first, once too many have failed.
+    pub delay: Duration,
+    pub delayed_refusals: DelayedRefusals,
+}
+
+/// The refusals that are held back.
+pub struct DelayedRefusals(Semaphore);
+
+impl Default for DelayedRefusals {
+    fn default() -> Self {
+        Self(Semaphore::new(MAX_DELAYED_REFUSALS))
+    }
+}
+
+/// A login that was admitted.
+struct Admitted {
+    claim: Claim,
+    fingerprint: Fingerprint,
+    standing: Standing,
+    /// `None` for a login that was right lately.
+    ticket: Option<Ticket>,
+}
+
+enum Claim {
+    Account(AccountClaim),
+    Token { token: ImportToken, tenant: TenantClaim, client: IpAddr },
 }
 
 impl Authenticator {
-    async fn authenticate(&self, parts: &Parts) -> Result<Administrator, ApiError> {
-        let Credentials { username, password } = Credentials::read(parts).ok_or(ApiError::Unauthorised)?;
-        let (tenant, account) = self.find_account(parts, &username).await?;
-        let attempt = LoginAttempt {
-            client: ClientAddress::from(credentials::client_ip(parts, self.client_address_header.as_ref())),
-            tenant: tenant.as_ref().map(|tenant| tenant.id),
-            username_key: username_key(&username).into_owned(),
+    async fn authenticate(self: Arc<Self>, parts: &Parts) -> Result<Caller, ApiError> {
+        let credentials = Credentials::read(parts).ok_or(ApiError::Unauthorised)?;
+        let tenant = TenantClaim::read(parts);
+        let client = self.addresses.of(parts);
+        let admitted = match self.admit(credentials, tenant, client) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Err(self.refuse(refusal).await),
         };
-        self.throttle.check(&attempt, Instant::now())?;
-        let known = tenant.zip(account).filter(|(_, account)| account.enabled);
-        let stored = known.as_ref().and_then(|(_, account)| StoredPassword::of(account));
-        let (Some((tenant, account)), Some(stored)) = (known.as_ref(), stored) else {
-            let _lock = self.locks.lock(&attempt).await?;
-            self.throttle.check(&attempt, Instant::now())?;
-            self.passwords.dummy_verify(password).await?;
-            return Err(self.fail(&attempt));
-        };
-        self.check_password(&attempt, tenant.id, account, stored, password).await?;
-
-        if !account.is_administrator {
-            tracing::info!(tenant = %tenant.name, "login refused: not a system administrator");
-            return Err(ApiError::NotAdministrator);
-        }
-        Ok(Administrator { tenant: tenant.clone(), user: account.id, username: account.username.clone() })
+        // In a task of its own: a client that hangs up while its password is hashed has failed, too.
+        let check = tokio::spawn(self.check(admitted).in_current_span());
+        check.await.unwrap_or_else(|panic| Err(ApiError::Internal(panic.into())))
     }
 
-    /// Finds the tenant that the request is for, and its account of this name. Neither is cached, so that a change
-    /// takes effect with the next request.
-    async fn find_account(
+    /// Gives the login a place, without asking the database.
+    fn admit(
         &self,
-        parts: &Parts,
-        username: &str,
-    ) -> Result<(Option<FoundTenant>, Option<Account>), DatabaseError> {
-        let tenant_id = credentials::tenant_id(parts);
-        let host = credentials::host(parts);
-        if tenant_id.as_deref().is_some_and(|tenant_id| !credentials::is_postgres_text(tenant_id)) {
-            log_unknown_tenant(tenant_id.as_deref(), None);
-            return Ok((None, None));
-        }
-        let mut conn = self.database.connection().await?;
-        let tenant = match tenant::resolve(&mut conn, tenant_id.as_deref(), host.as_deref()).await? {
-            // A client that uploaded with `?tenantId=` polls the `Location` it was given, which names the import only.
-            None if tenant_id.is_none() => match credentials::import_id(parts) {
-                Some(import) => tenant::of_import(&mut conn, import).await?,
-                None => None,
-            },
-            tenant => tenant,
-        };
-        if tenant.is_none() {
-            log_unknown_tenant(tenant_id.as_deref(), host.as_deref());
-        }
-        let account = match &tenant {
-            Some(tenant) if credentials::is_postgres_text(username) => {
-                account::find(&mut conn, tenant.id, username).await?
+        credentials: Credentials,
+        tenant: TenantClaim,
+        client: IpAddr,
+    ) -> Result<Admitted, Refusal> {
+        let fingerprint = self.recent.fingerprint(&tenant, &credentials);
+        let recognised = self.recent.contains(&fingerprint);
+        let (claim, standing) = match credentials {
+            Credentials::Account { username, password } => {
+                let claim = AccountClaim { tenant, username, password, client };
+                let standing = self.accounts.standing(recognised, &claim);
+                (Claim::Account(claim), standing)
             }
-            _ => None,
+            Credentials::Token(token) => {
+                let standing = if recognised { Standing::Recognised } else { Standing::Unknown };
+                (Claim::Token { token, tenant, client }, standing)
+            }
         };
-        Ok((tenant, account))
+        let ticket = match standing {
+            Standing::Recognised => None,
+            Standing::Familiar(pair) => {
+                Some(self.throttle.admit(client.into(), Some(pair), Instant::now())?)
+            }
+            Standing::Unknown => Some(self.throttle.admit(client.into(), None, Instant::now())?),
+        };
+        Ok(Admitted { claim, fingerprint, standing, ticket })
     }
 
-    /// Checks the password against the cache, and if it is not there against what is stored.
-    async fn check_password(
-        &self,
-        attempt: &LoginAttempt,
-        tenant: TenantId,
-        account: &Account,
-        stored: StoredPassword<'_>,
-        password: Zeroizing<Vec<u8>>,
-    ) -> Result<(), ApiError> {
-        let login = self.cache.key(tenant, account.id, stored.bytes(), &password);
-        if self.cache.contains(&login) {
-            return Ok(());
+    async fn check(self: Arc<Self>, admitted: Admitted) -> Result<Caller, ApiError> {
+        let Admitted { claim, fingerprint, standing, ticket } = admitted;
+        let checked = match claim {
+            Claim::Account(claim) => self.accounts.check(claim, standing, ticket.as_ref()).await,
+            Claim::Token { token, tenant, client } => self.tokens.check(token, &tenant, client).await,
+        };
+        let answer = match checked {
+            Ok(caller) => {
+                self.recent.remember(fingerprint);
+                Ok(caller)
+            }
+            Err(LoginError::NotAdministrator) => {
+                self.recent.remember(fingerprint);
+                Err(ApiError::NotAdministrator)
+            }
+            Err(LoginError::Wrong(attempt)) => {
+                self.recent.forget(&fingerprint);
+                Err(self.fail(&attempt).await)
+            }
+            Err(LoginError::Refused(refusal)) => {
+                // Its place is free at once: that there are too many is why it was refused.
+                drop(ticket);
+                return Err(self.refuse(refusal).await);
+            }
+            Err(LoginError::Failed(error)) => Err(error),
+        };
+        // Not before: a wrong login keeps its place until it is answered.
+        drop(ticket);
+        answer
+    }
+
+    /// Counts a wrong login, and holds its answer back if too many have failed.
+    async fn fail(&self, attempt: &LoginAttempt) -> ApiError {
+        match self.throttle.record_failure(attempt, Instant::now()) {
+            Failure::Isolated => ApiError::Unauthorised,
+            Failure::Early => {
+                sleep(self.delay / EARLY_DELAY_PART).await;
+                ApiError::Unauthorised
+            }
+            Failure::Slowed(Slowed { left, factor }) => {
+                let delay = self.delay * factor;
+                sleep(delay).await;
+                ApiError::TooManyFailedLogins(left.saturating_sub(delay))
+            }
         }
-        let _lock = self.locks.lock(attempt).await?;
-        // The request that held the lock before may have verified the same login, or failed once too often.
-        if self.cache.contains(&login) {
-            return Ok(());
+    }
+
+    async fn refuse(&self, refusal: Refusal) -> ApiError {
+        if let Ok(_held) = self.delayed_refusals.0.try_acquire() {
+            sleep(REFUSAL_DELAY).await;
         }
-        self.throttle.check(attempt, Instant::now())?;
-        if !self.passwords.verify(tenant, account, stored, password).await? {
-            return Err(self.fail(attempt));
+        let retry_after = self.delay.max(REFUSAL_DELAY);
+        match refusal {
+            Refusal::Failing => ApiError::TooManyFailedLogins(retry_after),
+            Refusal::Client => ApiError::TooManyLogins(retry_after),
+            Refusal::Service => ApiError::Overloaded,
         }
-        self.cache.insert(login);
-        self.throttle.reset(attempt);
-        Ok(())
     }
-
-    fn fail(&self, attempt: &LoginAttempt) -> ApiError {
-        self.throttle.record_failure(attempt, Instant::now());
-        ApiError::Unauthorised
-    }
-}
-
-/// Logs what the client, who learns only that it is unauthorised, should have named. Debug formatting escapes what could
-/// break a line or a terminal.
-fn log_unknown_tenant(tenant_id: Option<&str>, host: Option<&str>) {
-    if let Some(tenant_id) = tenant_id {
-        tracing::info!(tenant_id = ?shortened(tenant_id), "login refused: there is no tenant of this tenantId");
-    } else {
-        let host = shortened(host.unwrap_or_default());
-        tracing::info!(
-            ?host,
-            "login refused: the URL has no tenantId, and no tenant has this host name (rollcall tenant set --add-host)"
-        );
-    }
-}
-
-/// The beginning of what a client sent, for the log.
-fn shortened(text: &str) -> String {
-    text.chars().take(MAX_LOGGED_CHARACTERS).collect()
 }

@@ -1,8 +1,9 @@
-//! A cache of verified logins, so that a script that polls does not have its password hashed with every request.
+//! A cache of checked logins, right and wrong ones, so that a script that polls does not have its password hashed with
+//! every request, and one that repeats a wrong password costs no hash either.
 //!
 //! No password can be recovered from it: it holds only digests, keyed with a secret that ends with the process. The
 //! stored hash or sealed password is part of the digest, so a login with the old password misses as soon as the
-//! password has changed.
+//! password has changed, and a wrong one is checked again.
 
 use std::time::Duration;
 
@@ -13,11 +14,14 @@ use sha2::Sha256;
 
 /// Maximum number of cached logins: some hundred KiB.
 const CAPACITY: u64 = 8192;
+/// How long a wrong login is known to be wrong.
+const WRONG_TTL: Duration = Duration::from_mins(1);
 
 /// The cache. An entry expires a fixed time after the login was verified, however often it is used.
 pub struct LoginCache {
     secret: [u8; 32],
     verified: Cache<LoginKey, ()>,
+    wrong: Cache<LoginKey, ()>,
 }
 
 /// The keyed digest of a login: tenant, user, stored password and given password.
@@ -28,18 +32,28 @@ impl LoginCache {
     /// A cache that holds each login for `ttl`. Zero disables it.
     pub fn new(ttl: Duration) -> Self {
         let verified = Cache::builder().max_capacity(CAPACITY).time_to_live(ttl).build();
-        Self { secret: rand::random(), verified }
+        let wrong = Cache::builder().max_capacity(CAPACITY).time_to_live(WRONG_TTL.min(ttl)).build();
+        Self { secret: rand::random(), verified, wrong }
     }
 
     /// The key of a login. `stored` is the account's hash or sealed password, `given` what the client sent.
     pub fn key(&self, tenant: TenantId, user: UserId, stored: &[u8], given: &[u8]) -> LoginKey {
+        self.digest(&[b"known", tenant.as_bytes(), user.as_bytes(), stored, given])
+    }
+
+    /// The key of a login to an account that does not exist or cannot log in: it is wrong like any other.
+    pub fn key_of_unknown(&self, tenant: Option<TenantId>, username_key: &str, given: &[u8]) -> LoginKey {
+        let tenant = tenant.map_or([0; 16], |tenant| *tenant.as_bytes());
+        self.digest(&[b"unknown", &tenant, username_key.as_bytes(), given])
+    }
+
+    fn digest(&self, parts: &[&[u8]]) -> LoginKey {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC accepts a key of any length");
-        mac.update(tenant.as_bytes());
-        mac.update(user.as_bytes());
-        // The length marks where the first of the two ends.
-        mac.update(&(stored.len() as u64).to_be_bytes());
-        mac.update(stored);
-        mac.update(given);
+        for part in parts {
+            // The length marks where the part ends.
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
         LoginKey(mac.finalize().into_bytes().into())
     }
 
@@ -49,6 +63,15 @@ impl LoginCache {
 
     pub fn insert(&self, login: LoginKey) {
         self.verified.insert(login, ());
+    }
+
+    /// Whether the login was wrong a moment ago.
+    pub fn is_wrong(&self, login: &LoginKey) -> bool {
+        self.wrong.get(login).is_some()
+    }
+
+    pub fn insert_wrong(&self, login: LoginKey) {
+        self.wrong.insert(login, ());
     }
 }
 

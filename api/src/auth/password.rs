@@ -5,7 +5,7 @@ use std::error::Error;
 
 use rollcall_schema::ids::{TenantId, UserId};
 use rollcall_schema::passwords::argon2::{HashingPool, Overloaded};
-use rollcall_schema::passwords::keys::{self, PasswordKeys};
+use rollcall_schema::passwords::keys::{self, PasswordKeys, SealError};
 use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::postgres::pool::Database;
 use rollcall_schema::tenants::account::{self, Account};
@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
+use crate::auth::hashing_queue::{HashingQueue, Place};
 use crate::http::error::ApiError;
 
 /// What is stored of a password.
@@ -44,6 +45,8 @@ impl<'a> StoredPassword<'a> {
 pub struct PasswordVerifier {
     pub database: Database,
     pub hashing: HashingPool,
+    /// Where a login waits for one of the pool's threads before its password is verified.
+    pub queue: HashingQueue,
     /// Opens sealed passwords.
     pub keys: PasswordKeys,
     /// Where the rehashing runs that no request waits for.
@@ -51,7 +54,7 @@ pub struct PasswordVerifier {
 }
 
 impl PasswordVerifier {
-    /// Whether the given password is the stored one.
+    /// Whether the given password is the stored one. The caller holds a permit of the queue.
     pub async fn verify(
         &self,
         tenant: TenantId,
@@ -65,14 +68,16 @@ impl PasswordVerifier {
             }
             StoredPassword::Sealed(sealed) => {
                 let owner = keys::owner(tenant, &account.password_owner);
-                let opened = self.keys.open(&owner, sealed);
-                if opened.is_none() {
-                    tracing::error!(
-                        user = %account.id,
-                        "cannot open a sealed password: check that ROLLCALL_KEY is the same as the workers'"
-                    );
-                }
-                let matches = opened.is_some_and(|opened| opened.ct_eq(&given).into());
+                let matches = match self.keys.open(&owner, sealed).await {
+                    Ok(opened) => opened.ct_eq(&given).into(),
+                    // Whether the password is right is unknown: the login is neither refused nor counted as failed.
+                    Err(SealError::KeyUnavailable(error)) => return Err(ApiError::Unavailable(error.into())),
+                    Err(error @ SealError::Damaged) => {
+                        let error = &error as &(dyn Error + 'static);
+                        tracing::error!(user = %account.id, error, "a login was refused");
+                        false
+                    }
+                };
                 if matches {
                     self.rehash_in_background(tenant, account.id, sealed.to_vec(), given);
                 } else {
@@ -83,7 +88,7 @@ impl PasswordVerifier {
         }
     }
 
-    /// Takes the time of a verification.
+    /// Takes the time of a verification. The caller holds a permit of the queue.
     pub async fn dummy_verify(&self, given: Zeroizing<Vec<u8>>) -> Result<(), ApiError> {
         self.hashing.dummy_verify(given).await.map_err(overloaded)
     }
@@ -96,12 +101,13 @@ impl PasswordVerifier {
         sealed: Vec<u8>,
         given: Zeroizing<Vec<u8>>,
     ) {
-        let Self { database, hashing, .. } = self.clone();
+        let Self { database, hashing, queue, .. } = self.clone();
         let rehash = async move {
-            // If the pool is overloaded the hashing queue still has the password.
+            // If the threads are busy the hashing queue still has the password.
+            let Ok(_permit) = queue.wait(Place::Background).await else { return };
             let Ok(hash) = hashing.hash(given).await else { return };
             let stored = async {
-                let session = database.session().await?;
+                let session = database.session_for(tenant).await?;
                 Ok::<_, DatabaseError>(account::store_hash(&session, tenant, user, &sealed, &hash).await?)
             };
             if let Err(error) = stored.await {

@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use rollcall_schema::imports::result_json;
 use rollcall_schema::postgres::error::DatabaseError;
 
-use crate::http::response::{delay_seconds, json, whole_seconds, with_header};
+use crate::http::refusal_log;
+use crate::http::response::{delay_seconds, json, logged_as, whole_seconds, with_header};
 
 /// The internal cause of an error, for the log.
 pub type Cause = Box<dyn Error + Send + Sync>;
@@ -26,10 +27,14 @@ pub enum ApiError {
     Unauthorised,
     /// The credentials are right, but the account may not import.
     NotAdministrator,
-    /// Too many logins failed. No further one is checked for this long.
+    /// Too many logins failed. They count for this long; a right one is accepted before.
     TooManyFailedLogins(Duration),
+    /// Too many logins of the client's address are being checked at once.
+    TooManyLogins(Duration),
     /// The request is malformed. The sentence says how, and how to fix it.
     BadRequest(String),
+    /// The request names no host, or more than one. The phrase says which.
+    BadHost(&'static str),
     /// The file is larger than the tenant's limit.
     TooLarge {
         /// The tenant's limit in bytes.
@@ -39,6 +44,12 @@ pub enum ApiError {
     UnsupportedEncoding(String),
     /// No byte of the upload arrived for this long.
     Stalled(Duration),
+    /// The upload arrived more slowly than this many bytes a second.
+    TooSlow(u64),
+    /// As many of the tenant's imports as it may have are waiting or running.
+    QueueFull(u32),
+    /// The tenant has as many requests of a kind open as it may have. The noun says which.
+    TenantBusy(&'static str),
     /// The database or the upload store failed. It may be back in a moment.
     Unavailable(Cause),
     /// The service has too many requests to handle this one.
@@ -58,6 +69,8 @@ pub enum ApiError {
 
 /// The `Retry-After` of a request that failed because the service is unavailable or overloaded.
 const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(10);
+/// The `Retry-After` of an upload to a tenant whose line is full: one import of it takes seconds to minutes.
+const QUEUE_FULL_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 impl From<DatabaseError> for ApiError {
     fn from(error: DatabaseError) -> Self {
@@ -80,11 +93,14 @@ impl ApiError {
         match self {
             Self::Unauthorised => StatusCode::UNAUTHORIZED,
             Self::NotAdministrator => StatusCode::FORBIDDEN,
-            Self::TooManyFailedLogins(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::TooManyFailedLogins(_)
+            | Self::TooManyLogins(_)
+            | Self::QueueFull(_)
+            | Self::TenantBusy(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::BadRequest(_) | Self::BadHost(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Stalled(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Stalled(_) | Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::KeyConflict => StatusCode::UNPROCESSABLE_ENTITY,
             Self::AlreadyEnded => StatusCode::CONFLICT,
             Self::Unavailable(_) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
@@ -101,7 +117,15 @@ impl ApiError {
             Self::TooManyFailedLogins(left) => {
                 format!("Too many failed logins. Check credentials, and try again in {}.", duration(*left))
             }
+            Self::TooManyLogins(delay) => format!(
+                "Too many logins of this address are being checked at once. Try again in {}.",
+                duration(*delay)
+            ),
             Self::BadRequest(summary) | Self::UnsupportedEncoding(summary) => summary.clone(),
+            Self::BadHost(problem) => format!(
+                "The request {problem}, so it does not say which school it is for. Send one Host header with the host \
+                 name of the URL, as curl does."
+            ),
             Self::TooLarge { limit_bytes } => format!(
                 "The file is larger than {}, the limit for an upload. Send it in parts, or ask the operator to raise \
                  the limit.",
@@ -110,6 +134,19 @@ impl ApiError {
             Self::Stalled(idle) => {
                 format!("The upload stalled: no data arrived for {}. Send it again.", duration(*idle))
             }
+            Self::TooSlow(rate) => format!(
+                "The upload is too slow: less than {rate} bytes a second arrived. Send it again over a faster \
+                 connection."
+            ),
+            Self::QueueFull(limit) => format!(
+                "Too many imports are waiting: {} of this tenant are not finished, and it may have no more. Try again \
+                 when some of them are.",
+                imports(*limit)
+            ),
+            Self::TenantBusy(requests) => format!(
+                "Too many {requests} of this tenant are open. Try again in {}.",
+                duration(UNAVAILABLE_RETRY_AFTER)
+            ),
             Self::Unavailable(_) => {
                 "The service is temporarily unavailable. Try again in a few seconds.".to_owned()
             }
@@ -136,9 +173,35 @@ impl ApiError {
         }
     }
 
+    /// The error's name in the log.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Unauthorised => "unauthorised",
+            Self::NotAdministrator => "not an administrator",
+            Self::TooManyFailedLogins(_) => "too many failed logins",
+            Self::TooManyLogins(_) => "too many logins",
+            Self::BadRequest(_) => "bad request",
+            Self::BadHost(_) => "bad host",
+            Self::TooLarge { .. } => "too large",
+            Self::UnsupportedEncoding(_) => "unsupported encoding",
+            Self::Stalled(_) => "stalled upload",
+            Self::TooSlow(_) => "slow upload",
+            Self::QueueFull(_) => "queue full",
+            Self::TenantBusy(_) => "tenant busy",
+            Self::Unavailable(_) => "unavailable",
+            Self::Overloaded => "overloaded",
+            Self::KeyConflict => "idempotency key conflict",
+            Self::AlreadyEnded => "already ended",
+            Self::ImportNotFound => "import not found",
+            Self::PathNotFound => "path not found",
+            Self::MethodNotAllowed(_) => "method not allowed",
+            Self::Internal(_) => "internal error",
+        }
+    }
+
     fn log(&self) {
         match self {
-            Self::Unavailable(cause) => {
+            Self::Unavailable(cause) if refusal_log::count("unavailable: cause") => {
                 let error = cause.as_ref() as &(dyn Error + 'static);
                 tracing::warn!(error, "request failed: service unavailable");
             }
@@ -146,7 +209,9 @@ impl ApiError {
                 let error = cause.as_ref() as &(dyn Error + 'static);
                 tracing::error!(error, "request failed: internal error");
             }
-            Self::Overloaded => tracing::warn!("request failed: too many requests at once"),
+            Self::Overloaded if refusal_log::count("overloaded: cause") => {
+                tracing::warn!("request failed: too many requests at once");
+            }
             _ => {}
         }
     }
@@ -156,21 +221,27 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
         let response = json(self.status(), Body::from(result_json::failure(&self.summary())));
+        let response = logged_as(self.kind(), response);
         match self {
             Self::Unauthorised => with_header(
                 response,
                 WWW_AUTHENTICATE,
                 HeaderValue::from_static("Basic realm=\"Rollcall\", charset=\"UTF-8\""),
             ),
-            Self::TooManyFailedLogins(left) => with_header(response, RETRY_AFTER, delay_seconds(left)),
-            Self::Unavailable(_) | Self::Overloaded => {
+            Self::TooManyFailedLogins(left) | Self::TooManyLogins(left) => {
+                with_header(response, RETRY_AFTER, delay_seconds(left))
+            }
+            Self::QueueFull(_) => with_header(response, RETRY_AFTER, delay_seconds(QUEUE_FULL_RETRY_AFTER)),
+            Self::Unavailable(_) | Self::Overloaded | Self::TenantBusy(_) => {
                 with_header(response, RETRY_AFTER, delay_seconds(UNAVAILABLE_RETRY_AFTER))
             }
             Self::UnsupportedEncoding(_) => {
                 with_header(response, ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             }
             // This also keeps `middleware::drain_body` from waiting for the rest of the body.
-            Self::Stalled(_) => with_header(response, CONNECTION, HeaderValue::from_static("close")),
+            Self::Stalled(_) | Self::TooSlow(_) => {
+                with_header(response, CONNECTION, HeaderValue::from_static("close"))
+            }
             Self::MethodNotAllowed(methods) => {
                 with_header(response, ALLOW, HeaderValue::from_static(methods))
             }
@@ -185,6 +256,10 @@ fn duration(time: Duration) -> String {
         seconds @ 0..120 => format!("{seconds} seconds"),
         seconds => format!("{} minutes", seconds.div_ceil(60)),
     }
+}
+
+fn imports(count: u32) -> String {
+    if count == 1 { "1 import".to_owned() } else { format!("{count} imports") }
 }
 
 /// A limit in the largest unit that divides it, so that the client reads the number that the operator set. `bytesize`

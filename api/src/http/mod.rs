@@ -3,6 +3,9 @@
 
 pub mod error;
 pub mod import_warning;
+pub mod logged;
 pub mod parameters;
 pub mod prefer;
+pub mod raw_answer;
+pub mod refusal_log;
 pub mod response;

@@ -1,15 +1,27 @@
 //! The successful responses and their status codes.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{
+    ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use rollcall_schema::imports::model::Ending;
 use serde::Serialize;
 
+/// The page loads its own files, and sends requests to this service. The images are in its style sheet.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src \
+                           'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// An extension of a response that needs no login, or was refused: the request log counts those of a kind together.
+#[derive(Debug, Clone, Copy)]
+pub struct LoggedAs(pub &'static str);
 
 /// A response to a request that succeeded.
 pub enum ApiResponse {
@@ -31,9 +43,19 @@ pub enum ApiResponse {
     /// The process is alive, or ready.
     Healthy(Body),
     /// The process cannot accept imports now.
-    NotReady(Body),
+    NotReady {
+        body: Body,
+        /// When it is checked again.
+        retry_after: Duration,
+    },
     /// The methods that a path supports.
     AllowedMethods(&'static str),
+    /// The description of the API.
+    Description(Bytes),
+    /// A file of the page that shows the description.
+    PageFile { content_type: String, bytes: Cow<'static, [u8]> },
+    /// What was asked for is at this relative URL, for good.
+    MovedTo(&'static str),
 }
 
 impl IntoResponse for ApiResponse {
@@ -41,14 +63,30 @@ impl IntoResponse for ApiResponse {
         match self {
             Self::UploadResult(ending, body) => unbuffered(json(result_status(&ending), body)),
             Self::Heartbeats(body) | Self::PollResult(body) => unbuffered(json(StatusCode::OK, body)),
-            Self::Page(body) | Self::Healthy(body) => json(StatusCode::OK, body),
+            Self::Page(body) => json(StatusCode::OK, body),
+            Self::Healthy(body) => logged_as("probe", json(StatusCode::OK, body)),
             Self::Pending { body, retry_after } => {
                 with_header(json(StatusCode::ACCEPTED, body), RETRY_AFTER, delay_seconds(retry_after))
             }
-            Self::NotReady(body) => json(StatusCode::SERVICE_UNAVAILABLE, body),
+            Self::NotReady { body, retry_after } => logged_as(
+                "not ready",
+                with_header(
+                    json(StatusCode::SERVICE_UNAVAILABLE, body),
+                    RETRY_AFTER,
+                    delay_seconds(retry_after),
+                ),
+            ),
             Self::AllowedMethods(methods) => {
-                with_header(StatusCode::NO_CONTENT.into_response(), ALLOW, HeaderValue::from_static(methods))
+                let response = StatusCode::NO_CONTENT.into_response();
+                logged_as("OPTIONS", with_header(response, ALLOW, HeaderValue::from_static(methods)))
             }
+            Self::Description(document) => json(StatusCode::OK, Body::from(document)),
+            Self::PageFile { content_type, bytes } => page_file(content_type, bytes),
+            Self::MovedTo(url) => with_header(
+                StatusCode::PERMANENT_REDIRECT.into_response(),
+                LOCATION,
+                HeaderValue::from_static(url),
+            ),
         }
     }
 }
@@ -68,6 +106,21 @@ fn unbuffered(response: Response) -> Response {
     with_header(response, X_ACCEL_BUFFERING, HeaderValue::from_static("no"))
 }
 
+/// A file that a browser may use for the page and for nothing else.
+fn page_file(content_type: String, bytes: Cow<'static, [u8]>) -> Response {
+    let bytes = match bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => Bytes::from(bytes),
+    };
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::try_from(content_type).expect("the media type of a file of the page")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY)),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    (headers, bytes).into_response()
+}
+
 /// Serialises a value as a response body.
 pub fn json_body(value: &impl Serialize) -> Body {
     Body::from(serde_json::to_vec(value).expect("response bodies are structs of strings and numbers"))
@@ -79,6 +132,12 @@ pub(super) fn json(status: StatusCode, body: Body) -> Response {
 
 pub(super) fn with_header(mut response: Response, name: HeaderName, value: HeaderValue) -> Response {
     response.headers_mut().insert(name, value);
+    response
+}
+
+/// Marks the response for the request log.
+pub(super) fn logged_as(kind: &'static str, mut response: Response) -> Response {
+    response.extensions_mut().insert(LoggedAs(kind));
     response
 }
 

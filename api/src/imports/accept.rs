@@ -4,7 +4,7 @@
 //! halfway. If the client hangs up earlier, what was stored of the upload is deleted.
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::HeaderMap;
@@ -16,22 +16,33 @@ use rollcall_schema::imports::submit::{Submission, Submitted};
 use rollcall_schema::imports::wake_ups::DueWakeUp;
 use rollcall_schema::lane::Lane;
 use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::fault::Fault;
 use rollcall_schema::postgres::pool::Database;
 use rollcall_schema::rabbitmq::messages::WakeUp;
 use rollcall_schema::telemetry::TraceContext;
 use rollcall_schema::uploads::UploadStore;
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span};
 
-use crate::auth::login::Administrator;
+use crate::auth::caller::Caller;
 use crate::http::error::ApiError;
 use crate::imports::completion::fetch;
 use crate::imports::publish::WakeUpPublisher;
-use crate::imports::upload::{Form, FormLimits};
+use crate::imports::slots::{Slot, Slots};
+use crate::imports::upload::{Form, FormLimits, Pace};
+
+/// How long after its last byte was stored an upload may be submitted. Workers delete one that is no import after ten
+/// minutes at least (`ROLLCALL_INCOMPLETE_UPLOAD_SECONDS`), so a process that was frozen in between must not submit it.
+const SUBMIT_WITHIN: Duration = Duration::from_mins(5);
 
 /// The request header with which a client can retry an upload without importing it twice.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// How long a submission whose outcome is unknown is repeated: the restart of a database and its recovery.
+const RESUBMIT_LIMIT: Duration = Duration::from_secs(15);
+const RESUBMIT_PAUSE: Duration = Duration::from_millis(300);
 
 /// An accepted upload.
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +57,8 @@ pub struct Accepted {
 pub struct AcceptLimits {
     /// Bytes that are read and discarded after the file.
     pub drain_bytes: u64,
-    /// The time without data after which the upload times out.
-    pub idle: Duration,
+    /// How fast an upload must arrive.
+    pub pace: Pace,
     /// The largest file that goes to the small lane.
     pub small_upload_bytes: u64,
 }
@@ -59,6 +70,8 @@ pub struct UploadAcceptor {
     pub uploads: UploadStore,
     pub publisher: WakeUpPublisher,
     pub limits: AcceptLimits,
+    /// How many uploads may be received at once.
+    pub slots: Slots,
     pub tasks: TaskTracker,
 }
 
@@ -66,30 +79,26 @@ impl UploadAcceptor {
     /// Accepts the upload in the request.
     pub async fn accept(
         &self,
-        administrator: Administrator,
+        caller: Caller,
         endpoint: Endpoint,
         request: Request,
     ) -> Result<Accepted, ApiError> {
         let limits = FormLimits {
-            file_bytes: u64::try_from(administrator.tenant.upload_limit_bytes).unwrap_or(0),
+            file_bytes: u64::try_from(caller.tenant.upload_limit_bytes).unwrap_or(0),
             drain_bytes: self.limits.drain_bytes,
-            idle: self.limits.idle,
+            pace: self.limits.pace,
         };
-        let (parts, body) = request.into_parts();
-        let key = idempotency_key(&parts.headers)?;
-        let form = Form::open(&parts.headers, body, limits).await?;
-        let upload = Upload { endpoint, key, form };
-        let work = self.clone().store_and_submit(administrator, upload).in_current_span();
+        let key = idempotency_key(request.headers())?;
+        let slot = self.slots.take(caller.tenant.id).await?;
+        let form = Form::open(request, limits).await?;
+        let upload = Upload { endpoint, key, form, slot };
+        let work = self.clone().store_and_submit(caller, upload).in_current_span();
         self.tasks.spawn(work).await.unwrap_or_else(|panic| Err(ApiError::Internal(panic.into())))
     }
 
-    async fn store_and_submit(
-        self,
-        administrator: Administrator,
-        upload: Upload,
-    ) -> Result<Accepted, ApiError> {
-        let Upload { endpoint, key, form } = upload;
-        let Administrator { tenant, user, username } = administrator;
+    async fn store_and_submit(self, caller: Caller, upload: Upload) -> Result<Accepted, ApiError> {
+        let Upload { endpoint, key, form, slot } = upload;
+        let tenant = &caller.tenant;
         let id = ImportId::generate();
         Span::current().record("rollcall.import.id", display(id));
 
@@ -97,6 +106,8 @@ impl UploadAcceptor {
         let received = form.store(self.uploads.begin(tenant.id, id)).instrument(span.clone()).await?;
         span.record("rollcall.upload.bytes", received.stored.bytes);
         drop(span);
+        drop(slot);
+        let stored = Instant::now();
 
         let small = received.stored.bytes <= self.limits.small_upload_bytes;
         let submission = Submission {
@@ -106,14 +117,15 @@ impl UploadAcceptor {
             lane: if small { Lane::Small } else { Lane::Bulk },
             upload: received.stored,
             charset: received.charset,
-            submitted_by: user,
-            submitted_as: username,
+            submitted_by: caller.submitter(),
+            submitted_as: caller.shown(),
+            actor: caller.actor(),
             trace: TraceContext::current(),
             key,
         };
         let span =
             tracing::info_span!("submit", otel.kind = "internal", rollcall.lane = submission.lane.as_str());
-        match self.submit(&submission).instrument(span).await {
+        match self.submit(&submission, stored).instrument(span).await {
             Ok(Submitted::Queued { is_head }) => {
                 tracing::info!(
                     import = %id, tenant = %tenant.name, endpoint = endpoint.as_str(),
@@ -135,9 +147,13 @@ impl UploadAcceptor {
                 self.delete_upload(tenant.id, id).await;
                 Err(ApiError::KeyConflict)
             }
+            Ok(Submitted::QueueFull { limit }) => {
+                self.delete_upload(tenant.id, id).await;
+                Err(ApiError::QueueFull(limit))
+            }
             Err(SubmitError::NotSubmitted(error)) => {
                 self.delete_upload(tenant.id, id).await;
-                Err(error.into())
+                Err(error)
             }
             // The upload stays: an orphaned upload costs space, but an import without its upload has lost the file.
             Err(SubmitError::Unknown(error)) => Err(error.into()),
@@ -152,18 +168,57 @@ impl UploadAcceptor {
         }
     }
 
-    /// Adds the import to its tenant's line.
-    async fn submit(&self, submission: &Submission) -> Result<Submitted, SubmitError> {
-        let session = self.database.session().await.map_err(SubmitError::NotSubmitted)?;
+    /// Adds the import to its tenant's line. Where the connection is lost meanwhile, whether it was added is unknown, and the
+    /// client must not be told that it was not: then it is added again, under the same id, until the database says.
+    async fn submit(&self, submission: &Submission, stored: Instant) -> Result<Submitted, SubmitError> {
+        let deadline = Instant::now() + RESUBMIT_LIMIT;
+        let mut error = match self.submit_once(submission, stored).await {
+            Err(SubmitError::Unknown(error)) => error,
+            known => return known,
+        };
+        while Instant::now() < deadline {
+            sleep(RESUBMIT_PAUSE).await;
+            match self.submit_once(submission, stored).await {
+                Ok(submitted) => return Ok(submitted),
+                // That this try changed nothing does not say what the first did.
+                Err(SubmitError::NotSubmitted(_)) => {}
+                Err(SubmitError::Unknown(now)) => error = now,
+            }
+        }
+        Err(SubmitError::Unknown(error))
+    }
+
+    async fn submit_once(&self, submission: &Submission, stored: Instant) -> Result<Submitted, SubmitError> {
+        // Whether it is at the head of its line is unknown. A wake-up too many does no harm.
+        let found = Submitted::Queued { is_head: true };
+        let session = self.database.session_for(submission.tenant).await.map_err(SubmitError::not_submitted)?;
+        if stored.elapsed() > SUBMIT_WITHIN {
+            return Err(SubmitError::NotSubmitted(ApiError::Unavailable(
+                "the upload was stored too long ago to be submitted".into(),
+            )));
+        }
         let error = match submit::submit(&session, submission).await {
+            // Under its idempotency key, by an earlier try.
+            Ok(Submitted::Duplicate(import)) if import == submission.id => return Ok(found),
+            Ok(full @ Submitted::QueueFull { .. }) => {
+                drop(session);
+                // An earlier try may have taken the last place.
+                return match fetch(&self.database, submission.tenant, submission.id).await {
+                    Ok(Some(_)) => Ok(found),
+                    Ok(None) => Ok(full),
+                    Err(error) => Err(SubmitError::Unknown(error)),
+                };
+            }
             Ok(submitted) => return Ok(submitted),
             Err(error) => error,
         };
         drop(session);
         match fetch(&self.database, submission.tenant, submission.id).await {
-            // Whether it is at the head of its line is unknown. A wake-up too many does no harm.
-            Ok(Some(_)) => Ok(Submitted::Queued { is_head: true }),
-            Ok(None) if error.is_answer() => Err(SubmitError::NotSubmitted(error)),
+            Ok(Some(_)) => Ok(found),
+            // A session that an administrator ends reports that even after its commit.
+            Ok(None) if error.is_answer() && error.fault() != Fault::Away => {
+                Err(SubmitError::not_submitted(error))
+            }
             // The statement of a lost connection may still be running, waiting for a lock, and commit later.
             Ok(None) | Err(_) => Err(SubmitError::Unknown(error)),
         }
@@ -175,14 +230,21 @@ struct Upload {
     endpoint: Endpoint,
     key: Option<IdempotencyKey>,
     form: Form,
+    slot: Slot,
 }
 
 /// Why an import may not be in its tenant's line.
 enum SubmitError {
     /// It was not submitted.
-    NotSubmitted(DatabaseError),
+    NotSubmitted(ApiError),
     /// It may have been submitted, or may yet be.
     Unknown(DatabaseError),
+}
+
+impl SubmitError {
+    fn not_submitted(error: DatabaseError) -> Self {
+        Self::NotSubmitted(error.into())
+    }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {

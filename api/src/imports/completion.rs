@@ -21,7 +21,8 @@ use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::postgres::pool::Database;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
-use tokio_util::sync::CancellationToken;
+
+use crate::shutdown::ShutdownPhases;
 
 /// How often a waiting request fetches the import without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(30);
@@ -43,13 +44,12 @@ pub enum WaitOutcome {
 #[derive(Clone)]
 pub struct CompletionHub {
     database: Database,
-    shutdown: CancellationToken,
+    shutdown: ShutdownPhases,
     waiters: Arc<Waiters>,
 }
 
 impl CompletionHub {
-    /// Requests stop waiting when `shutdown` is cancelled.
-    pub fn new(database: Database, shutdown: CancellationToken) -> Self {
+    pub fn new(database: Database, shutdown: ShutdownPhases) -> Self {
         Self { database, shutdown, waiters: Arc::default() }
     }
 
@@ -89,9 +89,30 @@ impl CompletionHub {
         }
     }
 
-    /// Waits until the import is finished, the deadline has passed, or the process is shutting down. Retries while
-    /// the database fails.
-    pub async fn wait(&self, tenant: TenantId, import: ImportId, deadline: Option<Instant>) -> WaitOutcome {
+    /// Waits until the import is finished, the deadline has passed, or the process is about to stop. Retries while the
+    /// database fails.
+    pub async fn wait(&self, tenant: TenantId, import: ImportId, deadline: Instant) -> WaitOutcome {
+        let stop = async {
+            tokio::select! {
+                () = sleep_until(deadline) => {}
+                () = self.shutdown.stop_waiting.cancelled() => {}
+            }
+        };
+        self.wait_unless(tenant, import, stop).await
+    }
+
+    /// Waits until the import is finished, for a response that has begun and can have no other end.
+    pub async fn wait_to_the_end(&self, tenant: TenantId, import: ImportId) -> WaitOutcome {
+        self.wait_unless(tenant, import, std::future::pending()).await
+    }
+
+    async fn wait_unless(
+        &self,
+        tenant: TenantId,
+        import: ImportId,
+        stop: impl Future<Output = ()>,
+    ) -> WaitOutcome {
+        let mut stop = pin!(stop);
         // Joins before it fetches, so that no notification is lost in between.
         let mut waiter = self.waiters.join(import);
         let mut latest = None;
@@ -116,15 +137,14 @@ impl CompletionHub {
             tokio::select! {
                 () = waiter.woken() => {}
                 () = sleep(fetch_again_after) => {}
-                () = passed(deadline) => return WaitOutcome::Pending(latest),
-                () = self.shutdown.cancelled() => return WaitOutcome::Pending(latest),
+                () = &mut stop => return WaitOutcome::Pending(latest),
             }
         }
     }
 
-    /// Whether the process is shutting down, so that no request may wait any longer.
-    pub fn is_shutting_down(&self) -> bool {
-        self.shutdown.is_cancelled()
+    /// Whether the process is shutting down, so that no response may begin that would have to wait for its end.
+    pub fn is_draining(&self) -> bool {
+        self.shutdown.draining.is_cancelled()
     }
 }
 
@@ -134,7 +154,7 @@ pub async fn fetch(
     tenant: TenantId,
     import: ImportId,
 ) -> Result<Option<Import>, DatabaseError> {
-    let mut conn = database.connection().await?;
+    let mut conn = database.connection_for(tenant).await?;
     Ok(model::find(&mut conn, tenant, import).await?)
 }
 
@@ -144,13 +164,6 @@ fn retry_delays() -> impl Iterator<Item = Duration> {
         .with_max_delay(MAX_RETRY_DELAY)
         .without_max_times()
         .build()
-}
-
-async fn passed(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// The requests that are waiting, by import.

@@ -7,4 +7,5 @@ pub mod completion;
 pub mod publish;
 pub mod readiness;
 pub mod response;
+pub mod slots;
 pub mod upload;

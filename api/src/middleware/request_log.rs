@@ -19,11 +19,18 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
+use crate::http::logged::{logged, logged_header};
+use crate::http::refusal_log;
+use crate::http::response::LoggedAs;
+
 /// Identifies the request. Taken from the client if it sends one.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
 /// Maximum length of a request id sent by a client.
 const MAX_REQUEST_ID_LENGTH: usize = 128;
+/// Maximum length of a header that continues a client's trace, which is stored with an import and sent on. A longer one is
+/// ignored; the standard demands that 512 bytes be taken.
+const MAX_TRACE_LENGTH: usize = 512;
 
 /// The middleware that gives each request its span, its log line and its response headers.
 pub async fn log_request(request: Request, next: Next) -> Response {
@@ -31,18 +38,19 @@ pub async fn log_request(request: Request, next: Next) -> Response {
     let span = server_span(&request, &id);
     trace_context(request.headers()).adopt(&span);
     let mut log = RequestLog {
-        method: request.method().clone(),
-        path: request.uri().path().to_owned(),
+        method: known_method(request.method()),
+        path: logged(request.uri().path()).to_string(),
         span: span.clone(),
         started: Instant::now(),
         status: None,
+        refusal: None,
         sent_bytes: 0,
         complete: false,
     };
     let (mut response, trace) =
         async { (next.run(request).await, current_trace_id()) }.instrument(span).await;
 
-    log.responded(response.status());
+    log.responded(&response);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REQUEST_ID, id);
@@ -51,7 +59,7 @@ pub async fn log_request(request: Request, next: Next) -> Response {
     }
     response.map(|body| {
         // The response to a HEAD has no body to wait for.
-        log.complete = body.is_end_stream() || log.method == Method::HEAD;
+        log.complete = body.is_end_stream() || log.method == "HEAD";
         Body::new(LoggedBody { body, log })
     })
 }
@@ -69,7 +77,10 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 }
 
 fn trace_context(headers: &HeaderMap) -> TraceContext {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let text = |name| {
+        let value = headers.get(name)?.to_str().ok()?;
+        (value.len() <= MAX_TRACE_LENGTH).then(|| value.to_owned())
+    };
     TraceContext { traceparent: text("traceparent"), tracestate: text("tracestate") }
 }
 
@@ -84,7 +95,6 @@ fn server_span(request: &Request, id: &HeaderValue) -> Span {
         (method, None) => method.to_owned(),
     };
     let client = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|client| client.0.ip());
-    let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     tracing::info_span!(
         "request",
         otel.name = name,
@@ -93,9 +103,9 @@ fn server_span(request: &Request, id: &HeaderValue) -> Span {
         http.request.method = method,
         http.route = route,
         http.response.status_code = Empty,
-        url.path = request.uri().path(),
-        client.address = client.map(tracing::field::display),
-        user_agent.original = text(USER_AGENT),
+        url.path = %logged(request.uri().path()),
+        client.address = client.map(display),
+        user_agent.original = request.headers().get(USER_AGENT).map(logged_header).map(display),
         request_id = id.to_str().unwrap_or_default(),
         rollcall.tenant = Empty,
         rollcall.import.id = Empty,
@@ -121,19 +131,24 @@ fn known_method(method: &Method) -> &'static str {
 
 /// A request and its response. Logged when it is dropped: when the request has ended, however it did.
 struct RequestLog {
-    method: Method,
+    method: &'static str,
+    /// As it may be logged.
     path: String,
     span: Span,
     started: Instant,
     status: Option<StatusCode>,
+    /// Set for a response that any client can cause any number of times.
+    refusal: Option<LoggedAs>,
     sent_bytes: u64,
     /// Whether the whole response was passed to the connection.
     complete: bool,
 }
 
 impl RequestLog {
-    fn responded(&mut self, status: StatusCode) {
+    fn responded(&mut self, response: &Response) {
+        let status = response.status();
         self.status = Some(status);
+        self.refusal = response.extensions().get().copied();
         self.span.record("http.response.status_code", status.as_u16());
         if status.is_server_error() {
             self.span.record("otel.status_code", "ERROR");
@@ -143,6 +158,13 @@ impl RequestLog {
 
 impl Drop for RequestLog {
     fn drop(&mut self) {
+        let kind = match (self.status, self.refusal) {
+            (None, _) => Some("the client hung up"),
+            (Some(_), refusal) => refusal.map(|LoggedAs(kind)| kind),
+        };
+        if kind.is_some_and(|kind| !refusal_log::count(kind)) {
+            return;
+        }
         let Self { method, path, span, sent_bytes, .. } = self;
         let milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match self.status {

@@ -10,7 +10,7 @@ use rollcall_schema::ids::{ImportId, TenantId};
 use rollcall_schema::imports::model::{Ending, Endpoint, Import};
 use tokio::time::Instant;
 
-use crate::auth::login::Administrator;
+use crate::auth::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::import_warning::import_warnings;
 use crate::http::prefer::{PREFERENCE_APPLIED, Preference};
@@ -18,37 +18,62 @@ use crate::http::response::ApiResponse;
 use crate::imports::accept::Accepted;
 use crate::imports::completion::{self, WaitOutcome};
 use crate::imports::response;
+use crate::imports::slots::Slot;
+use crate::openapi::schemas::UploadForm;
+use crate::openapi::{parameters, responses, tags};
 use crate::state::App;
 
-/// `POST /api/import/users`
-pub async fn users(
-    State(app): State<App>,
-    administrator: Administrator,
-    request: Request,
-) -> Result<Response, ApiError> {
-    upload(app, administrator, Endpoint::Users, request).await
+/// Imports users
+///
+/// A CSV file with a column `username` and any of the other columns of users. A file with the columns of a group import is run
+/// as one.
+#[utoipa::path(
+    post, path = "/api/import/users", operation_id = "importUsers", tag = tags::IMPORTS,
+    params(parameters::OfUploads),
+    request_body(
+        content = UploadForm, content_type = "multipart/form-data", encoding(("file" = (content_type = "text/csv")))
+    ),
+    responses(responses::Upload)
+)]
+pub async fn users(State(app): State<App>, caller: Caller, request: Request) -> Result<Response, ApiError> {
+    upload(app, caller, Endpoint::Users, request).await
 }
 
-/// `POST /api/import/userGroups`
+/// Adds users to groups
+///
+/// A CSV file with the columns `username`, `library-group` and `system-group`.
+#[utoipa::path(
+    post, path = "/api/import/userGroups", operation_id = "importUserGroups", tag = tags::IMPORTS,
+    params(parameters::OfUploads),
+    request_body(
+        content = UploadForm, content_type = "multipart/form-data", encoding(("file" = (content_type = "text/csv")))
+    ),
+    responses(responses::Upload)
+)]
 pub async fn user_groups(
     State(app): State<App>,
-    administrator: Administrator,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    upload(app, administrator, Endpoint::UserGroups, request).await
+    upload(app, caller, Endpoint::UserGroups, request).await
 }
 
 async fn upload(
     app: App,
-    administrator: Administrator,
+    caller: Caller,
     endpoint: Endpoint,
     request: Request,
 ) -> Result<Response, ApiError> {
     let preference = Preference::read(request.headers());
-    let tenant = administrator.tenant.id;
-    let accepted = app.acceptor.accept(administrator, endpoint, request).await?;
+    let tenant = caller.tenant.id;
+    // Taken before the file is read: once that is accepted it cannot be refused any more.
+    let waiting = match preference {
+        Some(Preference::RespondAsync) => None,
+        Some(Preference::Wait(_)) | None => Some(app.waiting.take(tenant).await?),
+    };
+    let accepted = app.acceptor.accept(caller, endpoint, request).await?;
     let mut headers = headers(accepted.import, preference);
-    let response = match respond(&app, tenant, accepted, preference).await {
+    let response = match respond(&app, tenant, accepted, preference, waiting).await {
         Ok((response, import)) => {
             headers.extend(import_warnings(import.as_deref().map_or(&[], |import| &import.warnings)));
             Ok(response)
@@ -65,6 +90,7 @@ async fn respond(
     tenant: TenantId,
     Accepted { import: id, duplicate }: Accepted,
     preference: Option<Preference>,
+    waiting: Option<Slot>,
 ) -> Result<(ApiResponse, Option<Box<Import>>), ApiError> {
     let timeout = match preference {
         None => app.limits.heartbeat_after,
@@ -76,18 +102,23 @@ async fn respond(
             return Ok((response::accepted(id, import.as_deref()), import));
         }
     };
-    match app.completion.wait(tenant, id, Some(Instant::now() + timeout)).await {
-        WaitOutcome::Finished(import) => {
-            let body = response::result_body(&app.database, tenant, &import).await;
-            // A finished import always has an ending.
-            let ending = import.ending.clone().unwrap_or(Ending::Imported);
-            Ok((ApiResponse::UploadResult(ending, body), Some(import)))
-        }
-        WaitOutcome::Pending(import) if preference.is_none() && !app.completion.is_shutting_down() => {
-            let (completion, database) = (app.completion.clone(), app.database.clone());
-            let every = app.limits.heartbeat_every;
-            let heartbeats = response::heartbeats(completion, database, every, tenant, id);
-            Ok((ApiResponse::Heartbeats(heartbeats), import))
+    let heartbeats = |waiting| {
+        let (completion, results) = (app.completion.clone(), app.results.clone());
+        let every = app.limits.heartbeat_every;
+        ApiResponse::Heartbeats(response::heartbeats(completion, results, every, (tenant, id), waiting))
+    };
+    match app.completion.wait(tenant, id, Instant::now() + timeout).await {
+        WaitOutcome::Finished(import) => match response::result_body(&app.results, tenant, &import).await {
+            Ok(body) => {
+                // A finished import always has an ending.
+                let ending = import.ending.clone().unwrap_or(Ending::Imported);
+                Ok((ApiResponse::UploadResult(ending, body), Some(import)))
+            }
+            // Too many results are being sent. The file was accepted, so this is no refusal: the client waits on.
+            Err(_) => Ok((heartbeats(waiting), Some(import))),
+        },
+        WaitOutcome::Pending(import) if preference.is_none() && !app.completion.is_draining() => {
+            Ok((heartbeats(waiting), import))
         }
         WaitOutcome::Pending(import) => Ok((response::accepted(id, import.as_deref()), import)),
         WaitOutcome::Gone => Err(ApiError::ImportNotFound),

@@ -1,33 +1,15 @@
 //! Closing a connection so that the client gets to read the response: the lingering close.
 
-use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum_server::accept::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 /// How long a client may take to close its side once the server has closed its own.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// Accepts connections as [`Lingering`] ones.
-#[derive(Debug, Clone, Copy)]
-pub struct LingeringAcceptor;
-
-impl<S> Accept<TcpStream, S> for LingeringAcceptor {
-    type Stream = Lingering<TcpStream>;
-    type Service = S;
-    type Future = Ready<io::Result<(Self::Stream, S)>>;
-
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        // Nagle's algorithm would hold heartbeats and small responses back.
-        ready(stream.set_nodelay(true).map(|()| (Lingering::new(stream), service)))
-    }
-}
 
 /// A connection that closes its sending side first and keeps reading for a while (RFC 9112, section 9.6). If it closed
 /// both sides while the client is still sending, the connection would be reset, and the reset can overtake the

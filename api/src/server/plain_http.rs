@@ -3,16 +3,14 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::time::Duration;
 
-use axum_server::accept::Accept;
-use rollcall_schema::imports::result_json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::server::lingering_close::Lingering;
+use crate::http::raw_answer::RawAnswer;
+use crate::http::refusal_log;
 
 /// How long the head of a plain request may take to arrive. It is answered without the rest of it after that.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -24,62 +22,36 @@ const USE_HTTPS: &str = "This port serves HTTPS only, and the request was sent a
 const PASSWORD_SENT: &str = "It carried a user name and password in clear text, which others on the network may have \
                              read: change the password.";
 
-/// Accepts connections whose first byte can be that of a TLS handshake, and answers plain HTTP.
-#[derive(Debug, Clone, Copy)]
-pub struct PlainHttpAcceptor<A> {
-    inner: A,
-    /// How long a client may take to send its first byte.
-    first_byte_timeout: Duration,
-}
-
-impl<A> PlainHttpAcceptor<A> {
-    pub fn new(inner: A, first_byte_timeout: Duration) -> Self {
-        Self { inner, first_byte_timeout }
-    }
-}
-
-impl<A, S> Accept<TcpStream, S> for PlainHttpAcceptor<A>
-where
-    A: Accept<TcpStream, S> + Clone + Send + 'static,
-    A::Future: Send,
-    S: Send + 'static,
-{
-    type Stream = A::Stream;
-    type Service = A::Service;
-    type Future = Pin<Box<dyn Future<Output = io::Result<(A::Stream, A::Service)>> + Send>>;
-
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let Self { inner, first_byte_timeout } = self.clone();
-        Box::pin(async move {
-            let mut first = [0];
-            let peeked = timeout(first_byte_timeout, stream.peek(&mut first)).await;
-            let peeked = peeked.map_err(|elapsed| io::Error::new(io::ErrorKind::TimedOut, elapsed))??;
-            // A TLS record begins with a control character, a request with its method.
-            if peeked > 0 && first[0].is_ascii_alphabetic() {
-                let client = stream.peer_addr().ok();
-                answer(stream, client).await?;
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "plain HTTP on the TLS port"));
-            }
-            inner.accept(stream, service).await
-        })
-    }
+/// Whether the client speaks plain HTTP. Waits for its first byte for at most `first_byte_timeout`.
+pub async fn is_plain(stream: &TcpStream, first_byte_timeout: Duration) -> io::Result<bool> {
+    let mut first = [0];
+    let peeked = timeout(first_byte_timeout, stream.peek(&mut first)).await??;
+    // A TLS record begins with a control character, a request with its method.
+    Ok(peeked > 0 && first[0].is_ascii_alphabetic())
 }
 
 /// Answers a plain request and closes the connection.
-async fn answer(mut stream: TcpStream, client: Option<SocketAddr>) -> io::Result<()> {
-    let head = read_head(&mut stream).await;
+pub async fn answer(
+    mut connection: impl AsyncRead + AsyncWrite + Unpin,
+    client: SocketAddr,
+) -> io::Result<()> {
+    let head = read_head(&mut connection).await;
     let has_credentials = has_authorization(&head);
-    tracing::info!(
-        client.address = client.map(|client| tracing::field::display(client.ip())),
-        has_credentials,
-        "plain HTTP on the TLS port: answered 400"
-    );
-    let mut connection = Lingering::new(stream);
-    connection.write_all(response(&head, has_credentials).as_bytes()).await?;
+    if refusal_log::count("plain HTTP") {
+        tracing::info!(
+            client.address = %client.ip(),
+            has_credentials,
+            "plain HTTP on the TLS port: answered 400"
+        );
+    }
+    let summary = if has_credentials { format!("{USE_HTTPS} {PASSWORD_SENT}") } else { USE_HTTPS.to_owned() };
+    // Not over TLS: a header that demands it would be ignored.
+    let answer = RawAnswer::plain_http(summary).text(false, head.starts_with(b"HEAD "));
+    connection.write_all(answer.as_bytes()).await?;
     connection.shutdown().await
 }
 
-async fn read_head(stream: &mut TcpStream) -> Vec<u8> {
+async fn read_head(stream: impl AsyncRead + Unpin) -> Vec<u8> {
     let mut head = Vec::new();
     let read = async {
         let mut stream = stream.take(MAX_HEAD_BYTES as u64);
@@ -100,18 +72,6 @@ fn has_authorization(head: &[u8]) -> bool {
     head.split(|&byte| byte == b'\n')
         .take_while(|line| !line.trim_ascii_end().is_empty())
         .any(|line| line.get(..14).is_some_and(|name| name.eq_ignore_ascii_case(b"authorization:")))
-}
-
-fn response(head: &[u8], has_credentials: bool) -> String {
-    let summary = if has_credentials { format!("{USE_HTTPS} {PASSWORD_SENT}") } else { USE_HTTPS.to_owned() };
-    let body = result_json::failure(&summary);
-    let head_only = head.starts_with(b"HEAD ");
-    format!(
-        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {}\r\ncache-control: no-store\r\n\
-         connection: close\r\n\r\n{}",
-        body.len(),
-        if head_only { "" } else { &body }
-    )
 }
 
 #[cfg(test)]

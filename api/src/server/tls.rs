@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum_server::tls_rustls::RustlsConfig;
 use rollcall_schema::settings::error::SettingError;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::watch;
 
 use crate::settings::TlsFiles;
 
@@ -20,7 +20,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 pub struct Certificate {
     files: TlsFiles,
     loaded: PemPair,
-    config: RustlsConfig,
+    config: watch::Sender<Arc<ServerConfig>>,
 }
 
 /// The contents of the two files.
@@ -33,13 +33,13 @@ struct PemPair {
 impl Certificate {
     pub fn load(files: TlsFiles) -> Result<Self, SettingError> {
         let loaded = read(&files)?;
-        let config = RustlsConfig::from_config(Arc::new(parse(&loaded)?));
+        let config = watch::Sender::new(Arc::new(parse(&loaded)?));
         Ok(Self { files, loaded, config })
     }
 
     /// The configuration that the server uses. It follows the files.
-    pub fn config(&self) -> RustlsConfig {
-        self.config.clone()
+    pub fn config(&self) -> watch::Receiver<Arc<ServerConfig>> {
+        self.config.subscribe()
     }
 
     /// Reloads the files when they change, for as long as the process runs. If they cannot be loaded the last good
@@ -75,7 +75,7 @@ impl Certificate {
         if found == self.loaded {
             return Ok(false);
         }
-        self.config.reload_from_config(Arc::new(parse(&found)?));
+        self.config.send_replace(Arc::new(parse(&found)?));
         self.loaded = found;
         Ok(true)
     }

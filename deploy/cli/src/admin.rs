@@ -4,15 +4,18 @@
 use std::io::{self, BufRead, IsTerminal as _};
 
 use clap::{Args, Subcommand};
+use diesel_async::AsyncConnection as _;
+use rollcall_schema::audit::{self, Action, Entry};
 use rollcall_schema::names;
 use rollcall_schema::passwords::argon2;
-use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::settings::OwnerSettings;
 use rollcall_schema::tenants::account;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::database;
 use crate::error::CommandError;
+use crate::operator;
 use crate::output::Output;
 use crate::tenant;
 
@@ -57,7 +60,7 @@ pub struct Add {
     #[arg(long)]
     if_missing: bool,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -96,7 +99,24 @@ pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {
     // Read last, so that a password is typed only if all other arguments are valid.
     let password = read_password(&username, &tenant.name)?;
     let hash = argon2::hash(password.as_bytes());
-    let outcome = match account::add_administrator(&mut conn, tenant.id, &username, &hash).await? {
+    let added = conn
+        .transaction(async |conn| {
+            let added = account::add_administrator(conn, tenant.id, &username, &hash).await?;
+            let details = match added {
+                account::AddedAdministrator::Created => "created",
+                account::AddedAdministrator::Updated => "existed; password set, enabled",
+            };
+            let entry = Entry {
+                tenant: Some(tenant.id),
+                action: Action::AdministratorAdded,
+                object: &username,
+                details: Some(details),
+            };
+            audit::record_in_txn(conn, &operator::actor(), entry).await?;
+            Ok::<_, diesel::result::Error>(added)
+        })
+        .await?;
+    let outcome = match added {
         account::AddedAdministrator::Created => Outcome::Created,
         account::AddedAdministrator::Updated => Outcome::Updated,
     };

@@ -1,19 +1,19 @@
-//! Opens the database.
+//! Opens the database, as the owner of the tables: an operator acts for every tenant and defines what the service only reads.
 
 use rollcall_schema::postgres::pool::{Database, PoolSizes};
-use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::settings::OwnerSettings;
 
 use crate::error::CommandError;
 
 /// Opens the database without checking its tables.
-pub fn open(settings: &DatabaseSettings) -> Result<Database, CommandError> {
+pub fn open(settings: &OwnerSettings) -> Result<Database, CommandError> {
     // A command does one thing at a time.
     Ok(Database::new(settings.address()?, PoolSizes { connections: 1, sessions: 1 }))
 }
 
 /// Opens the database and checks that its tables are up to date. Without the check, outdated tables would cause errors
 /// that do not name the cause.
-pub async fn open_migrated(settings: &DatabaseSettings) -> Result<Database, CommandError> {
+pub async fn open_migrated(settings: &OwnerSettings) -> Result<Database, CommandError> {
     let database = open(settings)?;
     if database.is_migrated().await? { Ok(database) } else { Err(CommandError::NotMigrated) }
 }

@@ -3,7 +3,11 @@
 use std::io;
 
 use rollcall_schema::ids::ImportId;
+use rollcall_schema::installation::error::InstallationError;
+use rollcall_schema::key_ring::rotation::RotationError;
+use rollcall_schema::key_ring::store::KeyError;
 use rollcall_schema::postgres::error::DatabaseError;
+use rollcall_schema::postgres::migrate::grant::GrantError;
 use rollcall_schema::postgres::migrate::name_collisions::NameCollisions;
 use rollcall_schema::settings::error::SettingError;
 use rollcall_schema::tenants::tenant::TenantError;
@@ -18,15 +22,23 @@ pub enum CommandError {
     #[error("the database's tables are missing or older than this command: run `rollcall migrate`")]
     NotMigrated,
     #[error(
-        "the tables could not be checked or migrated ({0}): check that the user in DATABASE_URL owns them"
+        "the tables could not be checked or migrated ({0}): check that the user in ROLLCALL_OWNER_DATABASE_URL, or else in \
+         DATABASE_URL, owns them"
     )]
     Migration(String),
+    #[error(transparent)]
+    Grant(#[from] GrantError),
     #[error(transparent)]
     NamesCollide(NameCollisions),
     #[error(
         "the database rejected a statement ({0}): nothing was changed; the database's log may contain details"
     )]
     Statement(String),
+
+    #[error(transparent)]
+    Rotation(RotationError),
+    #[error(transparent)]
+    Key(KeyError),
 
     #[error("there are no tenants yet: add one with `rollcall tenant add NAME`")]
     NoTenant,
@@ -67,6 +79,16 @@ pub enum CommandError {
             if *.grants { "grants administration" } else { "does not grant administration" })]
     GroupConflict { name: String, grants: bool },
 
+    #[error(
+        "the tenant {tenant} already has a token named {name}: choose another name, or remove that one with \
+         `rollcall token remove {tenant} {name}`"
+    )]
+    TokenExists { tenant: String, name: String },
+    #[error(
+        "the tenant {tenant} has no token named {name}: list its tokens with `rollcall token list {tenant}`"
+    )]
+    UnknownToken { tenant: String, name: String },
+
     #[error("there is no import {0}: list a tenant's imports with `rollcall jobs list TENANT`")]
     UnknownImport(ImportId),
     #[error("the tenant {tenant} has no import {id}: list its imports with `rollcall jobs list {tenant}`")]
@@ -94,21 +116,52 @@ impl From<io::Error> for CommandError {
 
 impl From<DatabaseError> for CommandError {
     fn from(error: DatabaseError) -> Self {
+        if let Some(wrong) = error.misconfiguration() {
+            return wrong.into();
+        }
         match error {
             DatabaseError::Unreachable(_) | DatabaseError::NoSession(_) | DatabaseError::Refused(_) => {
                 Self::Unreachable(root_cause(&error))
             }
-            DatabaseError::Query(error) => error.into(),
-            DatabaseError::Statement(error) => Self::Statement(root_cause(&error)),
+            DatabaseError::Query(error) => Self::Statement(error.to_string()),
+            DatabaseError::Statement(error) => Self::Statement(error.to_string()),
             DatabaseError::Migration(why) => Self::Migration(why),
             DatabaseError::NamesCollide(collisions) => Self::NamesCollide(collisions),
         }
     }
 }
 
+impl From<RotationError> for CommandError {
+    fn from(error: RotationError) -> Self {
+        match error {
+            RotationError::Key(error) => error.into(),
+            error => Self::Rotation(error),
+        }
+    }
+}
+
+impl From<KeyError> for CommandError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Database(error) => error.into(),
+            error => Self::Key(error),
+        }
+    }
+}
+
+impl From<InstallationError> for CommandError {
+    fn from(error: InstallationError) -> Self {
+        match error {
+            InstallationError::Setting(error) => error.into(),
+            InstallationError::Key(error) => error.into(),
+            InstallationError::Database(error) => error.into(),
+        }
+    }
+}
+
 impl From<diesel::result::Error> for CommandError {
     fn from(error: diesel::result::Error) -> Self {
-        Self::Statement(root_cause(&error))
+        DatabaseError::from(error).into()
     }
 }
 

@@ -1,13 +1,16 @@
 //! `rollcall group`: defines the groups that group imports add users to.
 
 use clap::{ArgGroup, Args, Subcommand};
+use diesel_async::AsyncConnection as _;
+use rollcall_schema::audit::{self, Action, Entry};
 use rollcall_schema::names;
-use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::settings::OwnerSettings;
 use rollcall_schema::tenants::group::{self, Group, GroupKind};
 use serde::Serialize;
 
 use crate::database;
 use crate::error::CommandError;
+use crate::operator;
 use crate::output::{Output, table};
 use crate::tenant;
 
@@ -57,7 +60,7 @@ pub struct Add {
     #[arg(long, conflicts_with = "library")]
     grants_administration: bool,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// List a tenant's library groups and system groups
@@ -73,7 +76,7 @@ pub struct List {
     /// The tenant's name
     tenant: String,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {
@@ -102,12 +105,31 @@ async fn run_add(add: Add, output: Output) -> Result<(), CommandError> {
     let tenant = tenant::find(&mut conn, &add.tenant).await?;
     let kind = if add.system { GroupKind::System } else { GroupKind::Library };
     let group = Group { kind, name: add.name, grants_administration: add.grants_administration };
-    let is_new = match kind {
-        GroupKind::Library => group::add_library_group(&mut conn, tenant.id, &group.name).await?,
-        GroupKind::System => {
-            group::add_system_group(&mut conn, tenant.id, &group.name, group.grants_administration).await?
-        }
-    };
+    let is_new = conn
+        .transaction(async |conn| {
+            let is_new = match kind {
+                GroupKind::Library => group::add_library_group(conn, tenant.id, &group.name).await?,
+                GroupKind::System => {
+                    group::add_system_group(conn, tenant.id, &group.name, group.grants_administration).await?
+                }
+            };
+            if is_new {
+                let details = match (kind, group.grants_administration) {
+                    (GroupKind::Library, _) => "a library group",
+                    (GroupKind::System, false) => "a system group",
+                    (GroupKind::System, true) => "a system group that grants administration",
+                };
+                let entry = Entry {
+                    tenant: Some(tenant.id),
+                    action: Action::GroupAdded,
+                    object: &group.name,
+                    details: Some(details),
+                };
+                audit::record_in_txn(conn, &operator::actor(), entry).await?;
+            }
+            Ok::<_, diesel::result::Error>(is_new)
+        })
+        .await?;
     if !is_new {
         // A group of this name with other rights is not the group that was requested.
         let conflicting = group::list(&mut conn, tenant.id).await?.into_iter().find(|existing| {

@@ -2,22 +2,29 @@
 //!
 //! | module | contains |
 //! |---|---|
-//! | [`migrate`], [`tenant`], [`admin`], [`group`], [`jobs`] | one subcommand each |
+//! | [`migrate`], [`tenant`], [`admin`], [`token`], [`group`], [`jobs`], [`keys`], [`uploads`], [`audit`] | one subcommand each |
 //! | [`up`] | the subcommand that runs the whole service on one machine |
 //! | [`database`] | opens the database |
-//! | [`host_name`], [`size`] | arguments: a host name, a size in bytes |
+//! | [`operator`] | who runs the command, for the audit |
+//! | [`host_name`], [`size`], [`time`] | arguments: a host name, a size in bytes, a time |
 //! | [`output`], [`error`] | prints results, error messages |
 
 mod admin;
+mod audit;
 mod group;
 mod jobs;
+mod keys;
 mod migrate;
 mod tenant;
+mod token;
 mod up;
+mod uploads;
 
 mod database;
 mod host_name;
+mod operator;
 mod size;
+mod time;
 
 mod error;
 mod output;
@@ -25,6 +32,7 @@ mod output;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rollcall_schema::settings::environment;
 
 use crate::output::Output;
 
@@ -46,8 +54,12 @@ Set up a service with one tenant:
   rollcall admin add riverside autoimport
   rollcall group add riverside 'Year 9 borrowers' --library
 
-List the latest imports:
+Give a script a token instead of a password:
+  rollcall token add riverside --name nightly --expires 400d
+
+List the latest imports, and who did what:
   rollcall jobs list riverside
+  rollcall audit riverside
 
 `rollcall COMMAND --help` shows a command's settings, its JSON keys and examples.
 Exit status: 0 success, 1 failure (a message on standard error says what is wrong and how to fix it), 2 usage error."
@@ -68,15 +80,23 @@ enum Command {
     #[command(subcommand)]
     Admin(admin::Command),
     #[command(subcommand)]
+    Token(token::Command),
+    #[command(subcommand)]
     Group(group::Command),
     #[command(subcommand)]
     Jobs(jobs::Command),
+    #[command(subcommand)]
+    Keys(keys::Command),
+    #[command(subcommand)]
+    Uploads(uploads::Command),
+    Audit(audit::Audit),
     Up(up::Up),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Rollcall::parse()).await {
+    rollcall_schema::hardening::protect_memory();
+    match run(environment::parse(std::env::args_os())).await {
         Ok(status) => status,
         Err(error) => {
             eprintln!("rollcall: {error:#}");
@@ -91,8 +111,12 @@ async fn run(rollcall: Rollcall) -> anyhow::Result<ExitCode> {
         Command::Migrate(migrate) => migrate::run(&migrate, output).await?,
         Command::Tenant(command) => tenant::run(command, output).await?,
         Command::Admin(command) => admin::run(command, output).await?,
+        Command::Token(command) => token::run(command, output).await?,
         Command::Group(command) => group::run(command, output).await?,
         Command::Jobs(command) => jobs::run(command, output).await?,
+        Command::Keys(command) => keys::run(command, output).await?,
+        Command::Uploads(command) => uploads::run(command, output).await?,
+        Command::Audit(audit) => audit::run(&audit, output).await?,
         Command::Up(up) => return up::run(up).await,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,9 +1,11 @@
 //! `rollcall tenant`: adds, lists and changes tenants.
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use diesel_async::AsyncConnection as _;
+use rollcall_schema::audit::{self, Action, Entry};
 use rollcall_schema::ids::TenantId;
 use rollcall_schema::postgres::pool::Connection;
-use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::settings::OwnerSettings;
 use rollcall_schema::tenants::tenant::{
     self, FoundTenant, PasswordPolicy, Tenant, TenantError, TenantUpdate,
 };
@@ -12,6 +14,7 @@ use serde::Serialize;
 use crate::database;
 use crate::error::CommandError;
 use crate::host_name::HostName;
+use crate::operator;
 use crate::output::{Output, table};
 use crate::size::Size;
 
@@ -21,7 +24,7 @@ const DEFAULT_UPLOAD_LIMIT: &str = "2GiB";
 /// Tenants that a warning names.
 const MAX_LISTED: usize = 10;
 
-const TENANT_KEYS: &str = "{\"id\":…,\"name\":…,\"hosts\":[…],\"password_policy\":…,\"upload_limit_bytes\":…,\"protect_administrators\":…}";
+const TENANT_KEYS: &str = "{\"id\":…,\"name\":…,\"hosts\":[…],\"password_policy\":…,\"upload_limit_bytes\":…,\"max_queued_imports\":…,\"protect_administrators\":…,\"presentation_group_limit\":…}";
 
 /// Add, list and change tenants: schools or districts, each with its own users, groups and imports
 #[derive(Debug, Subcommand)]
@@ -67,7 +70,7 @@ pub struct Add {
     #[arg(long)]
     if_missing: bool,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// List the tenants and their settings
@@ -81,14 +84,14 @@ With --json: an array of
   {TENANT_KEYS}"))]
 pub struct List {
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// Change a tenant's host names and settings; settings that are not given stay unchanged
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("change")
-        .args(["add_host", "remove_host", "password_policy", "upload_limit", "protect_administrators"])
+        .args(["add_host", "remove_host", "password_policy", "upload_limit", "max_queued_imports", "protect_administrators", "presentation_group_limit"])
         .multiple(true)
         .required(true),
     after_help = format!("\
@@ -117,11 +120,17 @@ pub struct Set {
     /// The size of the largest file that the tenant may upload, such as 500MB or 2GiB
     #[arg(long, value_name = "SIZE")]
     upload_limit: Option<Size>,
+    /// How many imports of the tenant may be waiting or running; further uploads are refused until one of them ends
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..))]
+    max_queued_imports: Option<i32>,
     /// Whether imports leave `enabled` and the password of administrators alone, so that no file can lock them out
     #[arg(long, value_name = "ON|OFF")]
     protect_administrators: Option<Switch>,
+    /// How many presentation groups one import may create; rows that name a further new one fail
+    #[arg(long, value_name = "GROUPS", value_parser = clap::value_parser!(i32).range(0..))]
+    presentation_group_limit: Option<i32>,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// On or off, as a command-line argument.
@@ -179,8 +188,16 @@ async fn run_add(add: Add, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&add.database).await?;
     let mut conn = database.connection().await?;
     let hosts: Vec<String> = add.hosts.into_iter().map(String::from).collect();
-    let added =
-        tenant::add(&mut conn, &add.name, &hosts, add.password_policy.into(), add.upload_limit.bytes()).await;
+    let added = conn
+        .transaction(async |conn| {
+            let policy = add.password_policy.into();
+            let id = tenant::add(conn, &add.name, &hosts, policy, add.upload_limit.bytes()).await?;
+            let name = add.name.to_lowercase();
+            let entry = Entry { tenant: Some(id), action: Action::TenantAdded, object: &name, details: None };
+            audit::record_in_txn(conn, &operator::actor(), entry).await?;
+            Ok::<_, TenantError>(id)
+        })
+        .await;
     let (id, outcome) = match added {
         Ok(id) => (id, Outcome::Created),
         Err(TenantError::NameTaken(name)) if add.if_missing => {
@@ -254,7 +271,9 @@ async fn run_set(set: Set, output: Output) -> Result<(), CommandError> {
         add_hosts: set.add_host.into_iter().map(String::from).collect(),
         password_policy: set.password_policy.map(PasswordPolicy::from),
         upload_limit_bytes: set.upload_limit.map(Size::bytes),
+        max_queued_imports: set.max_queued_imports,
         protect_administrators: set.protect_administrators.map(|switch| switch == Switch::On),
+        presentation_group_limit: set.presentation_group_limit,
     };
     if let Some(host) = change.remove_hosts.iter().find(|host| !before.hosts.contains(host)) {
         return Err(CommandError::UnknownHost {
@@ -263,10 +282,53 @@ async fn run_set(set: Set, output: Output) -> Result<(), CommandError> {
             known: before.hosts,
         });
     }
-    tenant::update(&mut conn, found.id, &change).await?;
+    let details = described(&change);
+    conn.transaction(async |conn| {
+        tenant::update(conn, found.id, &change).await?;
+        let entry = Entry {
+            tenant: Some(found.id),
+            action: Action::TenantChanged,
+            object: &found.name,
+            details: Some(&details),
+        };
+        audit::record_in_txn(conn, &operator::actor(), entry).await?;
+        Ok::<_, TenantError>(())
+    })
+    .await?;
     let after = load(&mut conn, found.id, &set.name).await?;
     output.print(&after, || tenant_table(std::slice::from_ref(&after)))?;
     Ok(())
+}
+
+/// A change as the audit tells of it.
+fn described(change: &TenantUpdate) -> String {
+    let TenantUpdate {
+        remove_hosts,
+        add_hosts,
+        password_policy,
+        upload_limit_bytes,
+        max_queued_imports,
+        protect_administrators,
+        presentation_group_limit,
+    } = change;
+    let hosts = |verb: &str, hosts: &[String]| {
+        (!hosts.is_empty()).then(|| format!("host names {verb}: {}", hosts.join(", ")))
+    };
+    let protection = protect_administrators.map(|on| if on { "protected" } else { "not protected" });
+    [
+        hosts("removed", remove_hosts),
+        hosts("added", add_hosts),
+        password_policy.map(|policy| format!("password policy: {}", policy.as_str())),
+        upload_limit_bytes.map(|bytes| format!("upload limit: {}", Size::from_bytes(bytes))),
+        max_queued_imports.map(|limit| format!("queued imports: {limit} at most")),
+        protection.map(|protection| format!("administrators: {protection}")),
+        presentation_group_limit
+            .map(|limit| format!("new presentation groups of an import: {limit} at most")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join("; ")
 }
 
 /// Finds a tenant by name. If there is none of this name, the error lists the names that exist.
@@ -303,11 +365,16 @@ fn tenant_table(tenants: &[Tenant]) -> String {
                 if tenant.hosts.is_empty() { "-".to_owned() } else { tenant.hosts.join(", ") },
                 tenant.password_policy.as_str().to_owned(),
                 Size::from_bytes(tenant.upload_limit_bytes).to_string(),
+                tenant.max_queued_imports.to_string(),
                 if tenant.protect_administrators { "protected" } else { "not protected" }.to_owned(),
+                tenant.presentation_group_limit.to_string(),
             ]
         })
         .collect();
-    table(["TENANT", "HOSTS", "PASSWORDS", "UPLOAD LIMIT", "ADMINISTRATORS"], &rows)
+    table(
+        ["TENANT", "HOSTS", "PASSWORDS", "UPLOAD LIMIT", "QUEUE LIMIT", "ADMINISTRATORS", "NEW GROUPS"],
+        &rows,
+    )
 }
 
 #[cfg(test)]

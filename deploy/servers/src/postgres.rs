@@ -46,6 +46,14 @@ impl Postgres {
             ("max_wal_size", "2GB"),
             ("checkpoint_timeout", "15min"),
             ("log_line_prefix", "%m [%p] %q%u@%d "),
+            // Rows hold names and passwords, and an error's message, details and statement may quote a row: none of them is
+            // logged. The service logs the error's code. What concerns the server itself is logged as before.
+            ("log_min_messages", "log"),
+            ("log_error_verbosity", "terse"),
+            ("log_min_error_statement", "panic"),
+            ("log_parameter_max_length", "0"),
+            ("log_parameter_max_length_on_error", "0"),
+            ("log_statement", "none"),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         Self { folder: folder.into(), settings, durable: true, log: None }

@@ -3,14 +3,14 @@
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::key::ServiceKey;
+use super::key::DataKey;
 
 /// Digests rows. Keyed, because a row may contain a password: without the key, passwords cannot be tried on a digest.
 #[derive(Clone)]
 pub struct RowDigestKey(Zeroizing<[u8; 32]>);
 
 impl RowDigestKey {
-    pub fn new(key: &ServiceKey) -> Self {
+    pub fn new(key: &DataKey) -> Self {
         Self(key.derive("rollcall applied row v1"))
     }
 

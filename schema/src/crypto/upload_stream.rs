@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use aead_stream::{DecryptorBE32, EncryptorBE32};
 use chacha20poly1305::XChaCha20Poly1305;
 
-use super::key::{ServiceKey, fill_random};
+use super::key::{DataKey, ORIGINAL_KEY, fill_random};
 
 /// Bytes of plain text in a segment.
 const SEGMENT_BYTES: usize = 64 * 1024;
@@ -17,8 +17,10 @@ const SEGMENT_BYTES: usize = 64 * 1024;
 const TAG_BYTES: usize = 16;
 /// Bytes of an upload's random nonce prefix; the STREAM construction fills the other five.
 const PREFIX_BYTES: usize = 19;
-/// The first bytes of every sealed upload: the format and its version.
-const MAGIC: &[u8; 4] = b"RCU1";
+/// The first bytes of an upload that was sealed with the [original key](ORIGINAL_KEY).
+const ORIGINAL_MAGIC: &[u8; 4] = b"RCU1";
+/// The first bytes of every other sealed upload. The id of its data key follows.
+const MAGIC: &[u8; 4] = b"RCU2";
 /// What the key of uploads is derived for.
 const PURPOSE: &str = "rollcall upload v1";
 
@@ -31,11 +33,17 @@ pub struct UploadSealer {
 }
 
 impl UploadSealer {
-    /// `context` identifies the upload and must be given again to open it.
-    pub fn new(key: &ServiceKey, context: &[u8]) -> Self {
+    /// Seals with the data key `id`. `context` identifies the upload and must be given again to open it.
+    pub fn new(id: i32, key: &DataKey, context: &[u8]) -> Self {
         let mut prefix = [0; PREFIX_BYTES];
         fill_random(&mut prefix);
-        let mut head = MAGIC.to_vec();
+        let mut head = Vec::with_capacity(MAGIC.len() + 4 + PREFIX_BYTES);
+        if id == ORIGINAL_KEY {
+            head.extend_from_slice(ORIGINAL_MAGIC);
+        } else {
+            head.extend_from_slice(MAGIC);
+            head.extend_from_slice(&id.to_be_bytes());
+        }
         head.extend_from_slice(&prefix);
         Self {
             stream: EncryptorBE32::from_aead(key.cipher(PURPOSE), &prefix.into()),
@@ -76,44 +84,59 @@ impl UploadSealer {
     }
 }
 
-/// Opens a sealed upload as it is read. One that was changed or truncated, was sealed with another key or belongs to
-/// another import fails with [`io::ErrorKind::InvalidData`].
+/// The head of a sealed upload: which data key opens it.
+#[derive(Debug, Clone, Copy)]
+pub struct UploadHead {
+    pub key: i32,
+    prefix: [u8; PREFIX_BYTES],
+}
+
+impl UploadHead {
+    /// Reads the head of an upload. Fails with [`io::ErrorKind::InvalidData`] if it is none.
+    pub fn read(sealed: &mut impl Read) -> io::Result<Self> {
+        let key = match &read_array(sealed)? {
+            ORIGINAL_MAGIC => ORIGINAL_KEY,
+            MAGIC => i32::from_be_bytes(read_array(sealed)?),
+            _ => return Err(damaged()),
+        };
+        Ok(Self { key, prefix: read_array(sealed)? })
+    }
+}
+
+fn read_array<const N: usize>(sealed: &mut impl Read) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    sealed.read_exact(&mut bytes).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => damaged(),
+        _ => error,
+    })?;
+    Ok(bytes)
+}
+
+/// Opens a sealed upload as it is read. One that was changed or truncated, or belongs to another import, fails with
+/// [`io::ErrorKind::InvalidData`].
 pub struct UploadOpener<R> {
-    cipher: Option<XChaCha20Poly1305>,
     stream: Option<DecryptorBE32<XChaCha20Poly1305>>,
     context: Vec<u8>,
     sealed: R,
-    /// The next sealed segment, read ahead: only what follows a segment tells whether it is the last.
-    next: Vec<u8>,
+    /// The next sealed segment, read ahead: only what follows a segment tells whether it is the last. `None` before the
+    /// first.
+    next: Option<Vec<u8>>,
     plain: Vec<u8>,
     position: usize,
 }
 
 impl<R: Read> UploadOpener<R> {
-    /// `context` is the one that the upload was sealed with.
-    pub fn new(key: &ServiceKey, context: &[u8], sealed: R) -> Self {
+    /// `sealed` is what follows the head, `key` the data key that the head names, and `context` the one that the upload was
+    /// sealed with.
+    pub fn new(head: UploadHead, key: &DataKey, context: &[u8], sealed: R) -> Self {
         Self {
-            cipher: Some(key.cipher(PURPOSE)),
-            stream: None,
+            stream: Some(DecryptorBE32::from_aead(key.cipher(PURPOSE), &head.prefix.into())),
             context: context.to_vec(),
             sealed,
-            next: Vec::new(),
+            next: None,
             plain: Vec::new(),
             position: 0,
         }
-    }
-
-    fn begin(&mut self, cipher: XChaCha20Poly1305) -> io::Result<()> {
-        let mut head = [0; MAGIC.len() + PREFIX_BYTES];
-        self.sealed.read_exact(&mut head).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => damaged(),
-            _ => error,
-        })?;
-        let prefix: [u8; PREFIX_BYTES] =
-            head.strip_prefix(MAGIC).and_then(|prefix| prefix.try_into().ok()).ok_or_else(damaged)?;
-        self.stream = Some(DecryptorBE32::from_aead(cipher, &prefix.into()));
-        self.next = self.read_segment()?;
-        Ok(())
     }
 
     fn read_segment(&mut self) -> io::Result<Vec<u8>> {
@@ -125,18 +148,19 @@ impl<R: Read> UploadOpener<R> {
     }
 
     fn open_segment(&mut self) -> io::Result<bool> {
-        if let Some(cipher) = self.cipher.take() {
-            self.begin(cipher)?;
-        }
         let Some(mut stream) = self.stream.take() else { return Ok(false) };
+        let mut segment = match self.next.take() {
+            Some(segment) => segment,
+            None => self.read_segment()?,
+        };
         let following = self.read_segment()?;
-        let mut segment = std::mem::replace(&mut self.next, following);
-        if self.next.is_empty() {
+        if following.is_empty() {
             stream.decrypt_last_in_place(&self.context, &mut segment).map_err(|_| damaged())?;
         } else {
             stream.decrypt_next_in_place(&self.context, &mut segment).map_err(|_| damaged())?;
             self.stream = Some(stream);
         }
+        self.next = Some(following);
         self.plain = segment;
         self.position = 0;
         Ok(true)
@@ -158,20 +182,21 @@ impl<R: Read> Read for UploadOpener<R> {
 }
 
 fn damaged() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the stored upload is damaged or was sealed with another key")
+    io::Error::new(io::ErrorKind::InvalidData, "the stored upload is damaged")
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::key::ServiceKey;
     use super::*;
 
-    fn key() -> ServiceKey {
-        ServiceKey::from_hex(&"5a".repeat(32)).unwrap()
+    fn key() -> DataKey {
+        ServiceKey::from_hex(&"5a".repeat(32)).unwrap().as_data_key()
     }
 
-    fn sealed(plain: &[u8]) -> Vec<u8> {
-        let mut sealer = UploadSealer::new(&key(), b"import 1");
+    fn sealed(id: i32, plain: &[u8]) -> Vec<u8> {
+        let mut sealer = UploadSealer::new(id, &key(), b"import 1");
         let mut out = Vec::new();
         for piece in plain.chunks(1000) {
             sealer.write(piece);
@@ -181,9 +206,10 @@ mod tests {
         out
     }
 
-    fn opened(context: &[u8], sealed: &[u8]) -> io::Result<Vec<u8>> {
+    fn opened(context: &[u8], mut sealed: &[u8]) -> io::Result<Vec<u8>> {
         let mut plain = Vec::new();
-        UploadOpener::new(&key(), context, sealed).read_to_end(&mut plain)?;
+        let head = UploadHead::read(&mut sealed)?;
+        UploadOpener::new(head, &key(), context, sealed).read_to_end(&mut plain)?;
         Ok(plain)
     }
 
@@ -199,14 +225,24 @@ mod tests {
             3 * SEGMENT_BYTES + 7,
         ] {
             let plain: Vec<u8> = (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect();
-            assert_eq!(opened(b"import 1", &sealed(&plain)).unwrap(), plain, "{length}");
+            assert_eq!(opened(b"import 1", &sealed(7, &plain)).unwrap(), plain, "{length}");
+        }
+    }
+
+    #[test]
+    fn the_head_names_the_data_key_unless_it_is_the_original_one() {
+        for (id, magic) in [(ORIGINAL_KEY, ORIGINAL_MAGIC), (1, MAGIC), (i32::MAX, MAGIC)] {
+            let upload = sealed(id, b"plain");
+            assert!(upload.starts_with(magic), "{id}");
+            assert_eq!(UploadHead::read(&mut &*upload).unwrap().key, id);
+            assert_eq!(opened(b"import 1", &upload).unwrap(), b"plain");
         }
     }
 
     #[test]
     fn a_changed_truncated_or_foreign_upload_is_rejected() {
-        let good = sealed(&vec![7; 3 * SEGMENT_BYTES]);
-        let head = MAGIC.len() + PREFIX_BYTES;
+        let good = sealed(7, &vec![7; 3 * SEGMENT_BYTES]);
+        let head = MAGIC.len() + 4 + PREFIX_BYTES;
         let mut flipped = good.clone();
         flipped[head + 100] ^= 1;
         let segment = SEGMENT_BYTES + TAG_BYTES;

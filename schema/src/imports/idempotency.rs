@@ -42,7 +42,8 @@ pub(super) struct KnownImport {
     pub same_upload: bool,
 }
 
-/// The import that was submitted under a key, compared with an upload that came under the same key.
+/// The import that was submitted under a key, compared with an upload that came under the same key. `None` if the key is
+/// unknown or has expired.
 pub(super) async fn find(
     session: &Session,
     tenant: TenantId,
@@ -50,10 +51,10 @@ pub(super) async fn find(
     endpoint: Endpoint,
     upload: &StoredUpload,
     charset: Option<&str>,
-) -> Result<KnownImport, tokio_postgres::Error> {
+) -> Result<Option<KnownImport>, tokio_postgres::Error> {
     let sha256 = upload.sha256.as_slice();
-    let row = session.query_one(FIND_BY_KEY, &[&tenant, &key.as_str(), &endpoint, &sha256, &charset]).await?;
-    Ok(KnownImport { import: row.try_get(0)?, same_upload: row.try_get(1)? })
+    let row = session.query_opt(FIND_BY_KEY, &[&tenant, &key.as_str(), &endpoint, &sha256, &charset]).await?;
+    row.map(|row| Ok(KnownImport { import: row.try_get(0)?, same_upload: row.try_get(1)? })).transpose()
 }
 
 /// Deletes expired keys; returns how many.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::model::{Ending, Endpoint, Import, ImportKind, ImportState};
 use super::result_json::summary;
@@ -9,40 +10,55 @@ use super::tally::Tally;
 use crate::ids::ImportId;
 
 /// An import as it is shown. Scripts rely on the keys.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobView {
+    #[schema(value_type = uuid::Uuid)]
     pub id: ImportId,
     pub tenant: String,
     pub state: ImportState,
-    /// `imported`, `refused`, `abandoned` or `cancelled`, once it has finished.
+    /// `imported`, `refused`, `abandoned` or `cancelled` once it has finished, else null.
+    #[schema(required, pattern = "^(imported|refused|abandoned|cancelled)$")]
     pub ending: Option<&'static str>,
     /// The sentence that the client reads.
     pub summary: String,
+    /// Why it makes no progress, if it makes none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
     pub endpoint: Endpoint,
+    #[schema(required)]
     pub kind: Option<ImportKind>,
     pub submitted_by: String,
     pub submitted_at: DateTime<Utc>,
+    #[schema(required)]
     pub started_at: Option<DateTime<Utc>>,
+    #[schema(required)]
     pub finished_at: Option<DateTime<Utc>>,
     pub rows: RowCounts,
+    #[schema(minimum = 0)]
     pub bytes: i64,
+    #[schema(required)]
     pub encoding: Option<String>,
+    #[schema(required)]
     pub delimiter: Option<String>,
     pub ignored_columns: Vec<String>,
     /// What the sender should know although no row failed for it, as sentences.
     pub warnings: Vec<String>,
     /// How often a worker has claimed it.
+    #[schema(minimum = 0)]
     pub attempt: i32,
     /// 32 hexadecimal digits.
+    #[schema(required, pattern = "^[0-9a-f]{32}$")]
     pub trace_id: Option<String>,
 }
 
 /// How far an import is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RowCounts {
     pub processed: u64,
-    /// `None` until the rows were counted.
+    /// Null until the rows were counted.
+    #[schema(required)]
     pub total: Option<u64>,
     pub created: u64,
     pub updated: u64,
@@ -65,6 +81,7 @@ impl JobView {
             state: import.state,
             ending: import.ending.as_ref().map(Ending::as_str),
             summary,
+            waiting: import.waiting,
             endpoint: import.endpoint,
             kind: import.kind,
             submitted_by: import.submitted_as,

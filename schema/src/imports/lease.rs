@@ -2,25 +2,28 @@
 
 use std::time::Duration;
 
-use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
-
 use super::model::{Endpoint, unsigned};
 use crate::crash_point::{self, CrashPoint};
 use crate::ids::{ImportId, TenantId};
 use crate::postgres::client::Session;
 use crate::postgres::error::DatabaseError;
-use crate::postgres::pool::Connection;
-use crate::postgres::tables::imports;
 use crate::tenants::tenant::PasswordPolicy;
 
 const CLAIM: &str = include_str!("sql/claim.sql");
+const JUDGE_LOST_WORKERS: &str = include_str!("sql/judge_lost_workers.sql");
 const RENEW: &str = include_str!("sql/renew.sql");
 const IS_HELD: &str = include_str!("sql/is_held.sql");
 const RELEASE: &str = include_str!("sql/release.sql");
+const FAILURES: &str = include_str!("sql/failures.sql");
 
-pub(crate) const STATEMENTS: &[(&str, &str)] =
-    &[("claim", CLAIM), ("renew", RENEW), ("is_held", IS_HELD), ("release", RELEASE)];
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[
+    ("claim", CLAIM),
+    ("judge_lost_workers", JUDGE_LOST_WORKERS),
+    ("renew", RENEW),
+    ("is_held", IS_HELD),
+    ("release", RELEASE),
+    ("failures", FAILURES),
+];
 
 /// A claim on an import: the right to work on it until it expires or another worker claims the import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,12 +68,15 @@ pub struct ClaimedImport {
     pub charset: Option<String>,
     /// Rows that already have an outcome. Work resumes after them.
     pub rows_done: u64,
-    /// Attempts that failed since the last chunk was merged, including those whose lease expired.
+    /// Attempts that failed since the last chunk was merged and that the file may have caused, including those whose worker
+    /// was not heard of again.
     pub failures: i32,
     /// The same for all rows of an attempt.
     pub password_policy: PasswordPolicy,
     /// Whether the rows leave `enabled` and the password of administrators alone.
     pub protect_administrators: bool,
+    /// How many presentation groups the import may create.
+    pub new_group_limit: usize,
 }
 
 /// Claims an import, if it is the head of its line and no worker holds it. `None` is a normal answer to a wake-up that was
@@ -89,14 +95,27 @@ pub async fn claim(
     let claimed = session.query_opt(CLAIM, &[&tenant, &import, &holder, &length.as_secs_f64()]).await?;
     let Some(row) = claimed else { return Ok(None) };
     crash_point::reached_for(tenant, CrashPoint::AfterClaimCommit);
+    let lease = Lease { tenant, import, attempt: row.try_get(0)?, length };
+    let (lost_holder, lost_workers): (Option<&str>, i32) = (row.try_get(8)?, row.try_get(9)?);
+    let failures = if lost_workers == 0 {
+        row.try_get(4)?
+    } else {
+        let judged = session
+            .query_opt(JUDGE_LOST_WORKERS, &[&tenant, &import, &lease.attempt, &holder, &lost_holder])
+            .await?;
+        // The import may have been cancelled at this moment.
+        let Some(judged) = judged else { return Ok(None) };
+        judged.try_get(0)?
+    };
     Ok(Some(ClaimedImport {
-        lease: Lease { tenant, import, attempt: row.try_get(0)?, length },
+        lease,
         endpoint: row.try_get(1)?,
         charset: row.try_get(2)?,
         rows_done: unsigned(row.try_get(3)?),
-        failures: row.try_get(4)?,
+        failures,
         password_policy: row.try_get(5)?,
         protect_administrators: row.try_get(6)?,
+        new_group_limit: usize::try_from(row.try_get::<_, i32>(7)?).unwrap_or(0),
     }))
 }
 
@@ -117,23 +136,36 @@ pub async fn check(session: &Session, lease: &Lease) -> Result<(), LeaseError> {
     if is_held { Ok(()) } else { Err(LeaseError::Lost) }
 }
 
-/// Attempts that failed since the last chunk was merged, without the current one.
-pub async fn failures(conn: &mut Connection, lease: &Lease) -> QueryResult<i32> {
-    imports::table.find((lease.tenant, lease.import)).select(imports::failures).first(conn).await
+/// Attempts that failed since the last chunk was merged and that the file may have caused, without the current one.
+pub async fn failures(session: &Session, lease: &Lease) -> Result<i32, tokio_postgres::Error> {
+    let found = session.query_opt(FAILURES, &[&lease.tenant, &lease.import]).await?;
+    found.map_or(Ok(0), |row| row.try_get(0))
 }
 
-/// Releases an import, to be tried again after `delay`. `charged` counts the attempt as a failure.
-pub async fn release(
-    session: &Session,
-    lease: &Lease,
-    delay: Duration,
-    charged: bool,
-) -> Result<(), LeaseError> {
+/// Why an import is released, and when it may be claimed again.
+#[derive(Debug, Clone, Copy)]
+pub enum Release<'a> {
+    /// The worker stops: at once.
+    HandedOver,
+    /// The attempt failed, and the file may have caused it: after this delay.
+    Failed { delay: Duration },
+    /// A server, a disk or a network failed, which counts against no file: after a delay that grows to a minute. The text
+    /// says what it waits for, as "the database is away".
+    Waiting { reason: &'a str },
+}
+
+/// Releases an import, to be claimed again.
+pub async fn release(session: &Session, lease: &Lease, release: Release<'_>) -> Result<(), LeaseError> {
+    let (delay, failures, waiting) = match release {
+        Release::HandedOver => (Duration::ZERO, 0, None),
+        Release::Failed { delay } => (delay, 1, None),
+        Release::Waiting { reason } => (Duration::ZERO, 0, Some(reason)),
+    };
     crash_point::reached_for(lease.tenant, CrashPoint::BeforeReleaseCommit);
     let released = session
         .execute(
             RELEASE,
-            &[&lease.tenant, &lease.import, &lease.attempt, &delay.as_secs_f64(), &i32::from(charged)],
+            &[&lease.tenant, &lease.import, &lease.attempt, &delay.as_secs_f64(), &failures, &waiting],
         )
         .await?;
     crash_point::reached_for(lease.tenant, CrashPoint::AfterReleaseCommit);

@@ -13,6 +13,7 @@ pub mod submit;
 pub mod lease;
 pub mod progress;
 
+pub mod outcome_reader;
 pub mod outcomes;
 pub mod result_json;
 
@@ -21,5 +22,6 @@ pub mod operator;
 
 pub mod outbox;
 pub mod wake_ups;
+pub mod workers;
 
 pub mod retention;

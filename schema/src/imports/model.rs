@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::tally::Tally;
-use crate::ids::{ImportId, TenantId};
+use crate::ids::{ImportId, TenantId, TokenId};
 use crate::postgres::pool::Connection;
 use crate::postgres::tables::imports;
 use crate::stored_words::stored_words;
@@ -97,7 +97,9 @@ pub struct Import {
     pub kind: Option<ImportKind>,
     pub state: ImportState,
     pub upload_bytes: i64,
-    /// The sender's username.
+    /// The token that it was sent with; `None` if it was sent with an account.
+    pub submitted_token: Option<TokenId>,
+    /// The sender's username or what names its token.
     pub submitted_as: String,
     pub submitted_at: DateTime<Utc>,
     /// When it was first claimed.
@@ -115,6 +117,8 @@ pub struct Import {
     pub ignored_columns: Vec<String>,
     /// What the sender should know although no row failed for it, as sentences.
     pub warnings: Vec<String>,
+    /// Why it makes no progress, such as "the database is away". `None` where it does, and once it has finished.
+    pub waiting: Option<String>,
     /// `None` until it has finished.
     pub ending: Option<Ending>,
     /// The trace of the request that submitted it.
@@ -143,6 +147,7 @@ struct ImportRow {
     kind: Option<ImportKind>,
     state: ImportState,
     upload_bytes: i64,
+    submitted_token: Option<TokenId>,
     submitted_as: String,
     submitted_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
@@ -159,6 +164,17 @@ struct ImportRow {
     failure: Option<String>,
     failure_kind: Option<FailureKind>,
     traceparent: Option<String>,
+    #[diesel(select_expression = waiting_reason(imports::tenant_id, imports::id))]
+    waiting: Option<String>,
+}
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    /// Why an import makes no progress. Defined in the database, because most of it is computed from other rows.
+    fn waiting_reason(
+        tenant: diesel::sql_types::Uuid,
+        import: diesel::sql_types::Uuid,
+    ) -> diesel::sql_types::Nullable<diesel::sql_types::Text>;
 }
 
 impl From<ImportRow> for Import {
@@ -171,6 +187,7 @@ impl From<ImportRow> for Import {
             kind: row.kind,
             state: row.state,
             upload_bytes: row.upload_bytes,
+            submitted_token: row.submitted_token,
             submitted_as: row.submitted_as,
             submitted_at: row.submitted_at,
             started_at: row.started_at,
@@ -186,6 +203,7 @@ impl From<ImportRow> for Import {
             delimiter: row.delimiter,
             ignored_columns: row.ignored_columns,
             warnings: row.warnings,
+            waiting: row.waiting,
             ending: finished.then(|| Ending::new(row.failure_kind.zip(row.failure))),
             traceparent: row.traceparent,
         }
@@ -232,13 +250,27 @@ pub async fn list(
     before: Option<i64>,
     limit: i64,
 ) -> QueryResult<Vec<Import>> {
-    let rows: Vec<ImportRow> = imports::table
+    list_submitted(conn, tenant, None, before, limit).await
+}
+
+/// As [`list`], but only what was sent with the token, if one is given.
+pub async fn list_submitted(
+    conn: &mut Connection,
+    tenant: TenantId,
+    token: Option<TokenId>,
+    before: Option<i64>,
+    limit: i64,
+) -> QueryResult<Vec<Import>> {
+    let mut query = imports::table
         .filter(imports::tenant_id.eq(tenant))
         .filter(imports::queue_position.lt(before.unwrap_or(i64::MAX)))
         .order(imports::queue_position.desc())
         .limit(limit)
         .select(ImportRow::as_select())
-        .load(conn)
-        .await?;
+        .into_boxed();
+    if let Some(token) = token {
+        query = query.filter(imports::submitted_token.eq(token));
+    }
+    let rows: Vec<ImportRow> = query.load(conn).await?;
     Ok(rows.into_iter().map(Import::from).collect())
 }

@@ -5,9 +5,10 @@ use diesel_async::{AsyncConnection as _, RunQueryDsl};
 
 use super::model::{Ending, FailureKind, Import, ImportState, find, lock_in_txn};
 use super::result_json::summary;
+use crate::audit::{self, Action, Actor, ActorKind, Entry};
 use crate::crash_point::{self, CrashPoint};
 use crate::ids::{ImportId, TenantId};
-use crate::postgres::pool::Connection;
+use crate::postgres::pool::{Connection, set_tenant};
 use crate::postgres::tables::{imports, tenants};
 
 /// The outcome of cancelling an import.
@@ -21,7 +22,7 @@ pub enum CancelOutcome {
     NotFound,
 }
 
-/// Cancels an import for the user (or operator) `by`. It ends with the rows that are merged by then, including a chunk that
+/// Cancels an import for the actor `by`. It ends with the rows that are merged by then, including a chunk that
 /// is committing.
 ///
 /// The worker that holds it finds out at its next fence or heartbeat, and changes nothing more. The tenant's next import
@@ -30,9 +31,10 @@ pub async fn cancel(
     conn: &mut Connection,
     tenant: TenantId,
     id: ImportId,
-    by: &str,
+    by: &Actor,
 ) -> QueryResult<CancelOutcome> {
     conn.transaction(async |conn| {
+        set_tenant(conn, tenant).await?;
         let Some(mut import) = lock_in_txn(conn, tenant, id).await? else {
             return Ok(CancelOutcome::NotFound);
         };
@@ -41,7 +43,8 @@ pub async fn cancel(
             Some(Ending::Cancelled(_)) => return Ok(CancelOutcome::Cancelled(import)),
             Some(_) => return Ok(CancelOutcome::TooLate(import)),
         }
-        let sentence = cancelled_sentence(&import, by);
+        let name = if by.kind == ActorKind::Operator { "the operator" } else { &by.name };
+        let sentence = cancelled_sentence(&import, name);
         import.finished_at = diesel::update(imports::table.find((tenant, id)))
             .set((
                 imports::state.eq(ImportState::Finished),
@@ -53,6 +56,7 @@ pub async fn cancel(
             .returning(imports::finished_at)
             .get_result(conn)
             .await?;
+        record_in_txn(conn, tenant, id, by, Action::ImportCancelled).await?;
         import.state = ImportState::Finished;
         import.ending = Some(Ending::Cancelled(sentence));
         crash_point::reached_for(tenant, CrashPoint::BeforeCancelCommit);
@@ -60,6 +64,17 @@ pub async fn cancel(
     })
     .await
     .inspect(|_| crash_point::reached_for(tenant, CrashPoint::AfterCancelCommit))
+}
+
+async fn record_in_txn(
+    conn: &mut Connection,
+    tenant: TenantId,
+    id: ImportId,
+    by: &Actor,
+    action: Action,
+) -> QueryResult<()> {
+    let entry = Entry { tenant: Some(tenant), action, object: &id.to_string(), details: None };
+    audit::record_in_txn(conn, by, entry).await
 }
 
 /// What the client reads: who cancelled the import, and how far it got.
@@ -93,8 +108,14 @@ pub enum RetryOutcome {
 /// outcome, with all its attempts available.
 ///
 /// At the end, because later imports of the tenant may have run, and one may be running: it must not overtake them.
-pub async fn retry(conn: &mut Connection, tenant: TenantId, id: ImportId) -> QueryResult<RetryOutcome> {
+pub async fn retry(
+    conn: &mut Connection,
+    tenant: TenantId,
+    id: ImportId,
+    by: &Actor,
+) -> QueryResult<RetryOutcome> {
     conn.transaction(async |conn| {
+        set_tenant(conn, tenant).await?;
         let Some(import) = lock_in_txn(conn, tenant, id).await? else { return Ok(RetryOutcome::NotFound) };
         if !matches!(import.ending, Some(Ending::Abandoned(_) | Ending::Cancelled(_))) {
             return Ok(RetryOutcome::NothingToRetry(import));
@@ -128,6 +149,7 @@ pub async fn retry(conn: &mut Connection, tenant: TenantId, id: ImportId) -> Que
             ))
             .execute(conn)
             .await?;
+        record_in_txn(conn, tenant, id, by, Action::ImportRetried).await?;
         Ok(find(conn, tenant, id).await?.map_or(RetryOutcome::NotFound, RetryOutcome::Queued))
     })
     .await

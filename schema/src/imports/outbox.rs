@@ -55,14 +55,14 @@ impl Outbox {
     pub async fn publish(&self, due: &DueWakeUp) -> Result<(), PublishError> {
         let DueWakeUp { lane, wake_up, attempts } = due;
         self.broker.publish_wake_up(*lane, wake_up).await?;
-        let session = self.database.session().await?;
+        let session = self.database.session_for(wake_up.tenant).await?;
         Ok(wake_ups::mark_published(&session, wake_up.tenant, wake_up.import, *attempts).await?)
     }
 
     /// Publishes the wake-up of the next import in a tenant's line, after another import of the tenant has ended.
     pub async fn wake_next(&self, tenant: TenantId) -> Result<(), PublishError> {
         let next = {
-            let session = self.database.session().await?;
+            let session = self.database.session_for(tenant).await?;
             wake_ups::next_in_line(&session, tenant).await?
         };
         match next {
@@ -77,7 +77,7 @@ impl Outbox {
     /// twice. One that dies before its commit, or whose confirmation is lost, leaves the dead letter to be published again.
     pub async fn publish_dead_letters(&self, limit: i64) -> Result<(), PublishError> {
         for _ in 0..limit {
-            let txn = self.database.transaction().await?;
+            let txn = self.database.transaction_for_all().await?;
             txn.begin().await?;
             let Some(wake_up) = wake_ups::take_dead_letter_in_txn(&txn).await? else {
                 return Ok(txn.commit().await?);

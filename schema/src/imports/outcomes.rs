@@ -1,15 +1,9 @@
 //! The outcomes of the rows, packed and stored chunk by chunk.
 
-use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
-
 use super::lease::Lease;
-use super::model::{signed, unsigned};
+use super::model::signed;
 use super::tally::{Outcome, Tally};
-use crate::ids::{ImportId, TenantId};
 use crate::postgres::client::Session;
-use crate::postgres::pool::Connection;
-use crate::postgres::tables::chunk_outcomes;
 
 /// The statement of [`store_in_txn`], to be [prepared](Session::prepare) when it is pipelined.
 pub const STORE_OUTCOMES: &str = include_str!("sql/store_outcomes.sql");
@@ -61,19 +55,6 @@ impl ChunkOutcomes {
     pub fn next_row(&self) -> u64 {
         self.first_row + u64::from(self.rows)
     }
-
-    /// Each row's number with its outcome, or with the text of its problems if it failed.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, Result<Outcome, &str>)> {
-        let mut problems = self.problems.iter();
-        (0..self.rows).map(move |index| {
-            let byte = self.packed.get((index / 4) as usize).copied().unwrap_or(0);
-            let outcome = match Outcome::from_bits(byte >> ((index % 4) * 2)) {
-                Outcome::Failed => Err(problems.next().map_or("", String::as_str)),
-                outcome => Ok(outcome),
-            };
-            (self.first_row + u64::from(index), outcome)
-        })
-    }
 }
 
 /// Stores a chunk's outcomes in the chunk's transaction.
@@ -100,51 +81,12 @@ pub async fn store_in_txn(
     Ok(())
 }
 
-/// The first stored chunk that begins at `first_row` or later. One chunk at a time, so that reading an import of ten million
-/// rows takes the memory of some thousand.
-pub async fn load(
-    conn: &mut Connection,
-    tenant: TenantId,
-    import: ImportId,
-    first_row: u64,
-) -> QueryResult<Option<ChunkOutcomes>> {
-    let row: Option<(i64, i32, Vec<u8>, Vec<String>)> = chunk_outcomes::table
-        .filter(chunk_outcomes::tenant_id.eq(tenant))
-        .filter(chunk_outcomes::import_id.eq(import))
-        .filter(chunk_outcomes::first_row.ge(signed(first_row)))
-        .order(chunk_outcomes::first_row)
-        .select((
-            chunk_outcomes::first_row,
-            chunk_outcomes::rows,
-            chunk_outcomes::outcomes,
-            chunk_outcomes::problems,
-        ))
-        .first(conn)
-        .await
-        .optional()?;
-    Ok(row.map(|(first_row, rows, packed, problems)| {
-        let mut chunk = ChunkOutcomes {
-            first_row: unsigned(first_row),
-            rows: u32::try_from(rows).unwrap_or(0),
-            packed,
-            problems,
-            tally: Tally::default(),
-        };
-        let mut tally = Tally::default();
-        for (_, outcome) in chunk.iter() {
-            tally += outcome.unwrap_or(Outcome::Failed);
-        }
-        chunk.tally = tally;
-        chunk
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn outcomes_come_back_in_order_with_their_problems() {
+    fn outcomes_are_packed_in_order() {
         let mut chunk = ChunkOutcomes::starting_at(41);
         let pushed = [
             Ok(Outcome::Created),
@@ -153,14 +95,13 @@ mod tests {
             Ok(Outcome::Created),
             Err("two ".to_owned()),
         ];
-        for outcome in pushed.clone() {
+        for outcome in pushed {
             chunk.push(outcome);
         }
-        let back: Vec<_> = chunk.iter().map(|(row, outcome)| (row, outcome.map_err(str::to_owned))).collect();
-        let expected: Vec<_> = (41..).zip(pushed).collect();
-        assert_eq!(back, expected);
+        // Two bits for each row, the first in the lowest.
+        assert_eq!(chunk.packed, [0b00_01_10_00, 0b10]);
+        assert_eq!(chunk.problems, ["one ", "two "]);
         assert_eq!(chunk.tally(), Tally { created: 2, updated: 1, failed: 2 });
         assert_eq!(chunk.next_row(), 46);
-        assert_eq!(chunk.packed.len(), 2);
     }
 }

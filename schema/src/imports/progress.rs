@@ -1,14 +1,14 @@
 //! Progress: the cursor moves chunk by chunk, up to the end.
 
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncConnection as _, RunQueryDsl};
 
 use super::lease::{Lease, LeaseError};
 use super::model::{Ending, ImportKind, signed};
 use super::tally::Tally;
 use crate::crash_point::{self, CrashPoint};
 use crate::postgres::client::Session;
-use crate::postgres::pool::Connection;
+use crate::postgres::pool::{Connection, set_tenant};
 use crate::postgres::tables::imports;
 
 /// The channel on which Postgres announces, at commit, the id of an import that has finished. A trigger on the table
@@ -37,11 +37,15 @@ pub struct FileFormat {
 /// Stores how many rows the file has.
 pub async fn record_total(conn: &mut Connection, lease: &Lease, rows: u64) -> QueryResult<()> {
     crash_point::reached_for(lease.tenant, CrashPoint::BeforeTotalCommit);
-    diesel::update(imports::table.find((lease.tenant, lease.import)))
-        .filter(imports::attempt.eq(lease.attempt))
-        .set(imports::rows_total.eq(signed(rows)))
-        .execute(conn)
-        .await?;
+    conn.transaction(async |conn| {
+        set_tenant(conn, lease.tenant).await?;
+        diesel::update(imports::table.find((lease.tenant, lease.import)))
+            .filter(imports::attempt.eq(lease.attempt))
+            .set(imports::rows_total.eq(signed(rows)))
+            .execute(conn)
+            .await
+    })
+    .await?;
     crash_point::reached_for(lease.tenant, CrashPoint::AfterTotalCommit);
     Ok(())
 }
@@ -53,6 +57,8 @@ pub struct Advance<'a> {
     pub tally: Tally,
     /// With the first chunk of an attempt.
     pub format: Option<&'a FileFormat>,
+    /// Presentation groups that the chunk's rows made.
+    pub new_groups: u64,
     /// What is odd about the chunk's rows, as sentences.
     pub warnings: &'a [String],
     /// Whether the file ends after the chunk. Then the import is finished, and announced at the commit.
@@ -67,7 +73,7 @@ pub struct Advance<'a> {
 /// for it and resumes after the chunk. It comes last, so that chunks of one import can be merged in parallel and the row is
 /// locked no longer than a commit takes. It also renews the lease.
 pub async fn advance_in_txn(txn: &Session, lease: &Lease, chunk: Advance<'_>) -> Result<(), LeaseError> {
-    let Advance { first_row, tally, format, warnings, is_last } = chunk;
+    let Advance { first_row, tally, format, new_groups, warnings, is_last } = chunk;
     let advanced = txn
         .execute(
             ADVANCE,
@@ -87,6 +93,7 @@ pub async fn advance_in_txn(txn: &Session, lease: &Lease, chunk: Advance<'_>) ->
                 &is_last,
                 &format.map(|format| &*format.warnings),
                 &warnings,
+                &signed(new_groups),
             ],
         )
         .await?;

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 
 use super::model::{Ending, Import};
-use super::outcomes::{self, ChunkOutcomes};
+use super::outcome_reader::OutcomeReader;
 use super::tally::{Outcome, Tally};
-use crate::ids::{ImportId, TenantId};
+use crate::ids::TenantId;
 use crate::postgres::error::DatabaseError;
 use crate::postgres::pool::Database;
 
@@ -36,8 +36,8 @@ fn json_string(text: &str) -> String {
     serde_json::to_string(text).expect("a string can always be written as JSON")
 }
 
-/// The result of a finished import, piece by piece. Holds one chunk's outcomes at a time, and a connection only while it
-/// loads the next.
+/// The result of a finished import, in pieces of about [`PIECE_BYTES`]. Each is made when it is asked for, so a client that
+/// does not read costs one piece, what an [`OutcomeReader`] holds, and no connection.
 pub fn stream(
     database: Database,
     tenant: TenantId,
@@ -50,68 +50,56 @@ pub fn stream(
         Some(Ending::Imported) | None if import.tally.failed == 0 => {
             Step::Whole(format!(r#"{{"success":true,"summary":{}}}"#, json_string(&summary(import.tally))))
         }
-        Some(Ending::Imported) | None => Step::Head(import.tally),
-    };
-    let id = import.id;
-    stream::try_unfold(start, move |step| {
-        let database = database.clone();
-        async move {
-            match step {
-                Step::Whole(text) => Ok(Some((Bytes::from(text), Step::Done))),
-                Step::Head(tally) => {
-                    let head = format!(
-                        r#"{{"success":false,"summary":{},"details":{{"#,
-                        json_string(&summary(tally))
-                    );
-                    Ok(Some((Bytes::from(head), Step::Rows { from: 1 })))
-                }
-                Step::Rows { from } => {
-                    let chunk = load(&database, tenant, id, from).await?;
-                    Ok(Some(match chunk {
-                        Some(chunk) => (Bytes::from(details(&chunk)), Step::Rows { from: chunk.next_row() }),
-                        None => (Bytes::from_static(b"}}"), Step::Done),
-                    }))
-                }
-                Step::Done => Ok(None),
+        Some(Ending::Imported) | None => {
+            let summary = json_string(&summary(import.tally));
+            Step::Details {
+                piece: format!(r#"{{"success":false,"summary":{summary},"details":{{"#),
+                outcomes: Box::new(OutcomeReader::new(database, tenant, import.id)),
             }
         }
+    };
+    stream::try_unfold(start, async move |step| match step {
+        Step::Whole(text) => Ok(Some((Bytes::from(text), Step::Done))),
+        Step::Details { mut piece, mut outcomes } => loop {
+            while piece.len() < PIECE_BYTES
+                && let Some((row, outcome)) = outcomes.next_loaded()
+            {
+                write_row(&mut piece, row, outcome);
+            }
+            if piece.len() >= PIECE_BYTES {
+                return Ok(Some((Bytes::from(piece), Step::Details { piece: String::new(), outcomes })));
+            }
+            if !outcomes.load().await? {
+                piece.push_str("}}");
+                return Ok(Some((Bytes::from(piece), Step::Done)));
+            }
+        },
+        Step::Done => Ok(None),
     })
 }
 
+/// The size from which a piece is complete. The row that completes it may make it some KiB longer.
+const PIECE_BYTES: usize = 32 * 1024;
+
 enum Step {
     Whole(String),
-    Head(Tally),
-    Rows { from: u64 },
+    Details { piece: String, outcomes: Box<OutcomeReader> },
     Done,
 }
 
-async fn load(
-    database: &Database,
-    tenant: TenantId,
-    import: ImportId,
-    from: u64,
-) -> Result<Option<ChunkOutcomes>, DatabaseError> {
-    let mut conn = database.connection().await?;
-    Ok(outcomes::load(&mut conn, tenant, import, from).await?)
-}
-
-/// A chunk's part of `details`, starting with the comma that joins it to the part before.
-fn details(chunk: &ChunkOutcomes) -> String {
-    let mut out = String::with_capacity(chunk.tally().rows().try_into().unwrap_or(0) * 26);
-    for (row, outcome) in chunk.iter() {
-        if row > 1 {
-            out.push(',');
-        }
-        let _ = match outcome {
-            Ok(Outcome::Created) => write!(out, r#""{row}":"User Created""#),
-            Ok(Outcome::Updated | Outcome::Failed) => write!(out, r#""{row}":"User Updated""#),
-            Err(problems) => {
-                let text = json_string(&format!("{problems}User failed to import: {problems}"));
-                write!(out, r#""{row}":{text}"#)
-            }
-        };
+/// A row's part of `details`, starting with the comma that joins it to the part before.
+fn write_row(piece: &mut String, row: u64, outcome: Result<Outcome, String>) {
+    if row > 1 {
+        piece.push(',');
     }
-    out
+    let _ = match outcome {
+        Ok(Outcome::Created) => write!(piece, r#""{row}":"User Created""#),
+        Ok(Outcome::Updated | Outcome::Failed) => write!(piece, r#""{row}":"User Updated""#),
+        Err(problems) => {
+            let text = json_string(&format!("{problems}User failed to import: {problems}"));
+            write!(piece, r#""{row}":{text}"#)
+        }
+    };
 }
 
 #[cfg(test)]
@@ -133,15 +121,13 @@ mod tests {
     #[test]
     fn details_are_written_as_in_the_contract() {
         let email = "Field (emailAddress) is not a well-formed email address. ";
-        let mut chunk = ChunkOutcomes::starting_at(1);
-        chunk.push(Ok(Outcome::Updated));
-        chunk.push(Err(email.to_owned()));
+        let mut piece = String::new();
+        write_row(&mut piece, 1, Ok(Outcome::Updated));
+        write_row(&mut piece, 2, Err(email.to_owned()));
+        write_row(&mut piece, 3, Ok(Outcome::Created));
         assert_eq!(
-            details(&chunk),
-            format!(r#""1":"User Updated","2":"{email}User failed to import: {email}""#)
+            piece,
+            format!(r#""1":"User Updated","2":"{email}User failed to import: {email}","3":"User Created""#)
         );
-        let mut next = ChunkOutcomes::starting_at(3);
-        next.push(Ok(Outcome::Created));
-        assert_eq!(details(&next), r#","3":"User Created""#);
     }
 }

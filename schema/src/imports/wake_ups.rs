@@ -13,6 +13,7 @@ use crate::rabbitmq::messages::WakeUp;
 use crate::telemetry::TraceContext;
 
 const DUE_WAKE_UPS: &str = include_str!("sql/due_wake_ups.sql");
+const OVERDUE_HEADS: &str = include_str!("sql/overdue_heads.sql");
 const NEXT_IN_LINE: &str = include_str!("sql/next_in_line.sql");
 const MARK_PUBLISHED: &str = include_str!("sql/mark_published.sql");
 const TAKE_DEAD_LETTER: &str = include_str!("sql/take_dead_letter.sql");
@@ -20,6 +21,7 @@ const MARK_DEAD_LETTERED: &str = include_str!("sql/mark_dead_lettered.sql");
 
 pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("due_wake_ups", DUE_WAKE_UPS),
+    ("overdue_heads", OVERDUE_HEADS),
     ("next_in_line", NEXT_IN_LINE),
     ("mark_published", MARK_PUBLISHED),
     ("take_dead_letter", TAKE_DEAD_LETTER),
@@ -58,6 +60,18 @@ pub async fn due_wake_ups(
 ) -> Result<Vec<DueWakeUp>> {
     let rows = session.query(DUE_WAKE_UPS, &[&republish_after.as_secs_f64(), &limit]).await?;
     rows.iter().map(DueWakeUp::from_row).collect()
+}
+
+/// The heads of lines that may be claimed and whose wake-up no worker has answered within `answer_time`: it was lost with its
+/// queue, waits at a worker that is frozen, or could not be published. For a worker with a free slot, which claims them without RabbitMQ.
+pub async fn overdue_heads(
+    session: &Session,
+    lane: Lane,
+    answer_time: Duration,
+    limit: i64,
+) -> Result<Vec<WakeUp>> {
+    let rows = session.query(OVERDUE_HEADS, &[&lane, &answer_time.as_secs_f64(), &limit]).await?;
+    rows.iter().map(|row| Ok(DueWakeUp::from_row(row)?.wake_up)).collect()
 }
 
 /// The head of a tenant's line, if it waits to be claimed: its wake-up is due when another import of the tenant ends.

@@ -4,3 +4,4 @@ pub mod argon2;
 pub mod keys;
 
 pub mod queue;
+pub mod reseal;

@@ -53,9 +53,7 @@ pub struct HashedPassword {
     pub user: UserId,
     /// The seal that was opened.
     pub sealed: Vec<u8>,
-    /// The hash. `None` drops a password whose seal does not open, together with its fingerprint, so that the next file
-    /// that contains it sets it again.
-    pub hash: Option<String>,
+    pub hash: String,
 }
 
 /// Starts a pass through a tenant's waiting passwords. Comes before its requests are published: a request received
@@ -129,7 +127,7 @@ pub async fn store_hashes(session: &Session, tenant: TenantId, hashed: &[HashedP
     crash_point::reached_for(tenant, CrashPoint::BeforeHashesCommit);
     let users: Vec<Uuid> = hashed.iter().map(|password| password.user.as_uuid()).collect();
     let sealed: Vec<&[u8]> = hashed.iter().map(|password| password.sealed.as_slice()).collect();
-    let new: Vec<Option<&str>> = hashed.iter().map(|password| password.hash.as_deref()).collect();
+    let new: Vec<&str> = hashed.iter().map(|password| password.hash.as_str()).collect();
     let stored = session.execute(STORE_HASHES, &[&tenant, &users, &sealed, &new]).await?;
     crash_point::reached_for(tenant, CrashPoint::AfterHashesCommit);
     Ok(stored)

@@ -5,9 +5,11 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod};
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncPgConnection;
+use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
+use super::service_role::ServiceRole;
 use super::tls;
 use crate::settings::error::SettingError;
 
@@ -64,6 +66,9 @@ impl DatabaseAddress {
         url.set_query(None);
         if !rest.is_empty() {
             url.query_pairs_mut().extend_pairs(rest);
+            // The driver decodes percent signs only, as libpq does.
+            let query = url.query().map(|query| query.replace('+', "%20"));
+            url.set_query(query.as_deref());
         }
         let mut config: tokio_postgres::Config = url.as_str().parse().map_err(|error| {
             invalid(format!("cannot be used ({error}); write postgres://USER:PASSWORD@HOST:PORT/DATABASE"))
@@ -74,8 +79,9 @@ impl DatabaseAddress {
             .keepalives_interval(SILENCE_LIMIT / 3)
             .keepalives_retries(2);
         config.tcp_user_timeout(SILENCE_LIMIT);
-        let given = config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
-        config.options(format!("{given}{SESSION_OPTIONS}"));
+        // The URL's own come last: they count.
+        let given = config.get_options().map(|options| format!(" {options}")).unwrap_or_default();
+        config.options(format!("{SESSION_OPTIONS}{given}"));
 
         let (ssl_mode, tls) = tls::connector(mode.as_deref(), root.as_deref()).map_err(invalid)?;
         config.ssl_mode(ssl_mode);
@@ -89,6 +95,28 @@ impl DatabaseAddress {
         let options = format!("{given} -c {name}={value}");
         self.config.options(options);
         self
+    }
+
+    /// Opens a connection for hand-written SQL outside any pool.
+    pub(super) async fn connect_client(&self) -> Result<Client, tokio_postgres::Error> {
+        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+        // It ends with the client, whose next statement reports any error.
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// Names every session, for `pg_stat_activity`.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.config.application_name(name);
+        self
+    }
+
+    /// The role that the URL names, and its password.
+    pub fn role(&self) -> Option<ServiceRole> {
+        let password =
+            self.config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
+        Some(ServiceRole { name: self.config.get_user()?.to_owned(), password })
     }
 
     /// Opens a diesel connection outside any pool.

@@ -4,17 +4,22 @@
 //! Statements to be pipelined are polled together, by [`futures_util::future::try_join`] and its kin, and are sent in the
 //! order in which they are given there. A statement that writes is [prepared](Session::prepare) first: the round trip
 //! that preparing takes would let the next statement overtake it.
+//!
+//! A session is a tenant's, or expressly no tenant's: row-level security shows a transaction the rows of the tenant that it
+//! has set (invariant 9). The tenant is set with the transaction's beginning, in the same message, and for that transaction
+//! only, so that a pooler may give the connection to another process after it.
 
 use std::ops::Deref;
 
 use bytes::Bytes;
 use deadpool_postgres::{Object, Pool, Runtime};
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join_all, try_join3};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{CopyInSink, Error, Row, Statement};
 
 use super::address::{CONNECT_TIMEOUT, DatabaseAddress};
 use super::error::DatabaseError;
+use crate::ids::{ImportId, TenantId};
 
 /// The values of a statement's `$1`, `$2`, ….
 pub type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -36,48 +41,102 @@ impl SessionPool {
         Self(pool)
     }
 
-    pub async fn session(&self) -> Result<Session, DatabaseError> {
-        Ok(Session(self.0.get().await?))
+    /// A session of a tenant. Each of its statements is a transaction of its own.
+    pub async fn session_for(&self, tenant: TenantId) -> Result<Session, DatabaseError> {
+        self.session(Scope::Tenant(tenant)).await
     }
 
-    /// A session for one transaction, which has yet to [begin](Transaction::begin).
-    pub async fn transaction(&self) -> Result<Transaction, DatabaseError> {
-        Ok(Transaction(Some(self.session().await?)))
+    /// A session of no tenant. Its statements see the views of every tenant's ids, and no tenant's rows.
+    pub async fn session_for_all(&self) -> Result<Session, DatabaseError> {
+        self.session(Scope::None).await
     }
+
+    /// A session for one transaction of a tenant, which has yet to [begin](Transaction::begin).
+    pub async fn transaction_for(&self, tenant: TenantId) -> Result<Transaction, DatabaseError> {
+        let begin = begin(tenant);
+        Ok(Transaction { session: Some(self.session(Scope::Transaction).await?), begin })
+    }
+
+    /// A session for one transaction of no tenant, on the views of every tenant's ids.
+    pub async fn transaction_for_all(&self) -> Result<Transaction, DatabaseError> {
+        self.transaction_of_owner().await
+    }
+
+    /// A session for one transaction of the owner of the tables, for whom row-level security does not hold.
+    pub(super) async fn transaction_of_owner(&self) -> Result<Transaction, DatabaseError> {
+        Ok(Transaction { session: Some(self.session(Scope::Transaction).await?), begin: "begin".to_owned() })
+    }
+
+    async fn session(&self, scope: Scope) -> Result<Session, DatabaseError> {
+        Ok(Session { connection: self.0.get().await?, scope })
+    }
+}
+
+/// Whose rows a session's statements see.
+#[derive(Debug, Clone, Copy)]
+enum Scope {
+    /// A tenant's: each statement is a transaction in which the tenant is set.
+    Tenant(TenantId),
+    /// Those of the tenant that is set in the transaction under way.
+    Transaction,
+    /// No tenant's.
+    None,
+}
+
+/// Begins a transaction of a tenant.
+pub(super) fn begin(tenant: TenantId) -> String {
+    format!("begin; set local rollcall.tenant = '{tenant}'")
 }
 
 /// One connection to Postgres. Each statement is prepared once per connection; dropping the session returns it to its
 /// pool.
-pub struct Session(Object);
+pub struct Session {
+    connection: Object,
+    scope: Scope,
+}
 
 impl Session {
     /// Runs a statement and returns the number of rows it affected.
     pub async fn execute(&self, sql: &'static str, values: Values<'_>) -> Result<u64, Error> {
-        self.0.execute(&self.statement(sql).await?, values).await
+        let statement = self.statement(sql).await?;
+        self.scoped(self.connection.execute(&statement, values)).await
     }
 
     pub async fn query(&self, sql: &'static str, values: Values<'_>) -> Result<Vec<Row>, Error> {
-        self.0.query(&self.statement(sql).await?, values).await
+        let statement = self.statement(sql).await?;
+        self.scoped(self.connection.query(&statement, values)).await
     }
 
     /// Runs a statement that returns one row or none.
     pub async fn query_opt(&self, sql: &'static str, values: Values<'_>) -> Result<Option<Row>, Error> {
-        self.0.query_opt(&self.statement(sql).await?, values).await
+        let statement = self.statement(sql).await?;
+        self.scoped(self.connection.query_opt(&statement, values)).await
     }
 
     /// Runs a statement that returns exactly one row.
     pub async fn query_one(&self, sql: &'static str, values: Values<'_>) -> Result<Row, Error> {
-        self.0.query_one(&self.statement(sql).await?, values).await
+        let statement = self.statement(sql).await?;
+        self.scoped(self.connection.query_one(&statement, values)).await
+    }
+
+    /// Runs a prepared statement for whom the session is. A transaction of its own costs no round trip: its beginning, the
+    /// statement and the commit are sent together. If the statement fails, the server rolls back.
+    async fn scoped<T>(&self, statement: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let Scope::Tenant(tenant) = self.scope else { return statement.await };
+        let begin = begin(tenant);
+        let begun = self.connection.batch_execute(&begin);
+        let ((), result, ()) = try_join3(begun, statement, self.connection.batch_execute("commit")).await?;
+        Ok(result)
     }
 
     /// Starts a `copy … from stdin`. It fails if the sink is dropped before it is finished.
     pub async fn copy_in(&self, sql: &'static str) -> Result<CopyInSink<Bytes>, Error> {
-        self.0.copy_in(&self.statement(sql).await?).await
+        self.connection.copy_in(&self.statement(sql).await?).await
     }
 
-    /// Runs commands that take no values.
+    /// Runs commands that take no values, for no tenant unless a transaction is under way.
     pub async fn batch_execute(&self, sql: &str) -> Result<(), Error> {
-        self.0.batch_execute(sql).await
+        self.connection.batch_execute(sql).await
     }
 
     /// Prepares the statements that the server does not have yet, in at most one round trip.
@@ -87,19 +146,29 @@ impl Session {
     }
 
     async fn statement(&self, sql: &'static str) -> Result<Statement, Error> {
-        self.0.prepare_cached(sql).await
+        self.connection.prepare_cached(sql).await
     }
 }
 
 /// A session in one transaction. If it is dropped before its end, its connection is closed at once, and the server rolls
 /// the transaction back.
-pub struct Transaction(Option<Session>);
+pub struct Transaction {
+    session: Option<Session>,
+    /// The command that begins it.
+    begin: String,
+}
 
 impl Transaction {
     /// Begins the transaction. May be pipelined with statements that only read; must be awaited before anything is
     /// written.
     pub async fn begin(&self) -> Result<(), Error> {
-        self.batch_execute("begin").await
+        self.batch_execute(&self.begin).await
+    }
+
+    /// Begins the transaction as [`begin`](Self::begin) does, under a name that Postgres shows with the session until the
+    /// transaction ends (`application_name`).
+    pub async fn begin_for(&self, import: ImportId) -> Result<(), Error> {
+        self.batch_execute(&format!("begin; set local application_name = 'rollcall {import}'")).await
     }
 
     pub async fn commit(self) -> Result<(), Error> {
@@ -113,7 +182,7 @@ impl Transaction {
     async fn end(mut self, command: &str) -> Result<(), Error> {
         self.batch_execute(command).await?;
         // Back to the pool.
-        drop(self.0.take());
+        drop(self.session.take());
         Ok(())
     }
 }
@@ -122,15 +191,15 @@ impl Deref for Transaction {
     type Target = Session;
 
     fn deref(&self) -> &Session {
-        self.0.as_ref().expect("the session is there until the transaction ends")
+        self.session.as_ref().expect("the session is there until the transaction ends")
     }
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        if let Some(Session(object)) = self.0.take() {
+        if let Some(session) = self.session.take() {
             // Out of the pool: dropping the client aborts its connection, whatever the server is busy with.
-            drop(Object::take(object));
+            drop(Object::take(session.connection));
         }
     }
 }

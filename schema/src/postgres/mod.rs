@@ -4,10 +4,13 @@
 //! a [`client::Session`], and stands in a `.sql` file beside the function that runs it.
 
 pub mod address;
+pub mod service_role;
 mod tls;
 
 pub mod client;
 pub mod error;
+pub mod fault;
+pub mod lock_probe;
 pub mod pool;
 
 pub mod migrate;

@@ -1,16 +1,60 @@
 //! The pools that a process works with: connections for queries built with diesel, and sessions for hand-written SQL.
 
+use std::ops::{Deref, DerefMut};
+
+use diesel::QueryResult;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
 use futures_util::FutureExt as _;
+use tokio_postgres::Client;
 
 use super::address::{CONNECT_TIMEOUT, DatabaseAddress};
 use super::client::{Session, SessionPool, Transaction};
 use super::error::DatabaseError;
+use crate::ids::TenantId;
 
 /// A diesel connection to Postgres.
 pub type Connection = AsyncPgConnection;
+
+/// Makes the transaction under way the tenant's: row-level security shows it the tenant's rows and no others.
+pub async fn set_tenant(conn: &mut Connection, tenant: TenantId) -> QueryResult<()> {
+    conn.batch_execute(&format!("set local rollcall.tenant = '{tenant}'")).await
+}
+
+/// A connection in a read-only transaction of a tenant, which ends when it is dropped.
+///
+/// Neither the beginning nor the end is waited for, so a read takes no more round trips than without: commands are run in
+/// the order in which they are sent. If the beginning fails, so does the connection, or no rows are seen.
+pub struct TenantConnection(Object<Connection>);
+
+impl TenantConnection {
+    /// Sends a command without waiting for its answer, which the driver discards.
+    fn send(&self, command: &str) {
+        let mut connection: &Connection = &self.0;
+        let _ = connection.batch_execute(command).now_or_never();
+    }
+}
+
+impl Deref for TenantConnection {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl DerefMut for TenantConnection {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.0
+    }
+}
+
+impl Drop for TenantConnection {
+    fn drop(&mut self) {
+        self.send("commit");
+    }
+}
 
 /// How many connections a process opens to Postgres, at most.
 #[derive(Debug, Clone, Copy)]
@@ -51,19 +95,42 @@ impl Database {
         Self { pool, sessions: SessionPool::new(&address, sizes.sessions), address }
     }
 
-    /// A pooled connection, for queries built with diesel.
+    /// A pooled connection of no tenant, for queries built with diesel: on the views of every tenant's ids, in a
+    /// transaction that [sets its tenant](set_tenant), or as the owner of the tables.
     pub async fn connection(&self) -> Result<Object<Connection>, DatabaseError> {
         Ok(self.pool.get().await?)
     }
 
-    /// A pooled session, for hand-written SQL.
-    pub async fn session(&self) -> Result<Session, DatabaseError> {
-        self.sessions.session().await
+    /// A pooled connection that reads a tenant's rows with queries built with diesel.
+    pub async fn connection_for(&self, tenant: TenantId) -> Result<TenantConnection, DatabaseError> {
+        let connection = TenantConnection(self.connection().await?);
+        connection.send(&format!("begin read only; set local rollcall.tenant = '{tenant}'"));
+        Ok(connection)
     }
 
-    /// A pooled session for one transaction, which has yet to [begin](Transaction::begin).
-    pub async fn transaction(&self) -> Result<Transaction, DatabaseError> {
-        self.sessions.transaction().await
+    /// A pooled session of a tenant, for hand-written SQL.
+    pub async fn session_for(&self, tenant: TenantId) -> Result<Session, DatabaseError> {
+        self.sessions.session_for(tenant).await
+    }
+
+    /// A pooled session of no tenant: see [`SessionPool::session_for_all`].
+    pub async fn session_for_all(&self) -> Result<Session, DatabaseError> {
+        self.sessions.session_for_all().await
+    }
+
+    /// A pooled session for one transaction of a tenant, which has yet to [begin](Transaction::begin).
+    pub async fn transaction_for(&self, tenant: TenantId) -> Result<Transaction, DatabaseError> {
+        self.sessions.transaction_for(tenant).await
+    }
+
+    /// See [`SessionPool::transaction_for_all`].
+    pub async fn transaction_for_all(&self) -> Result<Transaction, DatabaseError> {
+        self.sessions.transaction_for_all().await
+    }
+
+    /// See [`SessionPool::transaction_of_owner`].
+    pub(super) async fn transaction_of_owner(&self) -> Result<Transaction, DatabaseError> {
+        self.sessions.transaction_of_owner().await
     }
 
     /// Opens a connection outside the pools.
@@ -71,10 +138,9 @@ impl Database {
         Ok(self.address.connect().await?)
     }
 
-    /// Fails unless the database answers now.
-    pub async fn check(&self) -> Result<(), DatabaseError> {
-        self.session().await?.batch_execute("select 1").await?;
-        Ok(())
+    /// Opens a connection for hand-written SQL outside the pools.
+    pub(super) async fn connect_client(&self) -> Result<Client, DatabaseError> {
+        Ok(self.address.connect_client().await?)
     }
 
     /// Opens a connection that receives the notifications of `channel`.

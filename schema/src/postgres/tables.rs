@@ -2,12 +2,45 @@
 //! tables that only hand-written SQL uses (the lease's holder, the presentation groups) are left out.
 
 diesel::table! {
+    installation (only_row) {
+        only_row -> Bool,
+        sealed_directly -> Bool,
+        upload_store -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    service_keys (id) {
+        id -> Text,
+        added_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    data_keys (id) {
+        id -> Integer,
+        purpose -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    wrapped_keys (service_key_id, data_key_id) {
+        service_key_id -> Text,
+        data_key_id -> Integer,
+        wrapped -> Binary,
+    }
+}
+
+diesel::table! {
     tenants (id) {
         id -> Uuid,
         name -> Text,
         password_policy -> Text,
         upload_limit_bytes -> BigInt,
+        max_queued_imports -> Integer,
         protect_administrators -> Bool,
+        presentation_group_limit -> Integer,
         last_position -> BigInt,
         created_at -> Timestamptz,
     }
@@ -17,6 +50,33 @@ diesel::table! {
     tenant_hosts (tenant_id, host) {
         tenant_id -> Uuid,
         host -> Text,
+    }
+}
+
+diesel::table! {
+    /// A view.
+    every_tenant (id) {
+        id -> Uuid,
+        name -> Text,
+        upload_limit_bytes -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// A view.
+    every_tenant_host (tenant_id, host) {
+        tenant_id -> Uuid,
+        host -> Text,
+    }
+}
+
+diesel::table! {
+    /// A view.
+    every_import (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        submitted_at -> Timestamptz,
+        upload_deleted_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -83,6 +143,33 @@ diesel::table! {
 }
 
 diesel::table! {
+    import_tokens (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        digest -> Binary,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+        last_used_at -> Nullable<Timestamptz>,
+        last_used_from -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    audit (id) {
+        id -> BigInt,
+        tenant_id -> Nullable<Uuid>,
+        at -> Timestamptz,
+        actor_kind -> Text,
+        actor -> Text,
+        origin -> Text,
+        action -> Text,
+        object -> Text,
+        details -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     imports (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -91,6 +178,7 @@ diesel::table! {
         kind -> Nullable<Text>,
         state -> Text,
         upload_bytes -> BigInt,
+        submitted_token -> Nullable<Uuid>,
         submitted_as -> Text,
         submitted_at -> Timestamptz,
         traceparent -> Nullable<Text>,
@@ -128,6 +216,9 @@ diesel::table! {
     }
 }
 
+diesel::allow_tables_to_appear_in_same_query!(data_keys, wrapped_keys);
+
+diesel::allow_tables_to_appear_in_same_query!(every_tenant, every_tenant_host, every_import);
 diesel::allow_tables_to_appear_in_same_query!(
     tenants,
     tenant_hosts,

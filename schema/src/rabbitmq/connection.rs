@@ -1,11 +1,16 @@
-//! RabbitMQ: one connection per process, replaced when it is lost, and publishing that counts as done only when the
+//! RabbitMQ: two connections per process, replaced when they are lost, and publishing that counts as done only when the
 //! broker has confirmed the message and a queue has it.
+//!
+//! One connection publishes and the other does everything else: when memory or disk space runs short, RabbitMQ stops
+//! reading from connections that publish, and acknowledgements would wait with the messages.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::uri::AMQPUri;
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -18,6 +23,14 @@ use crate::settings::error::SettingError;
 /// Timeout for connecting, for a confirmation, and for every other answer of the broker.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a process that starts waits for the broker, before it goes on without.
+const START_CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// The interval of AMQP heartbeats, in seconds. RabbitMQ takes a client for lost, and delivers again what it held, once it has
+/// been silent for two of them: a message that waits at a frozen worker is delivered to another within 20 s.
+const HEARTBEAT_SECONDS: u16 = 10;
+/// How often a publisher that waits for a confirmation looks whether an alarm has blocked its connection.
+const ALARM_CHECK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// Where RabbitMQ is, and the names it is used under.
 #[derive(Clone)]
 pub struct BrokerAddress {
@@ -27,7 +40,12 @@ pub struct BrokerAddress {
 
 impl BrokerAddress {
     pub fn parse(url: &str, topology: Topology) -> Result<Self, SettingError> {
-        url.parse().map(|uri| Self { uri, topology }).map_err(|error: String| {
+        let uri: Result<AMQPUri, String> = url.parse();
+        let with_heartbeat = |mut uri: AMQPUri| {
+            uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+            Self { uri, topology }
+        };
+        uri.map(with_heartbeat).map_err(|error| {
             SettingError::new(
                 "AMQP_URL",
                 format!("cannot be used ({error}); write amqp://USER:PASSWORD@HOST:PORT/%2f"),
@@ -44,6 +62,9 @@ pub enum BrokerError {
     Protocol(#[from] lapin::Error),
     #[error("RabbitMQ did not answer within {} s (timeout)", ANSWER_TIMEOUT.as_secs())]
     Timeout,
+    /// Memory or disk space runs short: RabbitMQ accepts no messages until it has enough again.
+    #[error("RabbitMQ accepts no messages (alarm)")]
+    Blocked,
     /// The broker cancelled a consumer because its queue was deleted, or the connection was lost.
     #[error("RabbitMQ cancelled the consumer")]
     ConsumerCancelled,
@@ -52,34 +73,128 @@ pub enum BrokerError {
     NotQueued,
 }
 
+impl BrokerError {
+    /// What is wrong with the settings, if that is why the broker refused: no waiting helps. A broker that is away is not
+    /// wrong.
+    pub fn misconfiguration(&self) -> Option<SettingError> {
+        let Self::Protocol(error) = self else { return None };
+        let ErrorKind::ProtocolError(error) = error.kind() else { return None };
+        let (setting, wrong) = match error.kind() {
+            AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
+                ("AMQP_URL", "names a virtual host that does not exist or that its user may not enter")
+            }
+            AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
+                ("AMQP_URL", "has a user or password that RabbitMQ refuses, or a user who lacks a right")
+            }
+            AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) => {
+                ("ROLLCALL_QUEUE_PREFIX", "names queues or exchanges that another program declared")
+            }
+            _ => return None,
+        };
+        Some(SettingError::new(setting, format!("{wrong} ({}): correct it", error.get_message())))
+    }
+}
+
+/// What a process knows of RabbitMQ, from the last time that it published or connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum BrokerState {
+    Reachable,
+    Unreachable,
+    /// By an alarm: it accepts no messages.
+    Blocked,
+}
+
+impl BrokerState {
+    /// The word that is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reachable => "ok",
+            Self::Unreachable => "away",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
 /// A process's way to RabbitMQ.
 pub struct Broker {
     address: BrokerAddress,
-    /// The connection's name on RabbitMQ's management page.
+    /// The connections' name on RabbitMQ's management page.
     name: String,
     connection: Mutex<Option<Connection>>,
-    publisher: Mutex<Option<Channel>>,
+    publisher: Mutex<Publisher>,
+    /// A [`BrokerState`].
+    state: AtomicU8,
+}
+
+/// The connection that publishes, and its channel.
+#[derive(Default)]
+struct Publisher {
+    connection: Option<Connection>,
+    channel: Option<Channel>,
+}
+
+impl Publisher {
+    fn is_blocked(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| {
+            let status = connection.status();
+            status.connected() && status.blocked()
+        })
+    }
 }
 
 impl Broker {
     /// Connects on first use.
     pub fn new(address: BrokerAddress, name: impl Into<String>) -> Self {
-        Self { address, name: name.into(), connection: Mutex::default(), publisher: Mutex::default() }
+        Self {
+            address,
+            name: name.into(),
+            connection: Mutex::default(),
+            publisher: Mutex::default(),
+            state: AtomicU8::new(BrokerState::Reachable as u8),
+        }
     }
 
     pub fn topology(&self) -> &Topology {
         &self.address.topology
     }
 
+    /// What the process knows of RabbitMQ.
+    pub fn state(&self) -> BrokerState {
+        [BrokerState::Unreachable, BrokerState::Blocked]
+            .into_iter()
+            .find(|state| *state as u8 == self.state.load(Ordering::Relaxed))
+            .unwrap_or(BrokerState::Reachable)
+    }
+
+    fn set_state(&self, state: BrokerState) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
     /// A new channel, with every queue declared. Reconnects if there is no connection or it was lost.
     pub async fn channel(&self) -> Result<Channel, BrokerError> {
         let mut connection = self.connection.lock().await;
+        let channel = self.channel_on(&mut connection, "").await;
+        if channel.is_err() {
+            self.set_state(BrokerState::Unreachable);
+        } else if self.state() == BrokerState::Unreachable {
+            self.set_state(BrokerState::Reachable);
+        }
+        channel
+    }
+
+    async fn channel_on(
+        &self,
+        connection: &mut Option<Connection>,
+        role: &str,
+    ) -> Result<Channel, BrokerError> {
         if let Some(open) = connection.as_ref().filter(|connection| connection.status().connected())
             && let Ok(Ok(channel)) = timeout(ANSWER_TIMEOUT, open.create_channel()).await
         {
             return Ok(channel);
         }
-        let properties = ConnectionProperties::default().with_connection_name(self.name.clone().into());
+        let name = format!("{}{role}", self.name);
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
         let new = with_timeout(Connection::connect_uri(self.address.uri.clone(), properties)).await?;
         let channel = with_timeout(new.create_channel()).await?;
         with_timeout(self.topology().declare(&channel)).await?;
@@ -91,6 +206,25 @@ impl Broker {
     pub async fn check(&self) -> Result<(), BrokerError> {
         let channel = self.channel().await?;
         with_timeout(channel.close(200, "checked".into())).await
+    }
+
+    /// What a process does when it starts: fails if the settings are wrong, and says in one line if RabbitMQ is away, which is
+    /// no obstacle. Nothing waits long for it.
+    pub async fn check_settings(&self) -> Result<(), SettingError> {
+        let error = match timeout(START_CHECK_TIMEOUT, self.check()).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(_) => BrokerError::Timeout,
+        };
+        if let Some(wrong) = error.misconfiguration() {
+            return Err(wrong);
+        }
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(
+            error,
+            "RabbitMQ cannot be reached: uploads are accepted, and imports wait until it is back"
+        );
+        Ok(())
     }
 
     /// Publishes a wake-up. `Ok` means that a queue has it, on disk.
@@ -110,20 +244,55 @@ impl Broker {
 
     async fn publish(&self, message: Message) -> Result<(), BrokerError> {
         let mut publisher = self.publisher.lock().await;
-        // A channel that was lost since its last use reports that only when it is used: hence a second try.
-        if let Some(channel) = publisher.as_ref()
-            && publish_on(channel, &message).await.is_ok()
-        {
-            return Ok(());
+        let outcome = self.publish_through(&mut publisher, &message).await;
+        self.set_state(match &outcome {
+            Ok(()) | Err(BrokerError::NotQueued) => BrokerState::Reachable,
+            Err(BrokerError::Blocked) => BrokerState::Blocked,
+            Err(_) => BrokerState::Unreachable,
+        });
+        outcome
+    }
+
+    async fn publish_through(&self, publisher: &mut Publisher, message: &Message) -> Result<(), BrokerError> {
+        if publisher.is_blocked() {
+            return Err(BrokerError::Blocked);
         }
-        *publisher = None;
-        let channel = self.channel().await?;
+        // A channel that was lost since its last use reports that only when it is used: hence a second try.
+        if let Some(channel) = publisher.channel.take() {
+            match publish_unless_blocked(publisher, &channel, message).await {
+                Ok(()) => {
+                    publisher.channel = Some(channel);
+                    return Ok(());
+                }
+                Err(BrokerError::Blocked) => return Err(BrokerError::Blocked),
+                Err(_) => {}
+            }
+        }
+        let channel = self.channel_on(&mut publisher.connection, " (publishing)").await?;
         with_timeout(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         // Declared again even on a connection that survived: a queue may have been deleted meanwhile.
         with_timeout(self.topology().declare(&channel)).await?;
-        publish_on(&channel, &message).await?;
-        *publisher = Some(channel);
+        publish_unless_blocked(publisher, &channel, message).await?;
+        publisher.channel = Some(channel);
         Ok(())
+    }
+}
+
+/// Publishes a message. Fails as soon as an alarm blocks the connection: a confirmation would not come.
+async fn publish_unless_blocked(
+    publisher: &Publisher,
+    channel: &Channel,
+    message: &Message,
+) -> Result<(), BrokerError> {
+    let blocked = async {
+        while !publisher.is_blocked() {
+            tokio::time::sleep(ALARM_CHECK_INTERVAL).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        outcome = publish_on(channel, message) => outcome,
+        () = blocked => Err(BrokerError::Blocked),
     }
 }
 

@@ -88,6 +88,12 @@ impl Received {
         with_timeout(self.delivery.acker.ack(BasicAckOptions::default())).await.map(|_| ())
     }
 
+    /// Returns the message to the queue, for another consumer.
+    pub async fn requeue(&self) -> Result<(), BrokerError> {
+        let returned = self.delivery.acker.reject(BasicRejectOptions { requeue: true });
+        with_timeout(returned).await.map(|_| ())
+    }
+
     /// Rejects the message for good: RabbitMQ moves it to the dead letters.
     pub async fn reject(&self) -> Result<(), BrokerError> {
         let rejected = self.delivery.acker.reject(BasicRejectOptions { requeue: false });

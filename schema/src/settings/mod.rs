@@ -1,6 +1,7 @@
 //! The settings that processes share: command-line arguments that are also environment variables, so that `--help`
-//! documents both. A secret `NAME` may be read from the file that `NAME_FILE` names.
+//! documents both. An empty variable counts as unset ([`environment`]). A secret `NAME` may be read from the file that `NAME_FILE` names.
 
+pub mod environment;
 pub mod error;
 pub mod renamed;
 
@@ -13,9 +14,9 @@ use url::Url;
 use self::error::SettingError;
 use crate::crypto::key::ServiceKey;
 use crate::postgres::address::DatabaseAddress;
+use crate::postgres::service_role::ServiceRole;
 use crate::rabbitmq::connection::BrokerAddress;
 use crate::rabbitmq::topology::Topology;
-use crate::uploads::UploadStore;
 
 /// A secret, given as a value or as the file that contains it.
 fn secret(
@@ -64,6 +65,47 @@ impl DatabaseSettings {
     }
 }
 
+/// The address of Postgres as the owner of the tables, for the operator's command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Postgres")]
+pub struct OwnerSettings {
+    #[command(flatten)]
+    pub service: DatabaseSettings,
+
+    /// URL of the same database as the owner of the tables, for the operator's command. Without it `DATABASE_URL` is
+    /// used, and the service is the owner.
+    #[arg(long, env = "ROLLCALL_OWNER_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub owner_database_url: Option<String>,
+
+    /// File that contains the owner's database URL, instead of `ROLLCALL_OWNER_DATABASE_URL`.
+    #[arg(long, env = "ROLLCALL_OWNER_DATABASE_URL_FILE", value_name = "FILE")]
+    pub owner_database_url_file: Option<PathBuf>,
+}
+
+impl OwnerSettings {
+    pub fn address(&self) -> Result<DatabaseAddress, SettingError> {
+        if !self.names_owner() {
+            return self.service.address();
+        }
+        let (value, file) = (self.owner_database_url.as_ref(), self.owner_database_url_file.as_ref());
+        DatabaseAddress::parse(&secret("ROLLCALL_OWNER_DATABASE_URL", value, file, "")?)
+    }
+
+    /// The service's role, if `DATABASE_URL` names another than the owner's.
+    pub fn service_role(&self) -> Result<Option<ServiceRole>, SettingError> {
+        let is_named = self.service.database_url.is_some() || self.service.database_url_file.is_some();
+        if !self.names_owner() || !is_named {
+            return Ok(None);
+        }
+        let (service, owner) = (self.service.address()?.role(), self.address()?.role());
+        Ok(service.filter(|service| owner.is_none_or(|owner| owner.name != service.name)))
+    }
+
+    fn names_owner(&self) -> bool {
+        self.owner_database_url.is_some() || self.owner_database_url_file.is_some()
+    }
+}
+
 /// The address of RabbitMQ.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "RabbitMQ")]
@@ -97,8 +139,9 @@ impl BrokerSettings {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Secrets")]
 pub struct KeySettings {
-    /// The service's key: 64 hexadecimal digits, the same for every process. It seals uploads and waiting passwords:
-    /// without it both are lost. Create one with `openssl rand -hex 32`.
+    /// The service's key: 64 hexadecimal digits, the same for every process. It wraps the keys that seal uploads and
+    /// waiting passwords: without it both are lost, and no process starts with another one. Create one with `openssl rand
+    /// -hex 32`, and replace it with `rollcall keys rotate`.
     #[arg(long, env = "ROLLCALL_KEY", hide_env_values = true, value_name = "HEX")]
     pub key: Option<String>,
 
@@ -108,6 +151,11 @@ pub struct KeySettings {
 }
 
 impl KeySettings {
+    /// Whether a key is given at all.
+    pub fn is_set(&self) -> bool {
+        self.key.is_some() || self.key_file.is_some()
+    }
+
     pub fn key(&self) -> Result<ServiceKey, SettingError> {
         let example = "create a key with `openssl rand -hex 32` and set ROLLCALL_KEY to it, or ROLLCALL_KEY_FILE to its file";
         let text = secret("ROLLCALL_KEY", self.key.as_ref(), self.key_file.as_ref(), example)?;
@@ -121,14 +169,15 @@ impl KeySettings {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Uploads")]
 pub struct UploadSettings {
-    /// Folder of the sealed uploads, shared by the API and every worker: a path or a file:// URL.
+    /// Folder of the sealed uploads, shared by the API and every worker: a path or a file:// URL. The first process of a
+    /// new installation creates it; from then on it must be the same one.
     #[arg(long, env = "ROLLCALL_UPLOADS", value_name = "FOLDER")]
     pub uploads: Option<String>,
 }
 
 impl UploadSettings {
-    /// The store. Creates its folder if necessary.
-    pub fn store(&self, key: ServiceKey) -> Result<UploadStore, SettingError> {
+    /// The folder.
+    pub fn folder(&self) -> Result<PathBuf, SettingError> {
         let setting = "ROLLCALL_UPLOADS";
         let location = self.uploads.as_ref().ok_or_else(|| {
             SettingError::new(
@@ -136,26 +185,19 @@ impl UploadSettings {
                 "is not set: set it to a folder that the API and every worker can write to",
             )
         })?;
-        let folder = match Url::parse(location) {
-            Ok(url) if url.scheme() == "file" => url.to_file_path().map_err(|()| {
-                SettingError::new(setting, "is not a local file:// URL: write file:///FOLDER")
-            })?,
-            Ok(url) if location.contains("://") => {
-                return Err(SettingError::new(
-                    setting,
-                    format!(
-                        "names a store of kind {}, which this build does not support: name a folder",
-                        url.scheme()
-                    ),
-                ));
-            }
-            _ => PathBuf::from(location),
-        };
-        UploadStore::in_folder(&folder, key).map_err(|error| {
-            let source =
-                std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
-            SettingError::new(setting, format!("cannot be used: {error}{source}"))
-        })
+        match Url::parse(location) {
+            Ok(url) if url.scheme() == "file" => url
+                .to_file_path()
+                .map_err(|()| SettingError::new(setting, "is not a local file:// URL: write file:///FOLDER")),
+            Ok(url) if location.contains("://") => Err(SettingError::new(
+                setting,
+                format!(
+                    "names a store of kind {}, which this build does not support: name a folder",
+                    url.scheme()
+                ),
+            )),
+            _ => Ok(PathBuf::from(location)),
+        }
     }
 }
 

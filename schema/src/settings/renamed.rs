@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use super::environment::variable_os;
+
 /// An environment variable's old name, and the setting that it is now.
 #[derive(Debug, Clone, Copy)]
 pub struct Renamed {
@@ -14,7 +16,7 @@ pub struct Renamed {
 /// The process's arguments, with those added that old variables set, and what was used of them. A variable with the new
 /// name wins.
 pub fn arguments(renamed: &'static [Renamed]) -> (Vec<OsString>, Vec<Renamed>) {
-    with_old_variables(std::env::args_os(), |name| std::env::var_os(name), renamed)
+    with_old_variables(std::env::args_os(), |name| variable_os(name), renamed)
 }
 
 /// Logs one line for each old variable. To be called once telemetry has started.

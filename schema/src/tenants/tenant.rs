@@ -6,8 +6,9 @@ use diesel_async::{AsyncConnection as _, RunQueryDsl};
 use serde::Serialize;
 
 use crate::ids::{ImportId, TenantId};
+use crate::postgres::error::DatabaseError;
 use crate::postgres::pool::Connection;
-use crate::postgres::tables::{imports, tenant_hosts, tenants};
+use crate::postgres::tables::{every_import, every_tenant, every_tenant_host, tenant_hosts, tenants};
 use crate::stored_words::stored_words;
 
 /// The default limit of a tenant's uploads: 2 GiB.
@@ -24,8 +25,12 @@ pub struct Tenant {
     pub password_policy: PasswordPolicy,
     /// The largest upload in bytes.
     pub upload_limit_bytes: i64,
+    /// The most unfinished imports.
+    pub max_queued_imports: i32,
     /// Whether an import leaves `enabled` and the password of administrators alone.
     pub protect_administrators: bool,
+    /// How many presentation groups one import may create.
+    pub presentation_group_limit: i32,
 }
 
 stored_words! {
@@ -63,14 +68,20 @@ pub enum TenantError {
     #[error("no tenant is named {0}; `rollcall tenant list` shows all tenants")]
     Unknown(String),
     #[error("the database failed")]
-    Database(#[from] diesel::result::Error),
+    Database(#[from] DatabaseError),
 }
 
-const COLUMNS: (tenants::id, tenants::name, tenants::upload_limit_bytes) =
-    (tenants::id, tenants::name, tenants::upload_limit_bytes);
+impl From<diesel::result::Error> for TenantError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
 
-/// The tenant of a request: the one named (by name or id) if the request names one, else the one with the request's host
-/// name, else the only tenant there is.
+const COLUMNS: (every_tenant::id, every_tenant::name, every_tenant::upload_limit_bytes) =
+    (every_tenant::id, every_tenant::name, every_tenant::upload_limit_bytes);
+
+/// The tenant of a request, on a connection of no tenant: the one named (by name or id) if the request names one, else the
+/// one with the request's host name, else the only tenant there is.
 pub async fn resolve(
     conn: &mut Connection,
     named: Option<&str>,
@@ -78,34 +89,45 @@ pub async fn resolve(
 ) -> QueryResult<Option<FoundTenant>> {
     if let Some(name) = named {
         if let Ok(id) = name.parse::<TenantId>() {
-            return tenants::table.find(id).select(COLUMNS).first(conn).await.optional();
+            return every_tenant::table.find(id).select(COLUMNS).first(conn).await.optional();
         }
-        return tenants::table
-            .filter(tenants::name.eq(name.to_lowercase()))
+        return every_tenant::table
+            .filter(every_tenant::name.eq(name.to_lowercase()))
             .select(COLUMNS)
             .first(conn)
             .await
             .optional();
     }
     if let Some(host) = host {
-        let by_host = tenant_hosts::table
-            .inner_join(tenants::table.on(tenants::id.eq(tenant_hosts::tenant_id)))
-            .filter(tenant_hosts::host.eq(host.trim_end_matches('.').to_lowercase()))
-            .select(COLUMNS)
-            .first(conn)
-            .await
-            .optional()?;
+        let by_host = by_host(conn, host).await?;
         if by_host.is_some() {
             return Ok(by_host);
         }
     }
-    let mut any: Vec<FoundTenant> = tenants::table.select(COLUMNS).limit(2).load(conn).await?;
+    let mut any: Vec<FoundTenant> = every_tenant::table.select(COLUMNS).limit(2).load(conn).await?;
     Ok(any.pop().filter(|_| any.is_empty()))
 }
 
+/// The tenant that has this host name, on a connection of no tenant.
+pub async fn by_host(conn: &mut Connection, host: &str) -> QueryResult<Option<FoundTenant>> {
+    every_tenant_host::table
+        .inner_join(every_tenant::table.on(every_tenant::id.eq(every_tenant_host::tenant_id)))
+        .filter(every_tenant_host::host.eq(host.trim_end_matches('.').to_lowercase()))
+        .select(COLUMNS)
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// The tenant of an import, on a connection of no tenant.
 pub async fn of_import(conn: &mut Connection, import: ImportId) -> QueryResult<Option<FoundTenant>> {
-    let of_import = imports::table.filter(imports::id.eq(import)).select(imports::tenant_id);
-    tenants::table.filter(tenants::id.eq_any(of_import)).select(COLUMNS).first(conn).await.optional()
+    let of_import = every_import::table.filter(every_import::id.eq(import)).select(every_import::tenant_id);
+    every_tenant::table
+        .filter(every_tenant::id.eq_any(of_import))
+        .select(COLUMNS)
+        .first(conn)
+        .await
+        .optional()
 }
 
 pub async fn add(
@@ -147,7 +169,11 @@ pub struct TenantUpdate {
     pub password_policy: Option<PasswordPolicy>,
     /// The largest upload in bytes.
     pub upload_limit_bytes: Option<i64>,
+    /// The most unfinished imports.
+    pub max_queued_imports: Option<i32>,
     pub protect_administrators: Option<bool>,
+    /// How many presentation groups one import may create.
+    pub presentation_group_limit: Option<i32>,
 }
 
 /// Applies all changes, or none if one of them fails.
@@ -165,8 +191,14 @@ pub async fn update(
         if let Some(bytes) = update.upload_limit_bytes {
             set_upload_limit(conn, tenant, bytes).await?;
         }
+        if let Some(imports) = update.max_queued_imports {
+            set_max_queued_imports(conn, tenant, imports).await?;
+        }
         if let Some(protect) = update.protect_administrators {
             set_protect_administrators(conn, tenant, protect).await?;
+        }
+        if let Some(groups) = update.presentation_group_limit {
+            set_presentation_group_limit(conn, tenant, groups).await?;
         }
         Ok(())
     })
@@ -192,7 +224,7 @@ pub async fn add_hosts(conn: &mut Connection, tenant: TenantId, hosts: &[String]
 fn if_taken(error: diesel::result::Error, taken: impl FnOnce() -> TenantError) -> TenantError {
     match error {
         diesel::result::Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => taken(),
-        other => TenantError::Database(other),
+        other => other.into(),
     }
 }
 
@@ -228,6 +260,18 @@ pub async fn set_upload_limit(conn: &mut Connection, tenant: TenantId, bytes: i6
     Ok(())
 }
 
+pub async fn set_max_queued_imports(
+    conn: &mut Connection,
+    tenant: TenantId,
+    imports: i32,
+) -> QueryResult<()> {
+    diesel::update(tenants::table.find(tenant))
+        .set(tenants::max_queued_imports.eq(imports))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 pub async fn set_protect_administrators(
     conn: &mut Connection,
     tenant: TenantId,
@@ -240,19 +284,33 @@ pub async fn set_protect_administrators(
     Ok(())
 }
 
+pub async fn set_presentation_group_limit(
+    conn: &mut Connection,
+    tenant: TenantId,
+    groups: i32,
+) -> QueryResult<()> {
+    diesel::update(tenants::table.find(tenant))
+        .set(tenants::presentation_group_limit.eq(groups))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 pub async fn by_name(conn: &mut Connection, name: &str) -> Result<FoundTenant, TenantError> {
     resolve(conn, Some(name), None).await?.ok_or_else(|| TenantError::Unknown(name.to_owned()))
 }
 
 /// Every tenant, ordered by name.
 pub async fn list(conn: &mut Connection) -> QueryResult<Vec<Tenant>> {
-    let rows: Vec<(TenantId, String, PasswordPolicy, i64, bool)> = tenants::table
+    let rows: Vec<(TenantId, String, PasswordPolicy, i64, i32, bool, i32)> = tenants::table
         .select((
             tenants::id,
             tenants::name,
             tenants::password_policy,
             tenants::upload_limit_bytes,
+            tenants::max_queued_imports,
             tenants::protect_administrators,
+            tenants::presentation_group_limit,
         ))
         .order(tenants::name)
         .load(conn)
@@ -260,13 +318,21 @@ pub async fn list(conn: &mut Connection) -> QueryResult<Vec<Tenant>> {
     let hosts: Vec<(TenantId, String)> = tenant_hosts::table.order(tenant_hosts::host).load(conn).await?;
     Ok(rows
         .into_iter()
-        .map(|(id, name, password_policy, upload_limit_bytes, protect_administrators)| Tenant {
-            id,
-            name,
-            hosts: hosts.iter().filter(|(tenant, _)| *tenant == id).map(|(_, host)| host.clone()).collect(),
-            password_policy,
-            upload_limit_bytes,
-            protect_administrators,
+        .map(|(id, name, password_policy, upload_limit_bytes, queued, protect_administrators, groups)| {
+            Tenant {
+                id,
+                name,
+                hosts: hosts
+                    .iter()
+                    .filter(|(tenant, _)| *tenant == id)
+                    .map(|(_, host)| host.clone())
+                    .collect(),
+                password_policy,
+                upload_limit_bytes,
+                max_queued_imports: queued,
+                protect_administrators,
+                presentation_group_limit: groups,
+            }
         })
         .collect())
 }

@@ -7,9 +7,10 @@ use rollcall_tests::campaign::{Plan, round};
 
 /// Injects faults into everything around Rollcall while schools send rosters, and checks the results
 ///
-/// On private servers, 30 tenants send 300 rosters while the API, the workers, RabbitMQ and Postgres are killed, frozen
-/// and restarted at random. In the end every accepted import must have exactly one result, every table must match the
-/// oracle, and no lease, lock, message or incomplete upload may remain.
+/// On private servers, 30 tenants send 300 rosters while the API, the workers, RabbitMQ, Postgres and its sessions are
+/// killed, frozen and restarted at random, each server every 1 to 6 s. In the end every accepted import must have exactly
+/// one result, which is the oracle's, none may be abandoned, every table must match the oracle, and no lease, lock, message
+/// or incomplete upload may remain.
 ///
 /// The seed determines the faults and the files, but not the timing, so it may take several runs to reproduce a
 /// failure.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::harness::{DedicatedServer, Stack};
 use crate::rosters::rng::Rng;
 
@@ -35,9 +38,27 @@ impl ProcessFault {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ServerFault {
+    /// All its processes, as in a power failure.
     Killed,
     Frozen,
     Restarted,
+    /// Postgres: every session is ended.
+    SessionsEnded,
+    /// Postgres: the process of one session is killed. The server then ends all others and recovers as after a crash.
+    SessionKilled,
+}
+
+impl ServerFault {
+    const ALL: &[Self] = &[Self::Killed, Self::Frozen, Self::Restarted];
+    const OF_POSTGRES: &[Self] = &[
+        Self::Killed,
+        Self::Frozen,
+        Self::Restarted,
+        Self::SessionsEnded,
+        Self::SessionsEnded,
+        Self::SessionKilled,
+        Self::SessionKilled,
+    ];
 }
 
 /// Injects faults as the dice decide.
@@ -50,18 +71,28 @@ pub struct Faults {
 
 struct ServerFaults {
     server: DedicatedServer,
+    kinds: &'static [ServerFault],
+    /// The URL of Postgres.
+    database: Option<String>,
     dice: Rng,
     injected: Vec<ServerFault>,
 }
 
 impl Faults {
     /// Injects nothing yet.
-    pub fn new(seed: u64, postgres: DedicatedServer, rabbitmq: DedicatedServer) -> Self {
-        let of = |server, stream| ServerFaults { server, dice: dice(seed, stream), injected: Vec::new() };
+    pub fn new(seed: u64, postgres: DedicatedServer, rabbitmq: DedicatedServer, database: &str) -> Self {
+        let of = |server, stream, kinds| ServerFaults {
+            server,
+            kinds,
+            database: None,
+            dice: dice(seed, stream),
+            injected: Vec::new(),
+        };
+        let postgres = of(postgres, 1, ServerFault::OF_POSTGRES);
         Self {
             dice: dice(seed, 0),
-            postgres: of(postgres, 1),
-            rabbitmq: of(rabbitmq, 2),
+            postgres: ServerFaults { database: Some(database.to_owned()), ..postgres },
+            rabbitmq: of(rabbitmq, 2, ServerFault::ALL),
             injected: Vec::new(),
         }
     }
@@ -107,8 +138,8 @@ impl Faults {
 impl ServerFaults {
     async fn inject(&mut self) {
         loop {
-            tokio::time::sleep(up_to(&mut self.dice, 6000)).await;
-            let fault = self.dice.pick(&[ServerFault::Killed, ServerFault::Frozen, ServerFault::Restarted]);
+            tokio::time::sleep(Duration::from_secs(1) + up_to(&mut self.dice, 5000)).await;
+            let fault = self.dice.pick(self.kinds);
             self.injected.push(fault);
             match fault {
                 ServerFault::Killed => {
@@ -122,8 +153,31 @@ impl ServerFaults {
                     self.server.resume().await;
                 }
                 ServerFault::Restarted => self.server.restart().await,
+                ServerFault::SessionsEnded | ServerFault::SessionKilled => {
+                    // A server that does not answer at this moment has no session to kill.
+                    let limit = Duration::from_secs(2);
+                    let _ = tokio::time::timeout(limit, self.kill_sessions(fault)).await;
+                }
             }
         }
+    }
+
+    async fn kill_sessions(&self, fault: ServerFault) -> Result<(), tokio_postgres::Error> {
+        let Some(database) = &self.database else { return Ok(()) };
+        let (client, connection) = tokio_postgres::connect(database, tokio_postgres::NoTls).await?;
+        let connection = tokio::spawn(connection);
+        let others = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+        if fault == ServerFault::SessionsEnded {
+            client.batch_execute(&format!("select pg_terminate_backend(pid) {others}")).await?;
+        } else if let Some(busy) =
+            client.query_opt(&format!("select pid {others} order by state_change desc limit 1"), &[]).await?
+        {
+            let process: i32 = busy.try_get(0)?;
+            // It may have ended already.
+            let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+        }
+        connection.abort();
+        Ok(())
     }
 }
 

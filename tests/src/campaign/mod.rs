@@ -53,8 +53,6 @@ pub async fn round(plan: Plan) {
     println!("seed {}: {} imports of {} tenants", plan.seed, plan.tenants * plan.files, plan.tenants);
     let (postgres, rabbitmq) = tokio::join!(DedicatedServer::postgres(), DedicatedServer::rabbitmq());
     let mut stack = Options::fast_recovery()
-        // No import may be abandoned: that is a result as well, but not the oracle's.
-        .worker_env("ROLLCALL_MAX_ATTEMPTS", 1000)
         .postgres(&postgres)
         .rabbitmq(&rabbitmq)
         .workers(faults::WORKERS)
@@ -68,7 +66,7 @@ pub async fn round(plan: Plan) {
         schools.push(School::new(&stack, tenant, dice));
     }
 
-    let mut faults = Faults::new(plan.seed, postgres, rabbitmq);
+    let mut faults = Faults::new(plan.seed, postgres, rabbitmq, &stack.test_database.url);
     let sending = join_all(schools.iter_mut().map(|school| school.send(plan.files, plan.pause)));
     let sent: Vec<Vec<Sent>> = tokio::select! {
         sent = sending => sent,
@@ -87,7 +85,20 @@ pub async fn round(plan: Plan) {
         imports += verify(&stack, school.tenant(), sent).await;
     }
     stack.assert_nothing_left_over().await;
-    println!("{imports} imports ended correctly, after {:.0} s in all", started.elapsed().as_secs_f64());
+    let figures = stack
+        .row(
+            "select count(*) filter (where failure_kind = 'abandoned') as abandoned, max(attempt) as attempts,
+                    max(extract(epoch from finished_at - submitted_at))::integer as longest from imports",
+        )
+        .await;
+    println!(
+        "{imports} imports ended as the oracle's, {} abandoned, at most {} attempts and {} s each, after {:.0} s in all",
+        figures["abandoned"],
+        figures["attempts"],
+        figures["longest"],
+        started.elapsed().as_secs_f64()
+    );
+    assert_eq!(figures["abandoned"], 0);
 }
 
 /// Waits until every import has its result.

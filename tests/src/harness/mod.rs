@@ -36,6 +36,7 @@ mod options;
 
 pub use client::answer::{Answer, multipart};
 pub use client::curl::{CurlOutput, curl};
+pub use client::description::Description;
 pub use client::expected::{Row, result};
 pub use client::raw::{RawConnection, basic, upload_head};
 pub use condition::eventually;

@@ -151,7 +151,7 @@ impl Options {
         let port = free_port();
         let prefix = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let environment = [
-            ("DATABASE_URL", at_port(&test_database.url, self.postgres_port)),
+            ("DATABASE_URL", at_port(&test_database.service_url, self.postgres_port)),
             ("AMQP_URL", at_port(&amqp_url, self.rabbitmq_port)),
             ("ROLLCALL_QUEUE_PREFIX", prefix.clone()),
             ("ROLLCALL_KEY", KEY.to_owned()),

@@ -69,9 +69,25 @@ impl Stack {
             .concat()
     }
 
+    /// Everything that the processes have logged.
+    pub fn all_logs(&self) -> String {
+        let worker = self.folder.path().join("rollcall-worker.log");
+        self.api_log() + &std::fs::read_to_string(worker).unwrap_or_default()
+    }
+
     /// Everything that the API has logged.
     pub fn api_log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("rollcall-api.log")).unwrap_or_default()
+    }
+
+    /// The folder of a tenant's uploads.
+    pub fn uploads_of(&self, tenant: &Tenant) -> PathBuf {
+        self.uploads().join(tenant.id.to_string())
+    }
+
+    /// Everything that the workers have logged.
+    pub fn worker_log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("rollcall-worker.log")).unwrap_or_default()
     }
 
     /// The folder where uploads are stored.
@@ -79,17 +95,25 @@ impl Stack {
         self.folder.path().join("uploads")
     }
 
-    /// Every file in the folder of the uploads, at any depth.
+    /// Every upload in the folder of the uploads, complete or not. The installation's marker and probes are none.
     pub fn stored_files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         let mut folders = vec![self.uploads()];
         while let Some(folder) = folders.pop() {
             let Ok(entries) = std::fs::read_dir(folder) else { continue };
             for path in entries.map_while(Result::ok).map(|entry| entry.path()) {
+                if path.ends_with("installations") || path.ends_with("probes") {
+                    continue;
+                }
                 if path.is_dir() { folders.push(path) } else { files.push(path) }
             }
         }
         files
+    }
+
+    /// The URL of RabbitMQ.
+    pub fn broker_url(&self) -> &str {
+        &self.amqp_url
     }
 
     pub fn port(&self) -> u16 {

@@ -12,6 +12,7 @@ use super::tenant::Tenant;
 impl Tenant {
     /// Applies a file and returns the answer that a plain POST of it would get.
     pub fn apply(&mut self, endpoint: Endpoint, bytes: &[u8], charset: Option<&str>) -> Answer {
+        self.new_groups = 0;
         let text = match decode(bytes, charset) {
             Ok(text) => text,
             Err(reason) => return Answer::refused(&reason),

@@ -33,6 +33,7 @@ mod tests;
 pub use answer::{Answer, AnsweredRow};
 pub use endpoint::Endpoint;
 pub use names::username_key;
+pub use rows::RowChecks;
 pub use snapshot::Snapshot;
 pub use tenant::Tenant;
 pub use user::{PasswordPolicy, User};

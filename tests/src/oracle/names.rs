@@ -2,7 +2,8 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// Whether a character has no width: soft hyphens, zero-width characters, directional marks, byte-order marks.
+/// Whether a character is seen by no reader: soft hyphens, zero-width characters, directional marks, byte-order marks, and
+/// the marks of annotations, shorthand, beams of notes and tags.
 pub fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -11,9 +12,13 @@ pub fn is_invisible(c: char) -> bool {
             | '\u{180E}'
             | '\u{200B}'..='\u{200F}'
             | '\u{202A}'..='\u{202E}'
-            | '\u{2060}'..='\u{2064}'
-            | '\u{2066}'..='\u{206F}'
+            | '\u{2060}'..='\u{206F}'
             | '\u{FEFF}'
+            | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0001}'
+            | '\u{E0020}'..='\u{E007F}'
     )
 }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cells::{self, Cell, parse, problem};
-use super::header::{Column, Columns};
+use super::endpoint::Endpoint;
+use super::header::{Column, Columns, ImportKind, import_kind};
 use super::names::{is_invisible, shared_name, username_key};
 use super::tenant::Tenant;
 use super::user::{PasswordPolicy, User};
@@ -88,6 +89,30 @@ impl UserCells {
     }
 }
 
+/// The problems that a row shows by itself, whatever the tenant has.
+#[derive(Debug)]
+pub struct RowChecks(Option<Columns>);
+
+impl RowChecks {
+    /// Of rows under this header.
+    pub fn new(header: &[String]) -> Self {
+        Self(match import_kind(Endpoint::Users, header) {
+            Ok(ImportKind::Users(columns)) => Some(columns),
+            _ => None,
+        })
+    }
+
+    /// The problems' texts, each followed by one space. None under a header that is not one of a user import.
+    pub fn user_problems(&self, cells: &[String]) -> String {
+        let Some(columns) = &self.0 else { return String::new() };
+        let in_cells = || {
+            let row = UserCells::parse(columns, cells);
+            Tenant::new(PasswordPolicy::default()).user_problems(&row, &Target::Unnamed)
+        };
+        surplus_problem(columns, cells).unwrap_or_else(in_cells)
+    }
+}
+
 impl Tenant {
     /// Applies a row of a user import.
     pub(super) fn apply_user_row(&mut self, columns: &Columns, cells: &[String]) -> Outcome {
@@ -108,8 +133,10 @@ impl Tenant {
             return Outcome::Failed(problems);
         }
 
-        if let Cell::Good(label) = &row.presentation_group {
-            self.presentation_groups.insert(label.clone());
+        if let Cell::Good(label) = &row.presentation_group
+            && self.presentation_groups.insert(label.clone())
+        {
+            self.new_groups += 1;
         }
         if let Target::Existing(key) = target {
             let protects = self.keep_login(&mut row, &self.users[&key]);
@@ -176,7 +203,18 @@ impl Tenant {
         all += row.staff_member.problems();
         all += &required(row.staff_member.is_missing(), Column::StaffMember);
         all += row.presentation_group.problems();
+        if self.is_group_too_many(&row.presentation_group, target) {
+            all += &problem(Column::PresentationGroupLabel, "names one presentation group too many");
+        }
         all
+    }
+
+    /// Whether a label would create a group beyond those that the import may create.
+    fn is_group_too_many(&self, label: &Cell<String>, target: &Target) -> bool {
+        let Cell::Good(label) = label else { return false };
+        !matches!(target, Target::Unnamed)
+            && self.new_groups >= self.presentation_group_limit
+            && !self.presentation_groups.contains(label)
     }
 
     fn is_barcode_taken(&self, barcode: &Cell<String>, target: &Target) -> bool {

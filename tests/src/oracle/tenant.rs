@@ -12,6 +12,10 @@ pub struct Tenant {
     pub password_policy: PasswordPolicy,
     /// Whether imports leave administrators their login. May be changed between imports.
     pub protect_administrators: bool,
+    /// How many presentation groups one import may create. May be changed between imports.
+    pub presentation_group_limit: usize,
+    /// How many the present import has created.
+    pub(super) new_groups: usize,
     pub(super) users: BTreeMap<String, User>,
     pub(super) presentation_groups: BTreeSet<String>,
     pub(super) library_groups: BTreeMap<String, BTreeSet<String>>,
@@ -25,6 +29,8 @@ impl Tenant {
         Self {
             password_policy,
             protect_administrators: true,
+            presentation_group_limit: 10_000,
+            new_groups: 0,
             users: BTreeMap::new(),
             presentation_groups: BTreeSet::new(),
             library_groups: BTreeMap::new(),

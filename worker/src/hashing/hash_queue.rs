@@ -39,7 +39,7 @@ impl HashQueue {
             return Ok(());
         }
         {
-            let session = self.database.session().await?;
+            let session = self.database.session_for(tenant).await?;
             crash_point::reached_for(tenant, CrashPoint::BeforePassCommit);
             queue::begin_pass(&session, tenant).await?;
             crash_point::reached_for(tenant, CrashPoint::AfterPassCommit);
@@ -55,7 +55,7 @@ impl HashQueue {
     /// `republish_after`.
     pub async fn publish_due(&self, republish_after: Duration) -> Result<(), PublishError> {
         let due = {
-            let session = self.database.session().await?;
+            let session = self.database.session_for_all().await?;
             queue::claim_due_requests(&session, republish_after, MAX_TENANTS_PER_SWEEP).await?
         };
         let mut sent = Ok(());
@@ -70,7 +70,7 @@ impl HashQueue {
     async fn send(&self, request: &HashBatchRequest) -> Result<(), PublishError> {
         let sent = self.broker.publish_hash_batch_request(request).await;
         if sent.is_err() {
-            let session = self.database.session().await?;
+            let session = self.database.session_for(request.tenant).await?;
             queue::mark_unpublished(&session, request.tenant).await?;
         }
         Ok(sent?)

@@ -154,29 +154,29 @@ impl PasswordHasher {
         tenant: TenantId,
         restart: bool,
     ) -> Result<Vec<WaitingPassword>, DatabaseError> {
-        let txn = self.database.transaction().await?;
+        let txn = self.database.transaction_for(tenant).await?;
         Ok(queue::take_batch(txn, tenant, restart, self.batch_size).await?)
     }
 
     async fn store(&self, tenant: TenantId, hashed: &[HashedPassword]) -> Result<u64, DatabaseError> {
-        let session = self.database.session().await?;
+        let session = self.database.session_for(tenant).await?;
         Ok(queue::store_hashes(&session, tenant, hashed).await?)
     }
 
-    /// The hash, or that the seal does not open. `None` if the pool is full.
+    /// The hash. `None` if the pool is full or the seal does not open: the password keeps waiting.
     async fn hash(&self, tenant: TenantId, waiting: WaitingPassword) -> Option<HashedPassword> {
         let WaitingPassword { user, owner, sealed } = waiting;
         let owner = keys::owner(tenant, &owner);
-        let Some(clear) = self.keys.open(&owner, &sealed) else {
-            tracing::error!(
-                %tenant, %user,
-                "dropped a waiting password that was sealed with another key; an import sets it again once it changes, \
-                 or with the policy `always`"
-            );
-            return Some(HashedPassword { user, sealed, hash: None });
+        let clear = match self.keys.open(&owner, &sealed).await {
+            Ok(clear) => clear,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(%tenant, %user, error, "a waiting password was not hashed: it keeps waiting");
+                return None;
+            }
         };
         let hash = self.pool.hash(clear).await.ok()?;
-        Some(HashedPassword { user, sealed, hash: Some(hash) })
+        Some(HashedPassword { user, sealed, hash })
     }
 }
 

@@ -4,7 +4,8 @@
 use std::collections::{HashMap, HashSet};
 
 use futures_util::future::try_join3;
-use rollcall_schema::ids::{GroupId, TenantId};
+use rollcall_schema::audit::Action;
+use rollcall_schema::ids::{GroupId, ImportId, TenantId};
 use rollcall_schema::imports::outcomes::ChunkOutcomes;
 use rollcall_schema::imports::tally::Outcome;
 use rollcall_schema::postgres::client::Session;
@@ -26,6 +27,7 @@ pub const INSERT_GRANTING_MEMBERS: &str = include_str!("sql/insert_granting_memb
 pub async fn merge_in_txn(
     txn: &Session,
     tenant: TenantId,
+    import: ImportId,
     first_row: u64,
     rows: &[MembershipRow<'_>],
     found: Found,
@@ -46,10 +48,11 @@ pub async fn merge_in_txn(
     let ((), (), granted) = try_join3(
         insert(txn, tenant, INSERT_LIBRARY_MEMBERS, &merge.library_members),
         insert(txn, tenant, INSERT_SYSTEM_MEMBERS, &merge.system_members),
-        insert_granting(txn, tenant, &merge.granting_members),
+        insert_granting(txn, tenant, import, &merge.granting_members),
     )
     .await?;
-    Ok(MergedRows { outcomes, sealed_passwords: 0, warnings: grant_warnings(&merge.grants, granted) })
+    let warnings = grant_warnings(&merge.grants, granted);
+    Ok(MergedRows { outcomes, sealed_passwords: 0, new_groups: 0, warnings })
 }
 
 /// The users and groups that a chunk's rows name, as far as they exist.
@@ -195,16 +198,22 @@ async fn insert(txn: &Session, tenant: TenantId, sql: &'static str, members: &Me
     Ok(())
 }
 
-/// Inserts members of system groups that grant administration. Returns those that were none before: users and groups.
+/// Inserts members of system groups that grant administration, and names those that were none before in the audit. Returns
+/// them: users and groups.
 async fn insert_granting(
     txn: &Session,
     tenant: TenantId,
+    import: ImportId,
     members: &Members,
 ) -> Result<HashSet<(Uuid, Uuid)>, Error> {
     if members.users.is_empty() {
         return Ok(HashSet::new());
     }
-    let inserted =
-        txn.query(INSERT_GRANTING_MEMBERS, &[&tenant.as_uuid(), &members.users, &members.groups]).await?;
+    let inserted = txn
+        .query(
+            INSERT_GRANTING_MEMBERS,
+            &[&tenant, &members.users, &members.groups, &import, &Action::AdministratorAdded],
+        )
+        .await?;
     inserted.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }

@@ -2,7 +2,7 @@
 
 use rollcall_schema::imports::lease::LeaseError;
 use rollcall_schema::postgres::error::DatabaseError;
-use tokio_postgres::error::SqlState;
+use rollcall_schema::postgres::fault::Fault;
 
 use crate::users;
 
@@ -26,16 +26,13 @@ pub enum ChunkError {
 
 impl From<tokio_postgres::Error> for ChunkError {
     fn from(error: tokio_postgres::Error) -> Self {
-        match error.code() {
+        let error = DatabaseError::from(error);
+        match error.fault() {
             // Another transaction created a user with the same name after this one looked (two rows of the chunk cannot
             // do that to each other), or writes the same users in another order: the last chunks, say, of an import that
             // has just been cancelled.
-            Some(
-                &SqlState::UNIQUE_VIOLATION
-                | &SqlState::T_R_DEADLOCK_DETECTED
-                | &SqlState::T_R_SERIALIZATION_FAILURE,
-            ) => Self::Conflict,
-            _ => Self::Failed(error.into()),
+            Fault::Conflict => Self::Conflict,
+            _ => Self::Failed(error),
         }
     }
 }

@@ -19,8 +19,9 @@
 //! 2. **In order.** Chunks commit in file order. Before the last statements of its transaction, a chunk waits until
 //!    every earlier chunk has committed ([`commit_order::CommitTicket`]).
 //! 3. **Restart.** Write sets cannot foresee everything. If a row claims a barcode that is stored for a user whom an
-//!    earlier pending chunk names, that chunk may be about to free it; if rows create presentation groups while any
-//!    earlier chunk is pending, that chunk may be about to create the same ones. In both cases the transaction is rolled
+//!    earlier pending chunk names, that chunk may be about to free it; if rows name presentation groups that do not exist
+//!    while any earlier chunk is pending, that chunk may be about to create the same ones, or the last that the import may
+//!    create. In both cases the transaction is rolled
 //!    back ([`error::ChunkError::PredecessorPending`]), and merging starts again when all earlier chunks have committed.
 //! 4. **Fence.** The last statement moves the import's cursor, but only if the import still has this attempt's number
 //!    (the fencing token) and the cursor is right before the chunk. Otherwise the transaction is rolled back
@@ -40,8 +41,15 @@
 //!   rule 3 restarts B) or it is not (then A does not change it). If no owner is stored, A could only create one by
 //!   claiming the barcode, which rule 1 excludes. Freeing a barcode that B does not claim makes no difference to B.
 //! - *Presentation groups.* An existing group is never changed or deleted by an import. If B finds all its labels, A makes
-//!   no difference; if it does not, rule 3 restarts B.
+//!   no difference; if it does not, rule 3 restarts B. How many groups the import has created is counted in its row, with
+//!   the cursor: once A has committed, B reads there what all earlier rows have created, in this attempt or an earlier one.
 //! - *Library and system groups.* No import creates, changes or deletes one, and a membership depends on no other.
+//!
+//! The janitor deletes presentation groups that no user is in (`rollcall_schema::tenants::presentation_groups`), and there is
+//! no foreign key that would stop it. It cannot delete one that a chunk has found and is about to refer to. It deletes in a
+//! transaction that has locked the tenant's row and then found no unfinished import of the tenant. An import enters its
+//! tenant's line, or returns to it, in a transaction that locks the same row. So either the import comes later, and its
+//! chunks find only what the janitor left; or it had ended before, and by rule 4 no chunk of it commits any more.
 //!
 //! By rule 2 and the cursor in rule 4, what is committed is always the beginning of the file, and the cursor is a single
 //! number. A worker that is killed at any point leaves whole chunks with their outcomes; the next claim of the import
@@ -57,7 +65,7 @@
 //!
 //! *Inside the database* no pending chunk of an import waits for another one: they write different users, claim different
 //! barcodes and insert memberships of different users; only the first pending chunk creates presentation groups or locks
-//! the import's row; and the groups that they refer to are locked in a shared mode.
+//! the import's row.
 //!
 //! Other transactions that write users (the operator's command, the hashing of passwords) never wait for a chunk while
 //! they hold what a chunk could want. Only a chunk of the tenant's *next* import can, if this import was cancelled or

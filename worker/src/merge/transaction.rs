@@ -22,6 +22,7 @@ use super::chunk::{Chunk, Rows};
 use super::commit_order::CommitTicket;
 use super::error::ChunkError;
 use crate::rows::merged::MergedRows;
+use crate::users::merge::ImportRules;
 use crate::users::roster::Passwords;
 use crate::{memberships, users};
 
@@ -37,8 +38,7 @@ pub struct MergeContext {
     pub sessions: SessionPool,
     pub password_keys: PasswordKeys,
     pub password_policy: PasswordPolicy,
-    /// Whether rows leave `enabled` and the password of administrators alone.
-    pub protect_administrators: bool,
+    pub rules: ImportRules,
     pub lease: Lease,
     /// Counts the passwords that the attempt has sealed, which are to be hashed however the attempt ends.
     pub sealed_passwords: Arc<AtomicU64>,
@@ -86,7 +86,7 @@ async fn try_merge_chunk(
     chunk: &Chunk,
     ticket: &CommitTicket,
 ) -> Result<u64, ChunkError> {
-    let txn = context.sessions.transaction().await?;
+    let txn = context.sessions.transaction_for(context.lease.tenant).await?;
     match merge_in_txn(context, &txn, format, chunk, ticket).await {
         Ok(sealed_passwords) => {
             txn.commit().await?;
@@ -109,7 +109,7 @@ async fn merge_in_txn(
     ticket: &CommitTicket,
 ) -> Result<u64, ChunkError> {
     let lease = &context.lease;
-    let MergedRows { outcomes, sealed_passwords, mut warnings } =
+    let MergedRows { outcomes, sealed_passwords, new_groups, mut warnings } =
         apply_rows(context, txn, chunk, ticket).await?;
     let tally = outcomes.tally();
     Span::current().record("rollcall.chunk.failed", tally.failed);
@@ -118,8 +118,14 @@ async fn merge_in_txn(
         lease::check(txn, lease).await?;
     }
     warnings.splice(0..0, chunk.warnings.iter().cloned());
-    let advance =
-        Advance { first_row: chunk.first_row, tally, format, warnings: &warnings, is_last: chunk.is_last };
+    let advance = Advance {
+        first_row: chunk.first_row,
+        tally,
+        format,
+        new_groups,
+        warnings: &warnings,
+        is_last: chunk.is_last,
+    };
     // Sent in this order without waiting for answers.
     txn.prepare(&[outcomes::STORE_OUTCOMES, progress::ADVANCE]).await?;
     try_join(
@@ -141,7 +147,7 @@ async fn apply_rows(
 ) -> Result<MergedRows, ChunkError> {
     let tenant = context.lease.tenant;
     let begun = async {
-        try_join(txn.begin().err_into(), lease::check(txn, &context.lease)).await?;
+        try_join(txn.begin_for(context.lease.import).err_into(), lease::check(txn, &context.lease)).await?;
         Ok::<_, ChunkError>(())
     };
     match &chunk.rows {
@@ -150,6 +156,7 @@ async fn apply_rows(
             Ok(MergedRows {
                 outcomes: ChunkOutcomes::starting_at(chunk.first_row),
                 sealed_passwords: 0,
+                new_groups: 0,
                 warnings: Vec::new(),
             })
         }
@@ -162,7 +169,7 @@ async fn apply_rows(
             let merged = users::merge::merge_in_txn(
                 txn,
                 passwords,
-                context.protect_administrators,
+                context.rules,
                 chunk.first_row,
                 rows,
                 probe,
@@ -174,7 +181,8 @@ async fn apply_rows(
             let rows: Vec<_> = block_in_place(|| chunk_rows.rows().collect());
             let found = memberships::merge::find(txn, tenant, &rows).err_into();
             let ((), found) = try_join(begun, found).await?;
-            Ok(memberships::merge::merge_in_txn(txn, tenant, chunk.first_row, &rows, found).await?)
+            let import = context.lease.import;
+            Ok(memberships::merge::merge_in_txn(txn, tenant, import, chunk.first_row, &rows, found).await?)
         }
     }
 }

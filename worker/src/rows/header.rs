@@ -6,7 +6,7 @@ use rollcall_schema::imports::model::{Endpoint, ImportKind};
 
 use super::columns::{ColumnTables, letters_and_digits};
 use super::field::Field;
-use super::lost_lines::holds_rows;
+use super::lost_lines::{holds_rows, is_data};
 use super::near_miss::is_one_edit_away;
 use crate::read::record::Record;
 use crate::read::refusal::printable;
@@ -27,7 +27,8 @@ pub struct Header {
     pub kind: ImportKind,
     /// Where the columns of the kind are.
     pub columns: Columns,
-    /// The columns that the kind does not use, as written: at most 100 names of at most 100 characters.
+    /// The columns that the kind does not use, as written: at most 100 names of at most 100 characters. If the line seems
+    /// to hold values, their numbers.
     pub ignored: Vec<String>,
     /// How many there are.
     pub ignored_count: usize,
@@ -68,6 +69,9 @@ type Positions = [Option<usize>; Field::COUNT];
 
 /// A header line that does not start an import, and what the file's sender can do about it. See
 /// [`crate::read::refusal`] for the form of the texts.
+///
+/// The line may not be a header at all but a row, with a password in it: of its cells, only the names of known columns
+/// are repeated (invariant 12).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderRefusal {
     /// The whole file is one line that holds a header and rows.
@@ -82,35 +86,46 @@ pub enum HeaderRefusal {
          characters. Save the file as UTF-8, or name its encoding in a charset parameter of the file."
     )]
     FullOfNuls,
+    /// None of the line's cells is the name of a known column: it is a row, or a header in another language.
+    #[error(
+        "The first line is not a header: {}. Make the first line of the file the column names, {}, separated by commas, \
+         semicolons or tabs.", none_is_known(*cells), needed(*endpoint)
+    )]
+    NoHeader {
+        /// How many cells of the line are not blank.
+        cells: usize,
+        /// Where the file was posted.
+        endpoint: Endpoint,
+    },
     /// The header names no `username` column.
     #[error(
         "The file has no username column: its header line names {names}. {}Add a column named username, and make the \
          line of column names the first line of the file.",
-        nearly(nearly_username.as_deref())
+        nearly(*nearly_username)
     )]
     NoUsername {
-        /// The first of the columns' names.
+        /// The first of the known columns' names.
         names: String,
-        /// A name that is nearly `username`.
-        nearly_username: Option<String>,
+        /// The number of a column whose name is nearly `username`, counted from 1.
+        nearly_username: Option<usize>,
     },
     /// The delimiters of the header line are all within quotes, or not the one that the file names.
     #[error(
-        "The file has no username column: its header line reads as a single column, {line}. Take out the quotes around each \
-         line, or the sep= line before it."
+        "The file has no username column: its header line reads as a single column, with {delimiter} in it. Take out the \
+         quotes around each line, or the sep= line before it."
     )]
     OneColumn {
-        /// The start of the header line.
-        line: String,
+        /// The delimiter within the only cell.
+        delimiter: &'static str,
     },
     /// The header line has none of the delimiters.
     #[error(
-        "The file's columns are not separated by commas, semicolons or tabs, which are the known delimiters: its header \
-         line is {line}. Save the file with one of them."
+        "The file's columns are not separated by commas, semicolons or tabs, which are the known delimiters, but by \
+         {separator}. Save the file with one of them."
     )]
     UnknownDelimiter {
-        /// The start of the header line.
-        line: String,
+        /// What separates the columns' names.
+        separator: &'static str,
     },
     /// Columns of both kinds of import.
     #[error(
@@ -129,7 +144,7 @@ pub enum HeaderRefusal {
     )]
     MissingColumns {
         missing: String,
-        /// The first of the columns' names.
+        /// The first of the known columns' names.
         names: String,
         /// Where the file was posted.
         endpoint: Endpoint,
@@ -156,8 +171,24 @@ const fn or_send_elsewhere(endpoint: Endpoint) -> &'static str {
     }
 }
 
-fn nearly(name: Option<&str>) -> String {
-    name.map_or(String::new(), |name| format!("If “{name}” is that column, rename it. "))
+fn nearly(column: Option<usize>) -> String {
+    column.map_or(String::new(), |number| format!("If column {number} is that column, rename it. "))
+}
+
+fn none_is_known(cells: usize) -> String {
+    match cells {
+        0 => "all its cells are blank".to_owned(),
+        1 => "its only cell is not the name of a known column".to_owned(),
+        _ => format!("none of its {cells} cells is the name of a known column"),
+    }
+}
+
+/// The columns that a file needs.
+const fn needed(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Users => "username among them",
+        Endpoint::UserGroups => "which are username, library-group and system-group",
+    }
 }
 
 /// Reads the header line of a file that was posted to `endpoint`. `is_all`: no row follows it.
@@ -207,8 +238,15 @@ pub fn read(
     let first_ignored: Vec<&str> = ignored.by_ref().take(MAX_NAMES).collect();
     let ignored_count = first_ignored.len() + ignored.count();
     let ignored = first_ignored;
+    // Then it may be a row that happens to hold the name of a column.
+    let seems_data =
+        ignored_count > fields.iter().flatten().count() && ignored.iter().any(|name| is_data(name));
+    let shown = |name: &str| match position_of(name, record) {
+        Some(index) if seems_data => format!("column {}", index + 1),
+        _ => printable(name, MAX_NAME_CHARS),
+    };
     let absent = |field: Field| positions[field as usize].is_none();
-    let near_misses = ignored.iter().filter_map(|written| {
+    let near_misses = ignored.iter().filter(|_| !seems_data).filter_map(|written| {
         let name = letters_and_digits(written);
         let mut absent = tables.users.iter().chain(tables.memberships).filter(|(_, field)| absent(*field));
         let (known, _) = absent.find(|(known, _)| is_one_edit_away(&name, known))?;
@@ -218,7 +256,7 @@ pub fn read(
         kind,
         columns: Columns { positions, width: record.len() },
         near_misses: near_misses.collect(),
-        ignored: ignored.iter().map(|name| printable(name, MAX_NAME_CHARS)).collect(),
+        ignored: ignored.iter().map(|name| shown(name)).collect(),
         ignored_count,
     })
 }
@@ -248,36 +286,71 @@ fn kind(
     if missing.is_empty() {
         return Ok(ImportKind::Memberships);
     }
-    if !has(&Field::Username)
-        && record.len() == 1
-        && record.cells().any(|name| name.contains([',', ';', '\t']))
-    {
-        return Err(HeaderRefusal::OneColumn { line: names(record) });
+    if !has(&Field::Username) && record.len() == 1 {
+        let line = record.cell(0).unwrap_or_default();
+        if let Some(delimiter) = separator(line, &DELIMITERS, tables) {
+            return Err(HeaderRefusal::OneColumn { delimiter });
+        }
+        if let Some(separator) = separator(line, &OTHER_SEPARATORS, tables) {
+            return Err(HeaderRefusal::UnknownDelimiter { separator });
+        }
     }
-    if !has(&Field::Username) && record.len() == 1 && record.cells().any(seems_separated) {
-        return Err(HeaderRefusal::UnknownDelimiter { line: names(record) });
+    let names = names(record, tables);
+    if names.is_empty() {
+        let cells = record.cells().filter(|name| !name.is_empty()).count();
+        let near = record.cells().any(|name| is_one_edit_away(&letters_and_digits(name), "username"));
+        if !near {
+            return Err(HeaderRefusal::NoHeader { cells, endpoint });
+        }
     }
     if endpoint == Endpoint::UserGroups || !groups.is_empty() {
         let missing = missing.into_iter().map(as_documented).collect::<Vec<_>>();
         return Err(HeaderRefusal::MissingColumns {
             missing: missing.join(", no "),
-            names: names(record),
+            names: or_none(names),
             endpoint,
         });
     }
     if !has(&Field::Username) {
-        let nearly = record.cells().find(|name| is_one_edit_away(&letters_and_digits(name), "username"));
+        let nearly = record.cells().position(|name| is_one_edit_away(&letters_and_digits(name), "username"));
         return Err(HeaderRefusal::NoUsername {
-            names: names(record),
-            nearly_username: nearly.map(|name| printable(name, 40)),
+            names: or_none(names),
+            nearly_username: nearly.map(|index| index + 1),
         });
     }
     Ok(ImportKind::Users)
 }
 
-/// Whether a name is several, separated by what is not a known delimiter.
-fn seems_separated(name: &str) -> bool {
-    name.contains(|c: char| matches!(c, '|' | ':' | '^' | '~' | '!' | '/' | '\\') || c.is_whitespace())
+/// The known delimiters, by what a message calls them.
+const DELIMITERS: [(&[char], &str); 3] = [(&[','], "commas"), (&[';'], "semicolons"), (&['\t'], "tabs")];
+/// What else can separate the columns of a file.
+const OTHER_SEPARATORS: [(&[char], &str); 9] = [
+    (&['|'], "“|”"),
+    (&[':'], "“:”"),
+    (&['^'], "“^”"),
+    (&['~'], "“~”"),
+    (&['!'], "“!”"),
+    (&['/'], "“/”"),
+    (&['\\'], "“\\”"),
+    (&[' ', '\u{A0}', '\u{2003}', '\u{3000}'], "blanks"),
+    (&['\u{B}', '\u{C}', '\u{1C}', '\u{1D}', '\u{1E}', '\u{1F}'], "control characters"),
+];
+
+/// The first of the separators that divides a text into parts of which one is the name of a known column.
+fn separator(
+    text: &str,
+    separators: &[(&[char], &'static str)],
+    tables: &ColumnTables,
+) -> Option<&'static str> {
+    let divides = |characters: &[char]| {
+        text.contains(characters) && text.split(characters).any(|part| tables.field_named(part).is_some())
+    };
+    separators.iter().find_map(|(characters, name)| divides(characters).then_some(*name))
+}
+
+/// The index of a cell in the line that it was borrowed from.
+fn position_of(name: &str, record: &Record<'_>) -> Option<usize> {
+    record.cells().position(|cell| std::ptr::eq(cell, name))
 }
 
 /// The name of a group import's column as the group document writes it.
@@ -300,13 +373,24 @@ fn is_full_of_nuls(record: &Record<'_>) -> bool {
     nuls > 0 && nuls.saturating_mul(8) >= characters
 }
 
-/// The first names of a header, for a message.
-fn names(record: &Record<'_>) -> String {
-    let mut names = record.cells().filter(|name| !name.is_empty());
-    let first: Vec<String> = names.by_ref().take(NAMES_IN_REFUSAL).map(|name| printable(name, 40)).collect();
-    match (first.is_empty(), names.count()) {
-        (true, _) => "nothing".to_owned(),
-        (false, 0) => first.join(", "),
-        (false, more) => format!("{} and {more} more", first.join(", ")),
+/// The first names of a header that name known columns, for a message, and how many cells do not. Empty if none does.
+fn names(record: &Record<'_>, tables: &ColumnTables) -> String {
+    let is_known = |name: &&str| tables.field_named(name).is_some();
+    let known: Vec<&str> = record.cells().filter(is_known).collect();
+    let unknown = record.cells().filter(|name| !name.is_empty() && !is_known(name)).count();
+    let first: Vec<String> = known.iter().take(NAMES_IN_REFUSAL).map(|name| printable(name, 40)).collect();
+    let more = known.len() - first.len();
+    let first = first.join(", ");
+    match (more, unknown) {
+        _ if known.is_empty() => first,
+        (0, 0) => first,
+        (0, 1) => format!("{first} and 1 unknown column"),
+        (0, _) => format!("{first} and {unknown} unknown columns"),
+        (_, 0) => format!("{first} and {more} more"),
+        (_, _) => format!("{first} and {} more", more + unknown),
     }
+}
+
+fn or_none(names: String) -> String {
+    if names.is_empty() { "no known column".to_owned() } else { names }
 }

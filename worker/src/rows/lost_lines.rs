@@ -75,7 +75,7 @@ fn has_rows_after_columns(cells: &[&str], tables: &ColumnTables) -> bool {
 }
 
 /// Whether a cell is a value rather than the name of a column.
-fn is_data(cell: &str) -> bool {
+pub(super) fn is_data(cell: &str) -> bool {
     const BOOLEANS: [&str; 6] = ["y", "n", "yes", "no", "true", "false"];
     cell.contains('@')
         || !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit())

@@ -1,7 +1,7 @@
 //! What the merge of users reads.
 
 use chrono::{DateTime, Utc};
-use rollcall_schema::ids::{GroupId, TenantId, UserId};
+use rollcall_schema::ids::{GroupId, ImportId, TenantId, UserId};
 use rollcall_schema::postgres::client::Session;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
@@ -14,6 +14,7 @@ pub const COMPARE_ROW_DIGESTS: &str = include_str!("sql/compare_row_digests.sql"
 pub const LOAD_USERS: &str = include_str!("sql/load_users.sql");
 pub const LOAD_BARCODE_OWNERS: &str = include_str!("sql/load_barcode_owners.sql");
 pub const LOAD_PRESENTATION_GROUPS: &str = include_str!("sql/load_presentation_groups.sql");
+pub const COUNT_NEW_GROUPS: &str = include_str!("sql/count_new_groups.sql");
 
 /// Whether the tenant's roster has nothing at all in the key ranges of a chunk.
 #[derive(Debug, Clone, Copy)]
@@ -149,4 +150,10 @@ pub async fn load_groups(txn: &Session, tenant: TenantId, labels: &[&str]) -> Re
         return Ok(Vec::new());
     }
     txn.query(LOAD_PRESENTATION_GROUPS, &[&tenant.as_uuid(), &labels]).await
+}
+
+/// How many presentation groups the committed chunks of an import have made.
+pub async fn count_new_groups(txn: &Session, tenant: TenantId, import: ImportId) -> Result<usize, Error> {
+    let row = txn.query_one(COUNT_NEW_GROUPS, &[&tenant, &import]).await?;
+    Ok(usize::try_from(row.try_get::<_, i64>(0)?).unwrap_or(usize::MAX))
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::future::{try_join3, try_join5};
-use rollcall_schema::ids::UserId;
+use rollcall_schema::ids::{ImportId, UserId};
 use rollcall_schema::imports::outcomes::ChunkOutcomes;
 use rollcall_schema::imports::tally::Outcome;
 use rollcall_schema::postgres::client::Session;
@@ -15,7 +15,8 @@ use uuid::Uuid;
 use super::chunk::UserChunk;
 use super::copy::{COPY_USERS, copy_users};
 use super::load::{
-    BarcodeOwner, RangeProbe, compare_row_digests, load_barcode_owners, load_groups, load_users, staged_user,
+    BarcodeOwner, RangeProbe, compare_row_digests, count_new_groups, load_barcode_owners, load_groups,
+    load_users, staged_user,
 };
 use super::roster::{Applied, BarcodeOwners, Passwords, Roster, StagedUser, Withheld};
 use super::row::{Change, UserRow};
@@ -39,16 +40,26 @@ pub enum MergeError {
     Database(#[from] Error),
 }
 
+/// What holds for all rows of an import.
+#[derive(Debug, Clone, Copy)]
+pub struct ImportRules {
+    pub import: ImportId,
+    /// Whether rows leave `enabled` and the password of administrators alone.
+    pub protect_administrators: bool,
+    /// How many presentation groups the import may create.
+    pub new_group_limit: usize,
+}
+
 /// Merges a chunk in its transaction. `probe` is the result of [`super::load::probe_key_ranges`] in that transaction,
 /// `predecessors` are the earlier chunks that may not have committed.
 ///
 /// Two cases cannot be known before the rows are looked at, and fail with [`MergeError::PredecessorPending`]: a
 /// predecessor may be about to take a barcode from its owner, and a predecessor may be about to create the same
-/// presentation group.
+/// presentation group, or the last one that the import may create.
 pub async fn merge_in_txn(
     txn: &Session,
     passwords: Passwords<'_>,
-    protect_administrators: bool,
+    rules: ImportRules,
     first_row: u64,
     chunk: &UserChunk,
     probe: RangeProbe,
@@ -81,17 +92,24 @@ pub async fn merge_in_txn(
         return Err(MergeError::PredecessorPending);
     }
 
+    let new_group_limit = if groups.len() == labels.len() {
+        0
+    } else if predecessors.is_empty() {
+        // All earlier rows of the file have committed, so the count is theirs.
+        rules.new_group_limit.saturating_sub(count_new_groups(txn, tenant, rules.import).await?)
+    } else {
+        return Err(MergeError::PredecessorPending);
+    };
+
     let users = stored.iter().map(staged_user).collect::<Result<_, _>>()?;
     let owners: BarcodeOwners<'_> = owners.iter().map(|owner| (owner.barcode, owner.user)).collect();
     let groups = groups
         .iter()
         .map(|group| Ok((group.try_get(0)?, group.try_get::<_, Uuid>(1)?.into())))
         .collect::<Result<_, Error>>()?;
-    let mut roster = Roster::new(passwords, protect_administrators, users, owners, groups);
+    let mut roster =
+        Roster::new(passwords, rules.protect_administrators, users, owners, groups, new_group_limit);
     let (outcomes, warnings) = block_in_place(|| apply_rows(&mut roster, first_row, chunk.len(), &rows));
-    if !roster.new_groups().is_empty() && !predecessors.is_empty() {
-        return Err(MergeError::PredecessorPending);
-    }
 
     let releasing: Vec<Uuid> = roster.releasing_barcodes().map(UserId::as_uuid).collect();
     let changed: Vec<_> = roster.changed().collect();
@@ -120,7 +138,7 @@ pub async fn merge_in_txn(
     let sealed =
         |users: &[&StagedUser<'_>]| users.iter().filter(|user| user.password_sealed.is_some()).count();
     let sealed_passwords = (sealed(&created) + sealed(&changed)) as u64;
-    Ok(MergedRows { outcomes, sealed_passwords, warnings })
+    Ok(MergedRows { outcomes, sealed_passwords, new_groups: roster.new_groups().len() as u64, warnings })
 }
 
 /// What the row digests tell about a chunk's rows before they are parsed.

@@ -118,17 +118,21 @@ pub struct Roster<'a> {
     barcode_owners: BarcodeOwners<'a>,
     /// Presentation groups by label.
     groups: HashMap<&'a str, GroupId>,
+    /// How many groups the rows may create.
+    new_group_limit: usize,
     new_groups: Vec<NewGroup<'a>>,
 }
 
 impl<'a> Roster<'a> {
-    /// The users of the chunk's usernames, the owners of its barcodes and the groups of its labels, as stored.
+    /// The users of the chunk's usernames, the owners of its barcodes and the groups of its labels, as stored. The rows may
+    /// create `new_group_limit` groups.
     pub fn new(
         passwords: Passwords<'a>,
         protect_administrators: bool,
         users: Vec<StagedUser<'a>>,
         barcode_owners: BarcodeOwners<'a>,
         groups: HashMap<&'a str, GroupId>,
+        new_group_limit: usize,
     ) -> Self {
         let by_key = users.iter().enumerate().map(|(index, user)| (user.username_key, index)).collect();
         Self {
@@ -138,6 +142,7 @@ impl<'a> Roster<'a> {
             by_key,
             barcode_owners,
             groups,
+            new_group_limit,
             new_groups: Vec::new(),
         }
     }
@@ -157,6 +162,9 @@ impl<'a> Roster<'a> {
             && existing.is_none_or(|index| self.users[index].id != *owner)
         {
             problems.push(Problem::BARCODE_TAKEN);
+        }
+        if self.is_group_too_many(row) {
+            problems.push(Problem::TOO_MANY_GROUPS);
         }
         if existing.is_none() {
             let lacks = |blank: bool, field| blank && !row.invalid.contains(field);
@@ -244,6 +252,12 @@ impl<'a> Roster<'a> {
         // A row that was not applied as it stands is looked at again, and reported again, when it comes again.
         user.row_digest = digest.filter(|_| withheld.is_none());
         Ok(Applied { outcome, withheld })
+    }
+
+    /// Whether the row names a new group beyond those that the rows may create.
+    fn is_group_too_many(&self, row: &UserRow<'_>) -> bool {
+        let Change::Set(label) = row.presentation_group_label.as_deref() else { return false };
+        self.new_groups.len() >= self.new_group_limit && !self.groups.contains_key(label)
     }
 
     /// The group with this label; created if there is none.

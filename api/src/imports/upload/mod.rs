@@ -2,7 +2,7 @@
 //! arrives, in constant memory, however large the file and however fast the client.
 
 mod frames;
-mod multipart;
+pub mod multipart;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -10,6 +10,7 @@ mod tests;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 use rollcall_schema::uploads::{StoredUpload, UploadWriter};
@@ -17,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::http::error::ApiError;
 use crate::http::parameters::{parameter, parameters};
+pub use crate::imports::upload::frames::Pace;
 use crate::imports::upload::frames::{BodyError, BodyFrames, MAX_BYTES_BEFORE_FILE};
 use crate::imports::upload::multipart::{Event, FormError, MultipartParser, OPENING_BYTES, PartHeaders};
 
@@ -44,8 +46,8 @@ pub struct FormLimits {
     pub file_bytes: u64,
     /// Bytes that are read and discarded after the file.
     pub drain_bytes: u64,
-    /// The time without data after which the upload times out.
-    pub idle: Duration,
+    /// How fast the body must arrive.
+    pub pace: Pace,
 }
 
 /// A file that was received and stored.
@@ -59,18 +61,22 @@ pub struct Received {
 impl Form {
     /// Checks what can be checked before the body is read. Of a body that is no form its beginning is read, so that the
     /// refusal can say what it is.
-    pub async fn open(headers: &HeaderMap, body: Body, limits: FormLimits) -> Result<Self, ApiError> {
+    ///
+    /// The head is dropped before the rest of the body is read: it may be large, and the body may take long.
+    pub async fn open(request: Request, limits: FormLimits) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let headers = &parts.headers;
         for encoding in headers.get_all(CONTENT_ENCODING) {
             check_content_encoding("request", encoding.as_bytes())?;
         }
         let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         let Some(multipart) = content_type.filter(|value| is_multipart(value)) else {
-            let opening = read_opening(body, limits.idle).await;
+            let opening = read_opening(body, limits.pace).await;
             return Err(ApiError::BadRequest(refusal::not_multipart(content_type, &opening)));
         };
         let boundaries = boundaries(headers);
         if boundaries.is_empty() {
-            let opening = read_opening(body, limits.idle).await;
+            let opening = read_opening(body, limits.pace).await;
             return Err(ApiError::BadRequest(refusal::no_usable_boundary(multipart, &opening)));
         }
         let length: Option<u64> = headers
@@ -119,8 +125,8 @@ fn boundaries(headers: &HeaderMap) -> Vec<Vec<u8>> {
 }
 
 /// The beginning of a body that is no form, or what arrives of it in time.
-async fn read_opening(body: Body, idle: Duration) -> Vec<u8> {
-    let mut frames = BodyFrames::new(body, idle);
+async fn read_opening(body: Body, pace: Pace) -> Vec<u8> {
+    let mut frames = BodyFrames::new(body, pace);
     let mut opening = Vec::new();
     let deadline = Instant::now() + OPENING_TIMEOUT;
     while opening.len() < OPENING_BYTES
@@ -143,7 +149,7 @@ impl FormReader {
     fn new(Form { boundaries, body, limits }: Form) -> Self {
         let all: Vec<&[u8]> = boundaries.iter().map(Vec::as_slice).collect();
         let parser = MultipartParser::new(all[0], &all[1..]);
-        Self { parser, frames: BodyFrames::new(body, limits.idle), boundaries }
+        Self { parser, frames: BodyFrames::new(body, limits.pace), boundaries }
     }
 
     /// Copies the file to the store and returns its `charset`.
@@ -205,7 +211,7 @@ impl FormReader {
 
     async fn next(&mut self) -> Result<Event, ApiError> {
         loop {
-            match self.parser.next() {
+            match self.parser.next_event() {
                 Ok(Some(event)) => return Ok(event),
                 Ok(None) => {}
                 Err(error) => return Err(self.refuse(error)),
@@ -216,6 +222,7 @@ impl FormReader {
                 // Nothing more is needed of a form that has been closed.
                 Err(_) if self.parser.may_be_closed() => self.parser.finish(),
                 Err(BodyError::Stalled(idle)) => return Err(ApiError::Stalled(idle)),
+                Err(BodyError::TooSlow(rate)) => return Err(ApiError::TooSlow(rate)),
                 Err(BodyError::NoFile) => return Err(self.refuse_late_file()),
                 // The client is gone and reads no response, but the request log shows the status.
                 Err(BodyError::Disconnected) => {

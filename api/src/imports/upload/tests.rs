@@ -1,27 +1,41 @@
 //! Forms with files, good and bad, as they are stored or refused.
 
-use axum::http::HeaderValue;
 use bytes::Bytes;
 use futures_util::stream;
 use rollcall_schema::crypto::key::ServiceKey;
 use rollcall_schema::ids::{ImportId, TenantId};
+use rollcall_schema::key_ring::data_keys::DataKeys;
+use rollcall_schema::key_ring::ring::KeyRing;
 use rollcall_schema::uploads::UploadStore;
 
 use super::*;
 
-const LIMITS: FormLimits = FormLimits { file_bytes: 1000, drain_bytes: 1000, idle: Duration::from_mins(1) };
+const LIMITS: FormLimits = FormLimits {
+    file_bytes: 1000,
+    drain_bytes: 1000,
+    pace: Pace { idle: Duration::from_mins(1), min_bytes_per_second: 0, grace: Duration::ZERO },
+};
+
+/// A request with a form of the boundary `XX`.
+fn request(
+    frames: impl IntoIterator<Item = Result<Bytes, axum::Error>, IntoIter: Send + 'static>,
+) -> Request {
+    Request::builder()
+        .header(CONTENT_TYPE, "multipart/form-data; boundary=\"XX\"")
+        .body(Body::from_stream(stream::iter(frames)))
+        .expect("a request")
+}
 
 /// The bytes and charset of the file in a form that arrives in pieces of `size`.
 async fn read(form: &[u8], size: usize) -> Result<(Vec<u8>, Option<String>), ApiError> {
     let folder = std::env::temp_dir().join(format!("rollcall-upload-{}", ImportId::generate()));
     let key = ServiceKey::from_hex(&"5a".repeat(32)).expect("a key");
-    let store = UploadStore::in_folder(&folder, key).expect("a folder");
+    std::fs::create_dir(&folder).expect("a new folder");
+    let store = UploadStore::in_folder(&folder, KeyRing::fixed(DataKeys::original(&key))).expect("a folder");
     let (tenant, import) = (TenantId::generate(), ImportId::generate());
     let pieces: Vec<_> =
         form.chunks(size).map(|piece| Ok::<_, axum::Error>(Bytes::copy_from_slice(piece))).collect();
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=\"XX\""));
-    let form = Form::open(&headers, Body::from_stream(stream::iter(pieces)), LIMITS).await?;
+    let form = Form::open(request(pieces), LIMITS).await?;
     let received = form.store(store.begin(tenant, import)).await;
     let opened = store.open(tenant, import).await;
     let result = match received {
@@ -153,10 +167,8 @@ async fn an_encoded_file_is_refused() {
 #[tokio::test]
 async fn a_closed_form_is_complete_although_the_client_promised_more() {
     let form = b"--XX\r\nContent-Disposition: form-data; filename=f\r\n\r\nabc\r\n--XX--";
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=XX"));
     let frames = [Ok(Bytes::from_static(form)), Err(axum::Error::new("the connection was lost"))];
-    let form = Form::open(&headers, Body::from_stream(stream::iter(frames)), LIMITS).await.expect("a form");
+    let form = Form::open(request(frames), LIMITS).await.expect("a form");
     let mut reader = FormReader::new(form);
     let mut data = Vec::new();
     loop {

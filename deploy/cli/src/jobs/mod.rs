@@ -1,26 +1,28 @@
 //! `rollcall jobs`: lists and shows imports, cancels one, or retries one.
 
-use chrono::{DateTime, SubsecRound as _, Utc};
 use clap::{Args, Subcommand};
 use rollcall_schema::ids::ImportId;
 use rollcall_schema::imports::job_view::{JobView, RowCounts};
 use rollcall_schema::imports::model;
-use rollcall_schema::imports::operator::{self, CancelOutcome, RetryOutcome};
+use rollcall_schema::imports::operator::{self as imports_operator, CancelOutcome, RetryOutcome};
 use rollcall_schema::postgres::pool::Connection;
-use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::settings::OwnerSettings;
 use rollcall_schema::tenants::tenant::{FoundTenant, of_import};
 
 use crate::database;
 use crate::error::CommandError;
+use crate::operator;
 use crate::output::{Output, fields, table};
 use crate::size::Size;
 use crate::tenant;
+use crate::time::timestamp;
 
 const IMPORT_KEYS: &str = "  id, tenant
   state        \"queued\", \"running\" or \"finished\"
   ending       null until finished, then \"imported\", \"refused\" (the file cannot be imported),
                \"abandoned\" (too many attempts failed) or \"cancelled\"
   summary      the sentence that the client sees
+  waiting      why it makes no progress, such as \"the database is away\"; left out where it does
   endpoint     \"users\" or \"userGroups\": the URL that the file was posted to
   kind         \"users\" or \"memberships\": what the file contains; null until it has been read
   bytes        of the upload
@@ -62,7 +64,7 @@ pub struct List {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// Selects one import.
@@ -75,7 +77,7 @@ struct Selection {
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// Show one import: its progress, how its file was read, how it ended, its warnings, and its trace id
@@ -158,7 +160,7 @@ async fn run_list(list: &List, output: Output) -> Result<(), CommandError> {
                     timestamp(import.submitted_at),
                     import.submitted_by.clone(),
                     import.status().to_owned(),
-                    import.summary.clone(),
+                    summary_and_waiting(import),
                 ]
             })
             .collect();
@@ -183,13 +185,14 @@ async fn run_cancel(selection: &Selection, output: Output) -> Result<(), Command
     let database = database::open_migrated(&selection.database).await?;
     let mut conn = database.connection().await?;
     let tenant = tenant_of(&mut conn, selection).await?;
-    let import = match operator::cancel(&mut conn, tenant.id, selection.id, "the operator").await? {
-        CancelOutcome::Cancelled(import) => import,
-        CancelOutcome::TooLate(_) => return Err(CommandError::ImportFinished(selection.id)),
-        CancelOutcome::NotFound => {
-            return Err(CommandError::UnknownImportOfTenant { tenant: tenant.name, id: selection.id });
-        }
-    };
+    let import =
+        match imports_operator::cancel(&mut conn, tenant.id, selection.id, &operator::actor()).await? {
+            CancelOutcome::Cancelled(import) => import,
+            CancelOutcome::TooLate(_) => return Err(CommandError::ImportFinished(selection.id)),
+            CancelOutcome::NotFound => {
+                return Err(CommandError::UnknownImportOfTenant { tenant: tenant.name, id: selection.id });
+            }
+        };
     let import = JobView::new(import, &tenant.name);
     output.print(&import, || import.summary.clone())?;
     Ok(())
@@ -199,7 +202,8 @@ async fn run_retry(selection: &Selection, output: Output) -> Result<(), CommandE
     let database = database::open_migrated(&selection.database).await?;
     let mut conn = database.connection().await?;
     let tenant = tenant_of(&mut conn, selection).await?;
-    let import = match operator::retry(&mut conn, tenant.id, selection.id).await? {
+    let import = match imports_operator::retry(&mut conn, tenant.id, selection.id, &operator::actor()).await?
+    {
         RetryOutcome::Queued(import) => import,
         RetryOutcome::NothingToRetry(import) => {
             let status = JobView::new(import, &tenant.name).status();
@@ -232,6 +236,14 @@ async fn tenant_of(conn: &mut Connection, selection: &Selection) -> Result<Found
     of_import(conn, selection.id).await?.ok_or(CommandError::UnknownImport(selection.id))
 }
 
+/// The summary, and why the import makes no progress.
+fn summary_and_waiting(import: &JobView) -> String {
+    match &import.waiting {
+        None => import.summary.clone(),
+        Some(reason) => format!("{} Waiting: {reason}.", import.summary),
+    }
+}
+
 /// One import as text, a line for each property.
 fn details(import: &JobView) -> String {
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
@@ -248,6 +260,7 @@ fn details(import: &JobView) -> String {
         ("Tenant", import.tenant.clone()),
         ("State", state),
         ("Summary", import.summary.clone()),
+        ("Waiting", or_dash(import.waiting.clone())),
         ("Progress", format!("{progress}: {created} created, {updated} updated, {failed} failed")),
         ("Attempts", import.attempt.to_string()),
         ("Posted to", format!("/api/import/{}", import.endpoint.as_str())),
@@ -268,9 +281,4 @@ fn details(import: &JobView) -> String {
 
 fn id(text: &str) -> Result<ImportId, &'static str> {
     text.parse().map_err(|_| "an import's id is a UUID, such as 01939d5e-0f6a-7cc3-98c5-3f8a4a5e1b2c")
-}
-
-/// Formats a time to the second in UTC, as in logs and traces.
-fn timestamp(at: DateTime<Utc>) -> String {
-    format!("{}", at.trunc_subsecs(0).format("%Y-%m-%d %H:%M:%SZ"))
 }

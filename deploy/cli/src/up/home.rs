@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use rcgen::{CertificateParams, DnType, KeyPair};
+use rollcall_schema::settings::environment::variable_os;
 use rollcall_servers::{Error, FolderLock, random_hex};
 
 /// The administrator that the first start creates.
@@ -20,6 +21,7 @@ pub struct Home {
     port: u16,
     key_file: PathBuf,
     password: String,
+    service_password: String,
     credentials_are_new: bool,
     _lock: FolderLock,
 }
@@ -62,7 +64,8 @@ impl Home {
         let key_file = key_file(&folder)?;
         make_certificate(&folder)?;
         let (password, credentials_are_new) = credentials(&folder.join("credentials"))?;
-        Ok(Self { folder, port, key_file, password, credentials_are_new, _lock: lock })
+        let service_password = service_password(&folder.join("database-password"))?;
+        Ok(Self { folder, port, key_file, password, service_password, credentials_are_new, _lock: lock })
     }
 
     /// The URL of the API.
@@ -76,6 +79,11 @@ impl Home {
 
     pub fn password(&self) -> &str {
         &self.password
+    }
+
+    /// The password of the service's role on the private PostgreSQL.
+    pub fn service_password(&self) -> &str {
+        &self.service_password
     }
 
     /// Whether this start created the credentials.
@@ -151,10 +159,10 @@ impl Home {
 /// Returns the key file from the environment, or one that the first start creates. Data that is sealed with one key
 /// cannot be opened with another.
 fn key_file(folder: &Path) -> anyhow::Result<PathBuf> {
-    if std::env::var_os("ROLLCALL_KEY").is_some() {
+    if variable_os("ROLLCALL_KEY").is_some() {
         bail!("ROLLCALL_KEY is set: write the key to a file and set ROLLCALL_KEY_FILE to its path instead");
     }
-    if let Some(given) = std::env::var_os("ROLLCALL_KEY_FILE") {
+    if let Some(given) = variable_os("ROLLCALL_KEY_FILE") {
         let given = PathBuf::from(given);
         return given.canonicalize().with_context(|| {
             format!("ROLLCALL_KEY_FILE is set to {}, which cannot be read", given.display())
@@ -165,6 +173,15 @@ fn key_file(folder: &Path) -> anyhow::Result<PathBuf> {
         write_private(&own, &format!("{}\n", random_hex(32)?))?;
     }
     Ok(own)
+}
+
+/// Returns the password of the service's role, which the first start creates.
+fn service_password(file: &Path) -> anyhow::Result<String> {
+    if !file.exists() {
+        write_private(file, &random_hex(24)?)?;
+    }
+    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    Ok(text.trim().to_owned())
 }
 
 /// Returns the administrator's password, and whether it was created now.

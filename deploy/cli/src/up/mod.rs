@@ -200,7 +200,7 @@ fn create_accounts(home: &Home, stack: &Stack<'_>, progress: &Progress) -> anyho
 fn reach_database(home: &Home) -> String {
     format!(
         "PostgreSQL keeps running until Ctrl-C, and can be reached from another terminal:\n  source {}\n  psql \
-         \"$DATABASE_URL\"\n  rollcall migrate\nThen stop this command and run it again.",
+         \"$ROLLCALL_OWNER_DATABASE_URL\"\n  rollcall migrate\nThen stop this command and run it again.",
         home.env_file().display()
     )
 }

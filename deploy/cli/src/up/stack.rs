@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
+use rollcall_schema::settings::environment::{variable, variable_os};
 use rollcall_servers::{Error, Launch, Postgres, Process, RabbitMq, Server, wait_until};
 
 use super::home::Home;
@@ -15,6 +16,10 @@ use super::progress::Progress;
 
 /// Longer than the API waits for running requests when it shuts down.
 const STOP_LIMIT: Duration = Duration::from_secs(40);
+/// The setting of the operator's command: API and worker do not have it.
+const OWNER_DATABASE_URL: &str = "ROLLCALL_OWNER_DATABASE_URL";
+/// The service's role on the private PostgreSQL.
+const SERVICE_ROLE: &str = "rollcall_service";
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_mins(1);
 
@@ -22,6 +27,8 @@ const LONGEST_DELAY: Duration = Duration::from_mins(1);
 pub struct Stack<'a> {
     home: &'a Home,
     database_url: String,
+    /// The same database as the owner of the tables, if the service has a role of its own.
+    owner_database_url: Option<String>,
     amqp_url: String,
     // None if the server is given by URL: such a server is not started, supervised or stopped here.
     postgres: Option<Server>,
@@ -54,6 +61,7 @@ impl<'a> Stack<'a> {
         Self {
             home,
             database_url: String::new(),
+            owner_database_url: None,
             amqp_url: String::new(),
             postgres: None,
             postgres_restarts: RestartSchedule::new(),
@@ -94,9 +102,18 @@ impl<'a> Stack<'a> {
         });
         // If one start failed, dropping the other server stops it.
         (self.postgres, self.rabbit) = (started(postgres)?, started(rabbit)?);
-        self.database_url = url(database, self.postgres.as_ref());
+        self.owner_database_url = match &self.postgres {
+            // The private server's only user is its superuser: the service gets a role of its own.
+            Some(postgres) => Some(postgres.url().to_owned()),
+            None => setting("ROLLCALL_OWNER_DATABASE_URL")?,
+        };
+        self.database_url = match (database, &self.postgres) {
+            (None, Some(postgres)) => as_service(postgres.url(), home.service_password()),
+            (given, _) => given.unwrap_or_default(),
+        };
         self.amqp_url = url(amqp, self.rabbit.as_ref());
-        self.home.write_env(&self.environment())
+        let owner = self.owner_database_url.clone().map(|url| (OWNER_DATABASE_URL, url));
+        self.home.write_env(&[self.environment(), owner.into_iter().collect()].concat())
     }
 
     pub fn has_private_database(&self) -> bool {
@@ -109,7 +126,9 @@ impl<'a> Stack<'a> {
         let mut child = Command::new(own_executable()?)
             .args(arguments)
             .envs(self.environment())
+            .envs(self.owner_database_url.iter().map(|url| (OWNER_DATABASE_URL, url)))
             .env_remove("DATABASE_URL_FILE")
+            .env_remove("ROLLCALL_OWNER_DATABASE_URL_FILE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -138,7 +157,9 @@ impl<'a> Stack<'a> {
             for (name, value) in self.environment() {
                 launch = launch.env(name, value);
             }
-            for file_variable in ["DATABASE_URL_FILE", "AMQP_URL_FILE"] {
+            for file_variable in
+                ["DATABASE_URL_FILE", "AMQP_URL_FILE", OWNER_DATABASE_URL, "ROLLCALL_OWNER_DATABASE_URL_FILE"]
+            {
                 launch = launch.without_env(file_variable);
             }
             let process = Process::start(&launch)?;
@@ -282,12 +303,18 @@ impl RestartSchedule {
     }
 }
 
+/// The URL of the private PostgreSQL with the service's role. `rollcall migrate` creates the role.
+fn as_service(url: &str, password: &str) -> String {
+    let server = url.rsplit_once('@').map_or(url, |(_, server)| server);
+    format!("postgres://{SERVICE_ROLE}:{password}@{server}")
+}
+
 /// Returns a setting that is given by value or by the file that contains it.
 fn setting(name: &str) -> anyhow::Result<Option<String>> {
-    if let Some(value) = std::env::var(name).ok().filter(|value| !value.is_empty()) {
+    if let Some(value) = variable(name) {
         return Ok(Some(value));
     }
-    let Some(file) = std::env::var_os(format!("{name}_FILE")) else { return Ok(None) };
+    let Some(file) = variable_os(format!("{name}_FILE")) else { return Ok(None) };
     let value = std::fs::read_to_string(&file)
         .with_context(|| format!("{name}_FILE is set to {}, which cannot be read", file.display()))?;
     Ok(Some(value.trim().to_owned()))

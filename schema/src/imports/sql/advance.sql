@@ -1,12 +1,13 @@
 -- $1 tenant, $2 import, $3 attempt, $4 the chunk's first row, $5 created, $6 updated, $7 failed,
 -- $8 length of the lease in seconds, $9 kind, $10 encoding, $11 delimiter, $12 ignored columns (null: keep),
--- $13 whether the file ends after the chunk, $14 the file's warnings (null: keep), $15 the rows' warnings
+-- $13 whether the file ends after the chunk, $14 the file's warnings (null: keep), $15 the rows' warnings,
+-- $16 presentation groups that the rows made
 --
 -- The file's warnings come with the first chunk of every attempt and are stored with the first chunk of the file.
 update imports
-   set created = created + $5, updated = updated + $6, failed = failed + $7,
+   set created = created + $5, updated = updated + $6, failed = failed + $7, new_groups = new_groups + $16,
        -- Failures are counted against an import that makes no progress.
-       failures = 0,
+       failures = 0, lost_workers = '{}', retries = 0, waiting = null,
        -- The clock's time: the transaction's own time is when the chunk began.
        lease_until = case when not $13 then clock_timestamp() + $8 * interval '1 second' end,
        kind = coalesce($9, kind), encoding = coalesce($10, encoding),

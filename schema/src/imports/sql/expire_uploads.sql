@@ -1,9 +1,9 @@
 -- $1 seconds for which uploads of finished imports are kept, $2 limit
-update imports
+update every_import
    set upload_deleted_at = now()
  where (tenant_id, id) in
        (select tenant_id, id
-          from imports
+          from every_import
          where state = 'finished' and upload_deleted_at is null
            and finished_at < now() - $1 * interval '1 second'
          order by finished_at

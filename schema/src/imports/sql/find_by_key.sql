@@ -5,3 +5,4 @@ select imports.id,
   from idempotency_keys
   join imports on imports.tenant_id = idempotency_keys.tenant_id and imports.id = idempotency_keys.import_id
  where idempotency_keys.tenant_id = $1 and idempotency_keys.key = $2
+   and idempotency_keys.created_at >= now() - interval '24 hours'

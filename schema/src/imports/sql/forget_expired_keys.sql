@@ -1,1 +1,1 @@
-delete from idempotency_keys where created_at < now() - interval '24 hours'
+delete from every_idempotency_key where created_at < now() - interval '24 hours'

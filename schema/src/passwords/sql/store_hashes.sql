@@ -1,4 +1,4 @@
--- $1 tenant; $2 users, $3 the seals that were opened, $4 hashes (null drops the password)
+-- $1 tenant; $2 users, $3 the seals that were opened, $4 hashes
 --
 -- Users are looked up one by one and then updated by their row's version, so that no statistics can make this read all
 -- users of the tenant. The order decides the index.
@@ -16,7 +16,6 @@ with free as materialized (
 )
 update users
    set password_hash = free.hash,
-       password_sealed = null,
-       password_fingerprint = case when free.hash is not null then password_fingerprint end
+       password_sealed = null
   from free
  where users.ctid = free.row_version

@@ -1,5 +1,6 @@
 //! Migrations: compiled into every binary, run by `rollcall migrate`, and required by the processes that start.
 
+pub mod grant;
 pub mod name_collisions;
 mod recompute_names;
 
@@ -16,6 +17,7 @@ use self::name_collisions::NameCollisions;
 use self::recompute_names::RecomputeNames;
 use super::error::DatabaseError;
 use super::pool::Database;
+use crate::settings::error::SettingError;
 
 /// The migrations written in SQL.
 const EMBEDDED: EmbeddedMigrations = embed_migrations!("migrations");
@@ -37,8 +39,8 @@ const APPLIED_MIGRATIONS: &str = include_str!("sql/applied_migrations.sql");
 pub(crate) const STATEMENTS: &[(&str, &str)] = &[("applied_migrations", APPLIED_MIGRATIONS)];
 
 /// How long a starting process waits for the database.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
-const START_RETRY_INTERVAL: Duration = Duration::from_millis(500);
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const START_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Why a process cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +48,18 @@ pub enum StartError {
     /// The database does not answer.
     #[error("the database did not answer within {} s: start it, or correct DATABASE_URL", START_TIMEOUT.as_secs())]
     Unreachable(#[source] DatabaseError),
+    /// The database refuses this process.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// The database lacks tables.
     #[error("the database lacks this version's tables: run `rollcall migrate`")]
     NotMigrated,
+    /// The process connects as a role that may not use the tables.
+    #[error(
+        "the role of DATABASE_URL may not use the tables: run `rollcall migrate` with both DATABASE_URL and \
+         ROLLCALL_OWNER_DATABASE_URL"
+    )]
+    NotGranted,
 }
 
 impl Database {
@@ -79,7 +90,7 @@ impl Database {
 
     /// Whether the database has this binary's tables. Only reads: a process needs no right to create tables.
     pub async fn is_migrated(&self) -> Result<bool, DatabaseError> {
-        let session = self.session().await?;
+        let session = self.session_for_all().await?;
         let applied = match session.query(APPLIED_MIGRATIONS, &[]).await {
             Ok(rows) => rows,
             Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(false),
@@ -97,8 +108,14 @@ impl Database {
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
             match self.is_migrated().await {
-                Ok(true) => return Ok(()),
+                Ok(true) => return self.check_isolation().await,
                 Ok(false) => return Err(StartError::NotMigrated),
+                Err(error) if let Some(wrong) = error.misconfiguration() => return Err(wrong.into()),
+                Err(DatabaseError::Statement(error))
+                    if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) =>
+                {
+                    return Err(StartError::NotGranted);
+                }
                 Err(error) if Instant::now() >= deadline => return Err(StartError::Unreachable(error)),
                 Err(error) => {
                     tracing::warn!(
@@ -109,5 +126,16 @@ impl Database {
             }
             tokio::time::sleep(START_RETRY_INTERVAL).await;
         }
+    }
+
+    /// Warns where nothing but the statements themselves keeps tenants apart: an installation with one role works on.
+    async fn check_isolation(&self) -> Result<(), StartError> {
+        if !self.isolates_tenants().await.map_err(StartError::Unreachable)? {
+            tracing::warn!(
+                "row-level security is not in effect: the role of DATABASE_URL owns the tables or is a superuser; give the \
+                 service a role of its own (ROLLCALL_OWNER_DATABASE_URL)"
+            );
+        }
+        Ok(())
     }
 }

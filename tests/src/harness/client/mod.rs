@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod curl;
+pub mod description;
 pub mod expected;
 pub mod raw;
 mod requests;

@@ -1,12 +1,13 @@
 //! A TCP connection to the API on which a test writes arbitrary bytes, as no well-behaved client would.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::answer::Answer;
@@ -22,8 +23,16 @@ pub struct RawConnection {
 
 impl RawConnection {
     pub async fn open(stack: &Stack) -> Self {
-        let stream =
-            TcpStream::connect(("127.0.0.1", stack.port())).await.expect("the API accepts connections");
+        Self::open_from(stack, "127.0.0.1").await
+    }
+
+    /// Opens a connection from one of the machine's loopback addresses.
+    pub async fn open_from(stack: &Stack, address: &str) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket can be created");
+        let address: IpAddr = address.parse().expect("an address");
+        socket.bind(SocketAddr::new(address, 0)).expect("every loopback address can be used");
+        let api = SocketAddr::from(([127, 0, 0, 1], stack.port()));
+        let stream = socket.connect(api).await.expect("the API accepts connections");
         stream.set_nodelay(true).expect("the option can be set on a TCP connection");
         Self { stream: BufReader::new(stream) }
     }

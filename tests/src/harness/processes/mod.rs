@@ -10,6 +10,9 @@ use crate::harness::condition::eventually;
 use crate::harness::stack::Stack;
 use binary::binary_path;
 
+/// How long a process may take to refuse to start.
+const REFUSAL_LIMIT: Duration = Duration::from_secs(20);
+
 impl Stack {
     /// Starts the API and waits until it is ready.
     pub async fn start_api(&mut self) {
@@ -63,6 +66,38 @@ impl Stack {
         launch
     }
 
+    /// Starts a process that is expected to refuse, with these additional environment variables. Returns its exit status
+    /// and what it wrote to standard error.
+    pub async fn refusal_of(&self, binary: &str, environment: &[(&str, &str)]) -> (Option<i32>, String) {
+        let own = if binary == "rollcall-api" { &self.api_env } else { &self.worker_env };
+        let mut command = tokio::process::Command::new(binary_path(binary));
+        command
+            .envs(self.environment.iter().chain(own).map(|(name, value)| (name, value)))
+            .env("ROLLCALL_LISTEN", "127.0.0.1:0")
+            .envs(environment.iter().copied())
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true);
+        let ended = tokio::time::timeout(REFUSAL_LIMIT, command.output()).await;
+        let output = ended.expect("the process refuses to start").expect("the process is built");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// Runs the operator's command with these additional environment variables.
+    pub async fn rollcall_with(
+        &self,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<String, String> {
+        let mut command = tokio::process::Command::new(binary_path("rollcall"));
+        command
+            .args(arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .envs(environment.iter().copied());
+        let output = command.output().await.expect("the command is built");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the command writes UTF-8");
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
     /// Runs the operator's command. Returns its standard output if it succeeds, or else its standard error.
     pub async fn rollcall(&self, arguments: &[&str]) -> Result<String, String> {
         self.rollcall_streams(arguments).await.map(|(output, _)| output)
@@ -72,6 +107,7 @@ impl Stack {
     pub async fn rollcall_streams(&self, arguments: &[&str]) -> Result<(String, String), String> {
         let mut command = tokio::process::Command::new(binary_path("rollcall"));
         command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.env("ROLLCALL_OWNER_DATABASE_URL", &self.test_database.url);
         let output = command.output().await.expect("the command is built");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the command writes UTF-8");
         let (out, errors) = (text(output.stdout), text(output.stderr));

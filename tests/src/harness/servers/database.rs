@@ -5,14 +5,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
 use rollcall_schema::postgres::address::DatabaseAddress;
 use rollcall_schema::postgres::pool::{Database, PoolSizes};
+use rollcall_schema::postgres::service_role::ServiceRole;
 use tokio::sync::OnceCell;
 
 use super::shared::servers;
 
+/// The service's role on every server, and its password.
+const SERVICE_ROLE: &str = "rollcall_service";
+
 /// A migrated database. It is dropped with this value.
 #[derive(Debug)]
 pub struct TestDatabase {
+    /// As the owner of the tables: the test itself.
     pub url: String,
+    /// As the service's role: the API and the workers.
+    pub service_url: String,
     /// `None` if it goes with its server.
     name: Option<String>,
 }
@@ -24,14 +31,13 @@ impl TestDatabase {
         let template = template().await;
         let name = format!("rollcall_test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         run(&format!("create database {name} template {template}")).await;
-        Self { url: url_of(&name), name: Some(name) }
+        Self { url: url_of(&name), service_url: as_service(&url_of(&name)), name: Some(name) }
     }
 
     /// Migrates the database of a test's dedicated server.
     pub async fn create_on(server: &str) -> Self {
-        let database = Self { url: server.to_owned(), name: None };
-        database.pool().migrate().await.expect("an empty database can be migrated");
-        database
+        migrate(server).await;
+        Self { url: server.to_owned(), service_url: as_service(server), name: None }
     }
 
     pub fn pool(&self) -> Database {
@@ -54,6 +60,20 @@ impl Drop for TestDatabase {
     }
 }
 
+/// Migrates a database and gives the service's role its rights.
+async fn migrate(url: &str) {
+    let database = pool_of(url, 1);
+    database.migrate().await.expect("an empty database can be migrated");
+    let service = ServiceRole { name: SERVICE_ROLE.to_owned(), password: Some(SERVICE_ROLE.to_owned()) };
+    database.grant(&service).await.expect("the service can be given its rights");
+}
+
+/// The URL with the service's role instead of the owner.
+fn as_service(url: &str) -> String {
+    let (_, server) = url.rsplit_once('@').expect("the servers' URLs name a user");
+    format!("postgres://{SERVICE_ROLE}:{SERVICE_ROLE}@{server}")
+}
+
 fn pool_of(url: &str, size: usize) -> Database {
     let address = DatabaseAddress::parse(url).expect("the servers' URL is good");
     Database::new(address, PoolSizes { connections: size, sessions: size })
@@ -65,7 +85,7 @@ async fn template() -> &'static str {
         .get_or_init(|| async {
             let name = format!("rollcall_template_{}", std::process::id());
             run(&format!("create database {name}")).await;
-            pool_of(&url_of(&name), 1).migrate().await.expect("an empty database can be migrated");
+            migrate(&url_of(&name)).await;
             name
         })
         .await

@@ -1,6 +1,6 @@
 //! A server for one test, which may stop, kill, freeze and restart it without disturbing the others.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_servers::{Error, FolderLock, Postgres, RabbitMq, Server};
@@ -75,9 +75,20 @@ impl DedicatedServer {
         &self.url
     }
 
+    /// The folder that holds its data, its settings and its log, as long as a clone of this exists.
+    pub fn folder(&self) -> &Path {
+        &self.owned.folder
+    }
+
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Everything that the server has logged.
+    pub fn log(&self) -> String {
+        let log = std::fs::read(self.owned.folder.join("server/log")).expect("a server has a log");
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// Shuts it down cleanly.
@@ -103,6 +114,24 @@ impl DedicatedServer {
     /// Lets a frozen server continue.
     pub async fn resume(&self) {
         self.act(Server::resume).await;
+    }
+
+    /// Sets off RabbitMQ's memory alarm, which blocks publishers, or ends it.
+    pub async fn set_memory_alarm(&self, on: bool) {
+        let folder = self.owned.server.lock().unwrap_or_else(PoisonError::into_inner).folder().to_owned();
+        let port =
+            std::fs::read_to_string(folder.join("distribution-port")).expect("it is RabbitMQ's folder");
+        let bytes = if on { 1_000_000 } else { 512_000_000 };
+        // `rabbitmqctl` would look for the node with the help of a port mapper, which there is not.
+        let call = format!(
+            "ok = rpc:call(rollcall@localhost, vm_memory_monitor, set_vm_memory_high_watermark, [{{absolute, {bytes}}}]), halt()."
+        );
+        let mut erl = tokio::process::Command::new("erl");
+        erl.args(["-sname", "test@localhost", "-dist_listen", "false", "-start_epmd", "false"]);
+        erl.args(["-erl_epmd_port", port.trim(), "-noshell", "-noinput", "-eval", &call]);
+        // The node's cookie is kept here.
+        let called = erl.env("HOME", &folder).output().await.expect("RabbitMQ brings Erlang");
+        assert!(called.status.success(), "{}", String::from_utf8_lossy(&called.stdout));
     }
 
     async fn act(&self, action: fn(&mut Server) -> Result<(), Error>) {

@@ -278,6 +278,24 @@ fn blank_clears_or_keeps_and_absent_keeps() {
 }
 
 #[test]
+fn an_import_creates_a_limited_number_of_presentation_groups() {
+    let mut tenant = tenant();
+    tenant.presentation_group_limit = 1;
+    let file = "username,enabled,staffmember,presentationgroup\na,y,y,Red\nb,y,y,Blue\nc,,y,Blue\n,,,Blue\nb,y,y,Red\n";
+    let too_many = "Field (presentationGroupLabel) names one presentation group too many. ";
+    let expected = [
+        "C".to_owned(),
+        too_many.to_owned(),
+        format!("Field (enabled) is required to create a user. {too_many}"),
+        "Field (username) may not be empty. ".to_owned(),
+        "C".to_owned(),
+    ];
+    assert_eq!(outcomes(&mut tenant, file), expected);
+    // The next import counts anew.
+    assert_eq!(outcomes(&mut tenant, "username,presentationgroup\na,Blue\nb,Green\n"), ["U", too_many]);
+}
+
+#[test]
 fn all_problems_of_a_row_are_listed_in_the_order_of_the_field_table() {
     let mut tenant = tenant();
     rows(&mut tenant, "owner,y,y,,taken,\n");

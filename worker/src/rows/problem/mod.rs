@@ -38,6 +38,8 @@ pub enum Fault {
     InvisibleCharacters,
     /// Another user of the tenant has the value: a barcode.
     AlreadyUsed,
+    /// A new presentation group, beyond those that one import may make.
+    TooManyGroups,
     /// Blank or absent in a row that would create a user.
     RequiredForUser,
     /// Blank or absent in a row that would create a student: a graduation year.
@@ -60,6 +62,7 @@ impl Fault {
             Fault::ControlCharacters => "contains control characters",
             Fault::InvisibleCharacters => "contains invisible characters",
             Fault::AlreadyUsed => "is already used by another user",
+            Fault::TooManyGroups => "names one presentation group too many",
             Fault::RequiredForUser => "is required to create a user",
             Fault::RequiredForStudent => "is required to create a student",
         }
@@ -93,6 +96,8 @@ impl Problem {
     /// The row would create a student and has no graduation year.
     pub const GRADUATION_YEAR_REQUIRED: Problem =
         Problem::Field(Field::GraduationYear, Fault::RequiredForStudent);
+    /// The import has made as many presentation groups as it may, and the row names another new one.
+    pub const TOO_MANY_GROUPS: Problem = Problem::Field(Field::PresentationGroupLabel, Fault::TooManyGroups);
     /// The membership's user does not exist.
     pub const UNKNOWN_USER: Problem = Problem::Field(Field::Username, Fault::NotAKnownUser);
     /// The membership's library group does not exist.

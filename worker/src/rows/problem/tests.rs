@@ -28,6 +28,10 @@ fn every_text_is_the_contracts() {
             Problem::GRADUATION_YEAR_REQUIRED.to_string(),
             "Field (graduationYear) is required to create a student.",
         ),
+        (
+            Problem::TOO_MANY_GROUPS.to_string(),
+            "Field (presentationGroupLabel) names one presentation group too many.",
+        ),
         (Problem::UNKNOWN_USER.to_string(), "Field (username) is not a known user."),
         (
             Problem::UNDEFINED_LIBRARY_GROUP.to_string(),

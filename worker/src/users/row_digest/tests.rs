@@ -9,7 +9,8 @@ use crate::users::check::check;
 /// The digest of the only row of a file, by this policy.
 fn digest(policy: PasswordPolicy, file: &str) -> Option<Uuid> {
     let key = ServiceKey::from_hex(&"5a".repeat(32)).expect("a key");
-    let digester = RowDigester::new(RowDigestKey::new(&key), TenantId::from(Uuid::nil()), policy);
+    let digester =
+        RowDigester::new(RowDigestKey::new(&key.as_data_key()), TenantId::from(Uuid::nil()), policy);
     let survey = survey(file.as_bytes(), Endpoint::Users, None).expect("the file is good");
     let header = survey.header.as_ref().expect("there is a header");
     assert_eq!(header.kind, ImportKind::Users);

@@ -16,7 +16,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use memchr::memchr;
 
 use delimiter::{Delimiter, Match};
-pub(super) use part::PartHeaders;
+pub use part::PartHeaders;
 
 /// Maximum length of a part's headers.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
@@ -30,7 +30,7 @@ pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// What comes next in a form.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub enum Event {
     /// A part begins. Its data follow, unless it has none, and its [`PartEnd`](Event::PartEnd).
     Part(PartHeaders),
     Data(Bytes),
@@ -41,7 +41,7 @@ pub(super) enum Event {
 
 /// Why a body is not a form that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FormError {
+pub enum FormError {
     /// The body has ended, and no line of it is a delimiter line.
     NoBoundary,
     /// The body has ended within a part, or within the first delimiter line.
@@ -53,7 +53,7 @@ pub(super) enum FormError {
 }
 
 /// A parser that is pushed frames and pulled for events.
-pub(super) struct MultipartParser {
+pub struct MultipartParser {
     /// The delimiter that the form opened with; until then the first that the header gives.
     delimiter: Delimiter,
     /// The further delimiters that the header gives, until the form has opened.
@@ -134,7 +134,7 @@ impl MultipartParser {
     }
 
     /// The next event, or `None` if it depends on bytes that have not been pushed yet.
-    pub fn next(&mut self) -> Result<Option<Event>, FormError> {
+    pub fn next_event(&mut self) -> Result<Option<Event>, FormError> {
         loop {
             match self.state {
                 State::Start => {

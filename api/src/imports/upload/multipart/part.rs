@@ -4,7 +4,7 @@ use crate::http::parameters::parameter;
 
 /// The headers of a part, unfolded. A part may have none.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::imports::upload) struct PartHeaders {
+pub struct PartHeaders {
     lines: Vec<Vec<u8>>,
     /// No blank line ends them: what was read as headers may be the part's data.
     unended: bool,

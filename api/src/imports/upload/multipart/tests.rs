@@ -9,7 +9,7 @@ fn parse_with(mut parser: MultipartParser, frames: &[&[u8]]) -> Result<Parts, Fo
     let mut parts: Parts = Vec::new();
     let mut frames = frames.iter();
     loop {
-        match parser.next()? {
+        match parser.next_event()? {
             Some(Event::Part(headers)) => parts.push((headers.file_name().map(<[u8]>::to_vec), Vec::new())),
             Some(Event::Data(data)) => {
                 assert!(!data.is_empty());
@@ -212,7 +212,7 @@ fn a_body_without_boundary_is_not_held() {
     let mut parser = MultipartParser::new(b"XX", &[]);
     for _ in 0..10_000 {
         parser.push(&[b'x'; 1000]);
-        assert_eq!(parser.next(), Ok(None));
+        assert_eq!(parser.next_event(), Ok(None));
         assert!(parser.buffer.is_empty());
     }
     assert_eq!(parser.opening().len(), OPENING_BYTES);

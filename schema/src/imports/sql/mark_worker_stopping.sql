@@ -1,0 +1,2 @@
+-- $1 worker
+update workers set stopping = true where id = $1

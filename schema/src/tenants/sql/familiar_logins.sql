@@ -1,0 +1,2 @@
+-- $1 limit
+select pair from familiar_logins limit $1
