@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use rollcall_api::server;
 use rollcall_api::settings::Settings;
 use rollcall_api::state::ServerError;
-use rollcall_schema::postgres::migrate::StartError;
 use rollcall_schema::settings::environment;
 use rollcall_schema::{hardening, telemetry};
 
@@ -30,11 +29,10 @@ async fn main() -> ExitCode {
 /// Prints the error in one line.
 fn fail(error: ServerError) -> ExitCode {
     let setup_error = match &error {
-        ServerError::Config(_) | ServerError::Database(StartError::NotMigrated | StartError::Setting(_)) => {
-            true
-        }
+        ServerError::Config(_) => true,
+        ServerError::Database(error) => error.is_permanent(),
         ServerError::Installation(error) => error.is_permanent(),
-        ServerError::Database(StartError::Unreachable(_)) | ServerError::Io(_) => false,
+        ServerError::Io(_) => false,
     };
     eprintln!("rollcall-api: {:#}", anyhow::Error::from(error));
     ExitCode::from(if setup_error { EXIT_SETUP } else { 1 })

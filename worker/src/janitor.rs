@@ -127,7 +127,8 @@ impl Janitor {
         let mut deleted = 0;
         for tenant in due {
             loop {
-                let swept = presentation_groups::sweep(self.database.transaction_for(tenant).await?, tenant).await?;
+                let swept =
+                    presentation_groups::sweep(self.database.transaction_for(tenant).await?, tenant).await?;
                 deleted += usize::try_from(swept.deleted).unwrap_or(usize::MAX);
                 if !swept.is_partial {
                     break;

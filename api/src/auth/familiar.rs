@@ -54,7 +54,8 @@ impl FamiliarNetworks {
         self.noted.insert(login.clone(), ());
         let database = self.database.clone();
         let note = async move {
-            let noted = async { login_network::remember(&database.session_for(login.tenant).await?, &login).await };
+            let noted =
+                async { login_network::remember(&database.session_for(login.tenant).await?, &login).await };
             if let Err(error) = noted.await {
                 let error = &error as &(dyn Error + 'static);
                 tracing::warn!(error, "failed to note the network of a login");

@@ -79,8 +79,9 @@ impl TokenLogins {
         self.noted.insert(id, ());
         let database = self.database.clone();
         let note = async move {
-            let noted =
-                async { token::touch(&database.session_for(tenant).await?, tenant, id, &client.to_string()).await };
+            let noted = async {
+                token::touch(&database.session_for(tenant).await?, tenant, id, &client.to_string()).await
+            };
             if let Err(error) = noted.await {
                 let error = &error as &(dyn Error + 'static);
                 tracing::warn!(error, token = %id, "failed to note the use of an import token");

@@ -191,7 +191,8 @@ impl UploadAcceptor {
     async fn submit_once(&self, submission: &Submission, stored: Instant) -> Result<Submitted, SubmitError> {
         // Whether it is at the head of its line is unknown. A wake-up too many does no harm.
         let found = Submitted::Queued { is_head: true };
-        let session = self.database.session_for(submission.tenant).await.map_err(SubmitError::not_submitted)?;
+        let session =
+            self.database.session_for(submission.tenant).await.map_err(SubmitError::not_submitted)?;
         if stored.elapsed() > SUBMIT_WITHIN {
             return Err(SubmitError::NotSubmitted(ApiError::Unavailable(
                 "the upload was stored too long ago to be submitted".into(),

@@ -142,7 +142,7 @@ pub async fn list(
         ApiError::bad_request("The query is malformed. Give limit and cursor at most once each.")
     })?;
     let (limit, before) = query.parse()?;
-    let mut conn = app.database.connection_for(administrator.tenant.id).await?;
+    let mut conn = app.database.connection_for(caller.tenant.id).await?;
     // Fetches one more than the page holds, to see whether there is a next page.
     let mut imports = model::list_submitted(&mut conn, caller.tenant.id, caller.token(), before, limit + 1)
         .await

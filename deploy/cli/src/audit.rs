@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use clap::Args;
 use rollcall_schema::audit::{self, AuditView};
-use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::settings::OwnerSettings;
 
 use crate::database;
 use crate::error::CommandError;
@@ -42,7 +42,7 @@ pub struct Audit {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     limit: i64,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 pub async fn run(audit: &Audit, output: Output) -> Result<(), CommandError> {

@@ -11,7 +11,7 @@ use rollcall_schema::passwords::keys::PasswordKeys;
 use rollcall_schema::passwords::reseal::{Resealed, reseal_waiting};
 use rollcall_schema::postgres::pool::Database;
 use rollcall_schema::settings::error::SettingError;
-use rollcall_schema::settings::{DatabaseSettings, KeySettings};
+use rollcall_schema::settings::{KeySettings, OwnerSettings};
 use serde::Serialize;
 
 use crate::database;
@@ -49,7 +49,7 @@ pub struct Status {
     #[command(flatten)]
     key: KeySettings,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// Replace the service key while the service runs
@@ -84,7 +84,7 @@ pub struct Rotate {
     #[command(flatten)]
     key: KeySettings,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {

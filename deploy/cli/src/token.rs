@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use diesel_async::AsyncConnection as _;
 use rollcall_schema::audit::{self, Action, Entry};
-use rollcall_schema::settings::DatabaseSettings;
+use rollcall_schema::settings::OwnerSettings;
 use rollcall_schema::tenants::token::{self, ImportToken, TokenView};
 use serde::Serialize;
 
@@ -57,7 +57,7 @@ pub struct Add {
     #[arg(long, value_name = "TIME", default_value = "400d", value_parser = lifetime)]
     expires: Lifetime,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// List a tenant's tokens, and when they were last used
@@ -74,7 +74,7 @@ pub struct List {
     /// The tenant's name
     tenant: String,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 /// Remove a token: the next request with it is refused
@@ -93,7 +93,7 @@ pub struct Remove {
     /// The token's name
     name: String,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 #[derive(Debug, Clone, Copy)]

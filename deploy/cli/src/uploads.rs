@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use rollcall_schema::installation::adopt_upload_store;
-use rollcall_schema::settings::{DatabaseSettings, UploadSettings};
+use rollcall_schema::settings::{OwnerSettings, UploadSettings};
 use serde::Serialize;
 
 use crate::database;
@@ -32,7 +32,7 @@ pub struct Adopt {
     #[command(flatten)]
     uploads: UploadSettings,
     #[command(flatten)]
-    database: DatabaseSettings,
+    database: OwnerSettings,
 }
 
 #[derive(Serialize)]

@@ -10,9 +10,15 @@ use crate::postgres::pool::Database;
 
 const WAITING_PASSWORDS: &str = include_str!("sql/waiting_passwords.sql");
 const RESEAL: &str = include_str!("sql/reseal.sql");
+const SAMPLE: &str = include_str!("sql/sample_waiting.sql");
+const FIND: &str = include_str!("sql/find_waiting.sql");
 
-pub(crate) const STATEMENTS: &[(&str, &str)] =
-    &[("waiting_passwords", WAITING_PASSWORDS), ("reseal", RESEAL)];
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[
+    ("waiting_passwords", WAITING_PASSWORDS),
+    ("reseal", RESEAL),
+    ("sample_waiting", SAMPLE),
+    ("find_waiting", FIND),
+];
 
 /// Passwords sealed again with one statement.
 const BATCH: i64 = 500;
@@ -25,7 +31,8 @@ pub struct Resealed {
     pub unopened: u64,
 }
 
-/// Seals every waiting password again that an older data key seals.
+/// Seals every waiting password again that an older data key seals. For the owner of the tables: the passwords are every
+/// tenant's.
 pub async fn reseal_waiting(database: &Database, keys: &PasswordKeys) -> Result<Resealed, DatabaseError> {
     let session = database.session_for_all().await?;
     let mut done = Resealed::default();
@@ -67,19 +74,21 @@ pub struct Tried {
     pub failed: usize,
 }
 
-/// Tries to open some of the waiting passwords.
+/// Tries to open some of the waiting passwords, of any tenants.
 pub async fn try_waiting(
     database: &Database,
     keys: &PasswordKeys,
     limit: usize,
 ) -> Result<Tried, DatabaseError> {
-    let session = database.session_for_all().await?;
     let limit = i64::try_from(limit).unwrap_or(BATCH);
-    let rows = session.query(WAITING_PASSWORDS, &[&Uuid::nil(), &Uuid::nil(), &limit]).await?;
+    let sample = database.session_for_all().await?.query(SAMPLE, &[&limit]).await?;
     let mut tried = Tried::default();
-    for row in rows {
-        let (tenant, name, seal): (TenantId, String, Vec<u8>) =
-            (row.try_get(0)?, row.try_get(2)?, row.try_get(3)?);
+    for row in sample {
+        let (tenant, user): (TenantId, UserId) = (row.try_get(0)?, row.try_get(1)?);
+        let session = database.session_for(tenant).await?;
+        // Hashed meanwhile.
+        let Some(row) = session.query_opt(FIND, &[&tenant, &user]).await? else { continue };
+        let (name, seal): (String, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
         match keys.open(&owner(tenant, &name), &seal).await {
             Ok(_) => tried.opened += 1,
             Err(_) => tried.failed += 1,

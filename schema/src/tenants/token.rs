@@ -31,7 +31,8 @@ const FIND: &str = include_str!("sql/find_token.sql");
 const READ: &str = include_str!("sql/read_token.sql");
 const TOUCH: &str = include_str!("sql/touch_token.sql");
 
-pub(crate) const STATEMENTS: &[(&str, &str)] = &[("find_token", FIND), ("read_token", READ), ("touch_token", TOUCH)];
+pub(crate) const STATEMENTS: &[(&str, &str)] =
+    &[("find_token", FIND), ("read_token", READ), ("touch_token", TOUCH)];
 
 /// A token as a client sends it.
 pub struct ImportToken(Zeroizing<String>);

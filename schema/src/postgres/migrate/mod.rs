@@ -62,6 +62,16 @@ pub enum StartError {
     NotGranted,
 }
 
+impl StartError {
+    /// Whether a setting or the database has to be changed: no waiting helps.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => false,
+            Self::Setting(_) | Self::NotMigrated | Self::NotGranted => true,
+        }
+    }
+}
+
 impl Database {
     /// Brings the tables up to date and returns the names of the migrations that were run.
     ///
