@@ -168,7 +168,7 @@ impl Transaction {
     /// Begins the transaction as [`begin`](Self::begin) does, under a name that Postgres shows with the session until the
     /// transaction ends (`application_name`).
     pub async fn begin_for(&self, import: ImportId) -> Result<(), Error> {
-        self.batch_execute(&format!("begin; set local application_name = 'rollcall {import}'")).await
+        self.batch_execute(&format!("{}; set local application_name = 'rollcall {import}'", self.begin)).await
     }
 
     pub async fn commit(self) -> Result<(), Error> {
