@@ -41,27 +41,10 @@ async fn sample_without_its_line_break_is_one_row_of_29_columns() {
             "enabled": true, "staff_member": false,
         })
     );
+    // The cells of the first line's row are not repeated: they are no column names.
     let jobs = stack.get("/api/import/jobs").await.json();
-    assert_eq!(
-        jobs["jobs"][0]["ignoredColumns"],
-        json!([
-            "jdoe1",
-            "Jane",
-            "Doe",
-            "Mary",
-            "Jane",
-            "jdoe1@yourschool.com",
-            "2016",
-            "123456",
-            "123456",
-            "F",
-            "change",
-            "12A",
-            "Y",
-            "N",
-            "style1"
-        ])
-    );
+    let ignored: Vec<_> = (15..=29).map(|number| format!("column {number}")).collect();
+    assert_eq!(jobs["jobs"][0]["ignoredColumns"], json!(ignored));
 }
 
 #[tokio::test]

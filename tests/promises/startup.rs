@@ -39,9 +39,15 @@ async fn wrong_database_is_named() {
     let says = &["DATABASE_URL names a database that does not exist", "no_such_database"];
     assert_refused(&stack, &[("DATABASE_URL", &no_database)], says).await;
     for arguments in [["migrate"].as_slice(), &["tenant", "list"]] {
-        let error = stack.rollcall_with(arguments, &[("DATABASE_URL", &wrong_password)]).await.unwrap_err();
-        assert!(error.contains("DATABASE_URL has a user or password that the database refuses"), "{error}");
+        let environment = [("ROLLCALL_OWNER_DATABASE_URL", wrong_password.as_str())];
+        let error = stack.rollcall_with(arguments, &environment).await.unwrap_err();
+        assert!(error.contains("ROLLCALL_OWNER_DATABASE_URL"), "{error}");
+        assert!(error.contains("has a user or password that the database refuses"), "{error}");
     }
+    // As the service it would find nothing, and say so.
+    let environment = [("ROLLCALL_OWNER_DATABASE_URL", stack.test_database.service_url.as_str())];
+    let error = stack.rollcall_with(&["jobs", "list", "school"], &environment).await.unwrap_err();
+    assert!(error.contains("connected as the service's role"), "{error}");
 }
 
 #[tokio::test]

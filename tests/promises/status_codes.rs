@@ -115,8 +115,13 @@ async fn form_without_a_file_is_400() {
 async fn refused_file_is_400_and_polls_the_same_body() {
     let stack = Stack::new().await;
     let cases: [(&str, &str, &[u8], &[&str]); 12] = [
-        (USERS, "", b"name,enabled\njane,y\n", &["no username column", "name, enabled", "Add a column"]),
-        (USERS, "", b"jane,y,y\n", &["no username column", "first line"]),
+        (
+            USERS,
+            "",
+            b"name,enabled\njane,y\n",
+            &["no username column", "names enabled and 1 unknown column", "Add a column"],
+        ),
+        (USERS, "", b"jane,y,y\n", &["is not a header", "username among them"]),
         (USERS, "", b"username,email,emailaddress\njane,,\n", &["emailAddress", "email", "Keep one"]),
         (USERS, "", b"username,User Name\njane,jane\n", &["username", "User Name", "Keep one"]),
         (USERS, "", b"username,middleinitial,middle-name\n", &["middleName", "Keep one"]),

@@ -22,6 +22,11 @@ pub enum CommandError {
     #[error("the database's tables are missing or older than this command: run `rollcall migrate`")]
     NotMigrated,
     #[error(
+        "this command is connected as the service's role, which sees no tenant's rows: set ROLLCALL_OWNER_DATABASE_URL to \
+         the URL of the same database as the owner of the tables"
+    )]
+    NotOwner,
+    #[error(
         "the tables could not be checked or migrated ({0}): check that the user in ROLLCALL_OWNER_DATABASE_URL, or else in \
          DATABASE_URL, owns them"
     )]
@@ -116,7 +121,7 @@ impl From<io::Error> for CommandError {
 
 impl From<DatabaseError> for CommandError {
     fn from(error: DatabaseError) -> Self {
-        if let Some(wrong) = error.misconfiguration() {
+        if let Some(wrong) = error.misconfiguration("ROLLCALL_OWNER_DATABASE_URL, or else DATABASE_URL,") {
             return wrong.into();
         }
         match error {

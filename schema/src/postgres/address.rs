@@ -41,9 +41,14 @@ pub struct DatabaseAddress {
 }
 
 impl DatabaseAddress {
-    /// Parses the URL and loads the authorities that it names.
+    /// Parses the value of `DATABASE_URL` and loads the authorities that it names.
     pub fn parse(url: &str) -> Result<Self, SettingError> {
-        let invalid = |why: String| SettingError::new("DATABASE_URL", why);
+        Self::parse_setting("DATABASE_URL", url)
+    }
+
+    /// Parses the value of a setting and loads the authorities that it names.
+    pub fn parse_setting(setting: &'static str, url: &str) -> Result<Self, SettingError> {
+        let invalid = |why: String| SettingError::new(setting, why);
         let mut url = Url::parse(url).map_err(|error| {
             invalid(format!("is not a URL ({error}); write postgres://USER:PASSWORD@HOST:PORT/DATABASE"))
         })?;

@@ -42,9 +42,9 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
-    /// What is wrong with `DATABASE_URL`, if that is why the server refused a session: no waiting helps. A server that is
-    /// away, starting or full is not wrong.
-    pub fn misconfiguration(&self) -> Option<SettingError> {
+    /// What is wrong with the setting that gives the database's URL, if that is why the server refused a session: no
+    /// waiting helps. A server that is away, starting or full is not wrong.
+    pub fn misconfiguration(&self, setting: &'static str) -> Option<SettingError> {
         let error = match self {
             Self::NoSession(SessionPoolError::Backend(error)) => error.as_db_error()?,
             Self::Statement(error) => error.as_db_error()?,
@@ -57,7 +57,7 @@ impl DatabaseError {
             SqlState::INSUFFICIENT_PRIVILEGE => "names a user who lacks a right",
             _ => return None,
         };
-        Some(SettingError::new("DATABASE_URL", format!("{wrong} ({}): correct it", error.message())))
+        Some(SettingError::new(setting, format!("{wrong} ({}): correct it", error.message())))
     }
 
     /// Whether the server itself reported the error. Then the statement is over and changed nothing; if the connection

@@ -65,6 +65,8 @@ impl DatabaseSettings {
     }
 }
 
+const OWNER_DATABASE_URL: &str = "ROLLCALL_OWNER_DATABASE_URL";
+
 /// The address of Postgres as the owner of the tables, for the operator's command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Postgres")]
@@ -88,7 +90,8 @@ impl OwnerSettings {
             return self.service.address();
         }
         let (value, file) = (self.owner_database_url.as_ref(), self.owner_database_url_file.as_ref());
-        DatabaseAddress::parse(&secret("ROLLCALL_OWNER_DATABASE_URL", value, file, "")?)
+        let url = secret(OWNER_DATABASE_URL, value, file, "")?;
+        DatabaseAddress::parse_setting(OWNER_DATABASE_URL, &url)
     }
 
     /// The service's role, if `DATABASE_URL` names another than the owner's.

@@ -120,7 +120,9 @@ impl Database {
             match self.is_migrated().await {
                 Ok(true) => return self.check_isolation().await,
                 Ok(false) => return Err(StartError::NotMigrated),
-                Err(error) if let Some(wrong) = error.misconfiguration() => return Err(wrong.into()),
+                Err(error) if let Some(wrong) = error.misconfiguration("DATABASE_URL") => {
+                    return Err(wrong.into());
+                }
                 Err(DatabaseError::Statement(error))
                     if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) =>
                 {

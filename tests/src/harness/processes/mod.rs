@@ -88,26 +88,30 @@ impl Stack {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<String, String> {
-        let mut command = tokio::process::Command::new(binary_path("rollcall"));
-        command
-            .args(arguments)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .envs(environment.iter().copied());
-        let output = command.output().await.expect("the command is built");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the command writes UTF-8");
-        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+        self.run_rollcall(arguments, environment).await.map(|(output, _)| output)
     }
 
     /// Runs the operator's command. Returns its standard output if it succeeds, or else its standard error.
     pub async fn rollcall(&self, arguments: &[&str]) -> Result<String, String> {
-        self.rollcall_streams(arguments).await.map(|(output, _)| output)
+        self.rollcall_with(arguments, &[]).await
     }
 
     /// Runs the operator's command. Returns its standard output and standard error if it succeeds, or else the latter.
     pub async fn rollcall_streams(&self, arguments: &[&str]) -> Result<(String, String), String> {
+        self.run_rollcall(arguments, &[]).await
+    }
+
+    async fn run_rollcall(
+        &self,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<(String, String), String> {
         let mut command = tokio::process::Command::new(binary_path("rollcall"));
-        command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.env("ROLLCALL_OWNER_DATABASE_URL", &self.test_database.url);
+        command
+            .args(arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .env("ROLLCALL_OWNER_DATABASE_URL", &self.test_database.url)
+            .envs(environment.iter().copied());
         let output = command.output().await.expect("the command is built");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the command writes UTF-8");
         let (out, errors) = (text(output.stdout), text(output.stderr));
