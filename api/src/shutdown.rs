@@ -31,7 +31,7 @@ pub async fn shut_down_on_signal(phases: ShutdownPhases, limit: Duration) {
     phases.draining.cancel();
     let margin = SHUTDOWN_MARGIN.min(limit);
     let to_the_end = async {
-        sleep(limit - margin).await;
+        sleep(limit.saturating_sub(margin)).await;
         phases.stop_waiting.cancel();
         sleep(margin).await;
     };

@@ -143,18 +143,18 @@ async fn outcome(
     ran.map_err(code)
 }
 
-/// Everything that a tenant has, as text.
-async fn snapshot(stack: &Stack) -> String {
-    let mut rows = String::new();
+/// The rows of every table that tenants have rows in.
+async fn snapshot(stack: &Stack) -> Vec<(String, Vec<serde_json::Value>)> {
+    let mut snapshot = Vec::new();
     let tables = stack
         .rows("select tablename from pg_policies where schemaname = current_schema() order by tablename")
         .await;
     assert!(tables.len() >= 12, "{tables:?}");
     for table in tables {
         let table = table["tablename"].as_str().unwrap();
-        rows += &format!("{table}: {:?}\n", stack.rows(&format!("select * from {table}")).await);
+        snapshot.push((table.to_owned(), stack.rows(&format!("select * from {table}")).await));
     }
-    rows
+    snapshot
 }
 
 #[tokio::test]

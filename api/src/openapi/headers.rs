@@ -73,6 +73,7 @@ pub const PAGE_LOCATION: ResponseHeader = header("Location", Values::One("docs/"
 
 impl ResponseHeader {
     /// The same header where some responses of the status lack it.
+    #[must_use]
     pub const fn optional(mut self) -> Self {
         self.required = false;
         self

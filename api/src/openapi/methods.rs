@@ -28,7 +28,7 @@ fn head(get: &Operation) -> Operation {
         .responses
         .iter()
         .map(|(status, response)| (status.clone(), responses::without_body(response)));
-    head.responses = Responses::from_iter(without_body);
+    head.responses = without_body.collect();
     head
 }
 

@@ -107,8 +107,8 @@ fn success(
     response
 }
 
-fn json_of<T: ToSchema>() -> Option<(&'static str, Content)> {
-    Some((JSON, content::<T>()))
+fn json_of<T: ToSchema>() -> (&'static str, Content) {
+    (JSON, content::<T>())
 }
 
 fn content<T: ToSchema>() -> Content {
@@ -178,13 +178,13 @@ impl IntoResponses for Upload {
         let result = success(
             "The result, however long the import took. Of an import that takes longer than 20 s the response begins with \
              spaces and has this status whatever the result is: read `success`.",
-            json_of::<ImportResult>(),
+            Some(json_of::<ImportResult>()),
             OF_ACCEPTED.into_iter().chain([headers::UNBUFFERED]),
         );
         all.insert("200".to_owned(), result.into());
         let pending = success(
             "The upload is accepted, and the client preferred not to wait for its result.",
-            json_of::<Pending>(),
+            Some(json_of::<Pending>()),
             OF_ACCEPTED.into_iter().chain([headers::RETRY_AFTER]),
         );
         all.insert("202".to_owned(), with_link(pending, "$response.body#/id").into());
@@ -208,10 +208,10 @@ responses! {
     Poll: of_imports(&[]),
     [200, success(
         "The result: the same bytes as the response to the upload.",
-        json_of::<ImportResult>(),
+        Some(json_of::<ImportResult>()),
         OF_POLLS.into_iter().chain([headers::UNBUFFERED])
     )],
-    [202, success("The import is pending.", json_of::<Pending>(), OF_POLLS.into_iter().chain([headers::RETRY_AFTER]))],
+    [202, success("The import is pending.", Some(json_of::<Pending>()), OF_POLLS.into_iter().chain([headers::RETRY_AFTER]))],
 }
 
 responses! {
@@ -219,7 +219,7 @@ responses! {
     Cancellation: of_imports(&[409]),
     [200, success(
         "The import is cancelled. The result that it has from now on.",
-        json_of::<ImportResult>(),
+        Some(json_of::<ImportResult>()),
         [headers::IMPORT_WARNING.optional(), headers::UNBUFFERED]
     )],
 }
@@ -227,19 +227,19 @@ responses! {
 responses! {
     /// Of the list of imports.
     List: of_logins(),
-    [200, with_link(success("A page.", json_of::<JobPage>(), []), "$response.body#/jobs/0/id")],
+    [200, with_link(success("A page.", Some(json_of::<JobPage>()), []), "$response.body#/jobs/0/id")],
 }
 
 responses! {
     /// Of the probe of the process.
     Live: of_every_request(),
-    [200, success("The process lives.", json_of::<Alive>(), [])],
+    [200, success("The process lives.", Some(json_of::<Alive>()), [])],
 }
 
 responses! {
     /// Of the probe of what the process depends on.
     Ready: of_every_request(),
-    [200, success("Uploads are accepted.", json_of::<Readiness>(), [])],
+    [200, success("Uploads are accepted.", Some(json_of::<Readiness>()), [])],
     [503, not_ready()],
 }
 
@@ -249,7 +249,7 @@ fn not_ready() -> Response {
         .item(Ref::from_schema_name(Readiness::name()))
         .item(Ref::from_schema_name(Failure::name()));
     let mut response = failure(503, []);
-    response.description = "Uploads are not accepted now. What is away may be named.".to_owned();
+    "Uploads are not accepted now. What is away may be named.".clone_into(&mut response.description);
     response.content.insert(JSON.to_owned(), ContentBuilder::new().schema(Some(either)).build().into());
     response.headers.extend(headers::describe([headers::RETRY_AFTER.optional()]));
     response
@@ -268,7 +268,7 @@ responses! {
 responses! {
     /// Of the page that shows the document.
     Page: of_every_request(),
-    [200, success("The page.", file_of("text/html"), OF_PAGE)],
+    [200, success("The page.", Some(file_of("text/html")), OF_PAGE)],
 }
 
 responses! {
@@ -286,17 +286,17 @@ impl IntoResponses for PageFile {
         all.extend(failures([404]));
         let mut file = success("The file.", None, OF_PAGE);
         for content_type in ["text/html", "text/css", "text/javascript", "image/png"] {
-            file.content
-                .extend(file_of(content_type).map(|(name, content)| (name.to_owned(), content.into())));
+            let (name, content) = file_of(content_type);
+            file.content.insert(name.to_owned(), content.into());
         }
         all.insert("200".to_owned(), file.into());
         all
     }
 }
 
-fn file_of(content_type: &'static str) -> Option<(&'static str, Content)> {
+fn file_of(content_type: &'static str) -> (&'static str, Content) {
     let bytes = ObjectBuilder::new().schema_type(Type::String);
-    Some((content_type, ContentBuilder::new().schema(Some(bytes)).build()))
+    (content_type, ContentBuilder::new().schema(Some(bytes)).build())
 }
 
 responses! {

@@ -136,11 +136,14 @@ fn status_text(Shown { given, status }: &Shown) -> String {
     text.push('\n');
     text.push_str(&table(["DATA KEY", "PURPOSE", "CREATED"], &data));
     if let [old, .., new] = status.service_keys.as_slice() {
-        text.push_str(&if old.processes.is_empty() {
-            format!("\nThe key is being rotated. Once every process runs with {}, finish with `rollcall keys rotate --finish`.\n", new.id)
+        text.push_str("\nThe key is being rotated. ");
+        let next = if old.processes.is_empty() {
+            format!("Once every process runs with {}, finish with `rollcall keys rotate --finish`.", new.id)
         } else {
-            format!("\nThe key is being rotated. Start the processes of {} again with {}.\n", old.id, new.id)
-        });
+            format!("Start the processes of {} again with {}.", old.id, new.id)
+        };
+        text.push_str(&next);
+        text.push('\n');
     }
     if given.as_ref().is_some_and(|given| status.service_keys.iter().all(|key| key.id != *given)) {
         text.push_str("\nROLLCALL_KEY is not a key of this installation.\n");

@@ -123,8 +123,8 @@ impl Session {
     /// statement and the commit are sent together. If the statement fails, the server rolls back.
     async fn scoped<T>(&self, statement: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let Scope::Tenant(tenant) = self.scope else { return statement.await };
-        let begin = begin(tenant);
-        let begun = self.connection.batch_execute(&begin);
+        let command = begin(tenant);
+        let begun = self.connection.batch_execute(&command);
         let ((), result, ()) = try_join3(begun, statement, self.connection.batch_execute("commit")).await?;
         Ok(result)
     }
