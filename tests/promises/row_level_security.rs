@@ -343,10 +343,7 @@ async fn a_tenant_lasts_for_one_transaction() {
 /// An installation from before the service had a role of its own works on, with a warning.
 #[tokio::test]
 async fn one_role_works_on_with_a_warning() {
-    let mut stack = Options::default().workers(0).without_api().start().await;
-    let url = stack.test_database.url.clone();
-    stack.start_api_with(&[("DATABASE_URL", &url)]).await;
-    stack.start_worker_with(&[("DATABASE_URL", &url)]);
+    let stack = Options::default().as_owner().start().await;
     let answer = stack.post_users("username,enabled,staffmember\njane,y,y\n").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     for log in [stack.api_log(), stack.worker_log()] {

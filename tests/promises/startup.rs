@@ -9,17 +9,18 @@ use rollcall_tests::harness::{Options, Row, Stack, eventually, free_port, result
 const FILE: &str = "username,enabled,staffmember\njane,y,y\n";
 const BOTH: [&str; 2] = ["rollcall-api", "rollcall-worker"];
 
-/// Asserts that API and worker refuse with these settings, with exit status 2, and that the last line says so.
+/// Asserts that API and worker refuse with these settings, with exit status 2, and that a sentence says so.
 async fn assert_refused(stack: &Stack, environment: &[(&str, &str)], says: &[&str]) {
     for binary in BOTH {
         let begun = std::time::Instant::now();
         let (status, errors) = stack.refusal_of(binary, environment).await;
-        let last = errors.lines().last().unwrap_or_default();
         assert_eq!(status, Some(2), "{binary}: {errors}");
+        // Libraries that log may do so until the process has ended.
+        let sentence = errors.lines().find(|line| line.starts_with(binary)).unwrap_or_default();
         for text in says {
-            assert!(last.contains(text), "{binary}: {last}");
+            assert!(sentence.contains(text), "{binary}: {errors}");
         }
-        println!("{:?}: {last}", begun.elapsed());
+        println!("{:?}: {sentence}", begun.elapsed());
     }
 }
 

@@ -37,6 +37,9 @@ pub enum Benchmark {
     /// 100 new users, 200 times: p50 against the bare transaction, p99 against p50
     #[value(name = "small_sync")]
     SmallSync,
+    /// What row-level security costs: a million new users, and 100 new users, against the same as the owner of the tables
+    #[value(name = "isolation")]
+    Isolation,
     /// 500 tenants post 500 new users each at once, against the rows per second of `create_1m`
     #[value(name = "schools_500")]
     Schools,

@@ -149,7 +149,7 @@ async fn wait_until_merging(stack: &Stack, district: &Tenant, is_running: &Cell<
 }
 
 /// Posts the small roster of this number on the stack's persistent connection. All its users are new.
-async fn post(stack: &Stack, tenant: &Tenant, number: u64) -> Measured<f64> {
+pub async fn post(stack: &Stack, tenant: &Tenant, number: u64) -> Measured<f64> {
     let file = roster(number);
     let started = Instant::now();
     let answer = stack.post_users_of(tenant, file).await;

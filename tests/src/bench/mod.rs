@@ -3,7 +3,7 @@
 //! They use the service's HTTP interface and its tables, never its code, except that `passwords` hashes with the service's
 //! own function as its reference. [`Benchmark`] names the benchmarks and [`run`] runs them:
 //!
-//! - `users`, `contested`, `row_order`, `memberships`, `details`, `passwords`, `latency`, `scale`, `tenants` and `bulk` are the benchmarks.
+//! - `users`, `contested`, `row_order`, `memberships`, `details`, `passwords`, `latency`, `isolation`, `scale`, `tenants` and `bulk` are the benchmarks.
 //! - `service` runs an import through the service, `reference` runs the same in psql, and `comparison` compares the two
 //!   under equal `conditions`.
 //! - `fixture`, `sizes`, `files` and [`machine`] are what the benchmarks work on.
@@ -20,6 +20,7 @@ mod passwords;
 
 mod latency;
 
+mod isolation;
 mod scale;
 mod tenants;
 
@@ -79,6 +80,9 @@ pub async fn run(names: &[Benchmark], sizes: Sizes, report: &mut Report) {
     }
     if wanted(Benchmark::SmallSync) {
         report.record("small_sync", latency::small_sync(&fixture).await);
+    }
+    if wanted(Benchmark::Isolation) {
+        report.record("isolation", isolation::run(&fixture).await);
     }
     if wanted(Benchmark::Schools) {
         let measured = tenants::run(&fixture, report).await;

@@ -21,6 +21,7 @@ pub struct Options {
     worker_env: Vec<(String, String)>,
     tenant: bool,
     tls: Option<(PathBuf, PathBuf)>,
+    as_owner: bool,
     postgres: Option<String>,
     rabbitmq: Option<String>,
     postgres_port: Option<u16>,
@@ -36,6 +37,7 @@ impl Default for Options {
             worker_env: Vec::new(),
             tenant: true,
             tls: None,
+            as_owner: false,
             postgres: None,
             rabbitmq: None,
             postgres_port: None,
@@ -72,6 +74,13 @@ impl Options {
     #[must_use]
     pub fn without_api(mut self) -> Self {
         self.api = false;
+        self
+    }
+
+    /// Connects the processes to Postgres as the owner of the tables, for whom row-level security does not hold.
+    #[must_use]
+    pub fn as_owner(mut self) -> Self {
+        self.as_owner = true;
         self
     }
 
@@ -150,8 +159,9 @@ impl Options {
         let folder = TempDir::new().expect("a temporary folder can be created");
         let port = free_port();
         let prefix = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let database_url = if self.as_owner { &test_database.url } else { &test_database.service_url };
         let environment = [
-            ("DATABASE_URL", at_port(&test_database.service_url, self.postgres_port)),
+            ("DATABASE_URL", at_port(database_url, self.postgres_port)),
             ("AMQP_URL", at_port(&amqp_url, self.rabbitmq_port)),
             ("ROLLCALL_QUEUE_PREFIX", prefix.clone()),
             ("ROLLCALL_KEY", KEY.to_owned()),
