@@ -157,14 +157,30 @@ async fn snapshot(stack: &Stack) -> Vec<(String, Vec<serde_json::Value>)> {
     snapshot
 }
 
+/// A tenant with a row in every table, and another one.
+struct TwoTenants {
+    stack: Stack,
+    hers: Uuid,
+    other: Uuid,
+    owner: Client,
+    service: Client,
+}
+
+impl TwoTenants {
+    async fn start() -> Self {
+        let stack = Options::default().workers(0).without_api().start().await;
+        let hers = stack.school().id.as_uuid();
+        let other = stack.add_tenant("other").await.id.as_uuid();
+        let owner = connect(&stack.test_database.url).await;
+        owner.batch_execute(&rows_of(hers)).await.unwrap();
+        let service = connect(&stack.test_database.service_url).await;
+        Self { stack, hers, other, owner, service }
+    }
+}
+
 #[tokio::test]
 async fn no_statement_crosses_tenants() {
-    let stack = Options::default().workers(0).without_api().start().await;
-    let hers = stack.school().id.as_uuid();
-    let other = stack.add_tenant("other").await.id.as_uuid();
-    let owner = connect(&stack.test_database.url).await;
-    owner.batch_execute(&rows_of(hers)).await.unwrap();
-    let service = connect(&stack.test_database.service_url).await;
+    let TwoTenants { stack, hers, other, owner, service } = TwoTenants::start().await;
     let before = snapshot(&stack).await;
 
     let (mut checked, mut would, mut crossing) = (0, 0, Vec::new());
@@ -246,12 +262,7 @@ async fn every_table_of_tenants_is_protected() {
 
 #[tokio::test]
 async fn the_service_cannot_free_itself() {
-    let stack = Options::default().workers(0).without_api().start().await;
-    let hers = stack.school().id.as_uuid();
-    let other = stack.add_tenant("other").await.id.as_uuid();
-    let owner = connect(&stack.test_database.url).await;
-    owner.batch_execute(&rows_of(hers)).await.unwrap();
-    let service = connect(&stack.test_database.service_url).await;
+    let TwoTenants { stack: _stack, hers, other, service, .. } = TwoTenants::start().await;
     let refused = [
         "alter table users disable row level security",
         "alter table users no force row level security",

@@ -57,13 +57,8 @@ impl SessionPool {
         Ok(Transaction { session: Some(self.session(Scope::Transaction).await?), begin })
     }
 
-    /// A session for one transaction of no tenant, on the views of every tenant's ids.
+    /// A session for one transaction of no tenant: on the views of every tenant's ids, or as the owner of the tables.
     pub async fn transaction_for_all(&self) -> Result<Transaction, DatabaseError> {
-        self.transaction_of_owner().await
-    }
-
-    /// A session for one transaction of the owner of the tables, for whom row-level security does not hold.
-    pub(super) async fn transaction_of_owner(&self) -> Result<Transaction, DatabaseError> {
         Ok(Transaction { session: Some(self.session(Scope::Transaction).await?), begin: "begin".to_owned() })
     }
 
@@ -83,9 +78,14 @@ enum Scope {
     None,
 }
 
-/// Begins a transaction of a tenant.
-pub(super) fn begin(tenant: TenantId) -> String {
-    format!("begin; set local rollcall.tenant = '{tenant}'")
+/// The command that begins a transaction of a tenant.
+fn begin(tenant: TenantId) -> String {
+    format!("begin; {}", set_tenant_command(tenant))
+}
+
+/// The command that makes the transaction under way the tenant's: see the policies `own_tenant`.
+pub(super) fn set_tenant_command(tenant: TenantId) -> String {
+    format!("set local rollcall.tenant = '{tenant}'")
 }
 
 /// One connection to Postgres. Each statement is prepared once per connection; dropping the session returns it to its

@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use tokio_postgres::Client;
 
 use super::address::{CONNECT_TIMEOUT, DatabaseAddress};
-use super::client::{Session, SessionPool, Transaction};
+use super::client::{Session, SessionPool, Transaction, set_tenant_command};
 use super::error::DatabaseError;
 use crate::ids::TenantId;
 
@@ -19,7 +19,7 @@ pub type Connection = AsyncPgConnection;
 
 /// Makes the transaction under way the tenant's: row-level security shows it the tenant's rows and no others.
 pub async fn set_tenant(conn: &mut Connection, tenant: TenantId) -> QueryResult<()> {
-    conn.batch_execute(&format!("set local rollcall.tenant = '{tenant}'")).await
+    conn.batch_execute(&set_tenant_command(tenant)).await
 }
 
 /// A connection in a read-only transaction of a tenant, which ends when it is dropped.
@@ -104,7 +104,7 @@ impl Database {
     /// A pooled connection that reads a tenant's rows with queries built with diesel.
     pub async fn connection_for(&self, tenant: TenantId) -> Result<TenantConnection, DatabaseError> {
         let connection = TenantConnection(self.connection().await?);
-        connection.send(&format!("begin read only; set local rollcall.tenant = '{tenant}'"));
+        connection.send(&format!("begin read only; {}", set_tenant_command(tenant)));
         Ok(connection)
     }
 
@@ -126,11 +126,6 @@ impl Database {
     /// See [`SessionPool::transaction_for_all`].
     pub async fn transaction_for_all(&self) -> Result<Transaction, DatabaseError> {
         self.sessions.transaction_for_all().await
-    }
-
-    /// See [`SessionPool::transaction_of_owner`].
-    pub(super) async fn transaction_of_owner(&self) -> Result<Transaction, DatabaseError> {
-        self.sessions.transaction_of_owner().await
     }
 
     /// Opens a connection outside the pools.

@@ -37,7 +37,7 @@ pub enum GrantError {
 impl Database {
     /// Gives the service's role its rights on the newest tables, as their owner. Creates the role if there is none.
     pub async fn grant(&self, role: &ServiceRole) -> Result<(), GrantError> {
-        let txn = self.transaction_of_owner().await?;
+        let txn = self.transaction_for_all().await?;
         let granted = async {
             txn.begin().await?;
             let password = role.password.as_deref().unwrap_or_default();
