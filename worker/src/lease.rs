@@ -8,6 +8,8 @@ use std::time::Duration;
 use rollcall_schema::imports::lease::{self, Lease, LeaseError, Release};
 use rollcall_schema::imports::model::Ending;
 use rollcall_schema::imports::progress;
+use rollcall_schema::postgres::client::Session;
+use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::postgres::pool::Database;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -17,16 +19,20 @@ const RENEWAL_RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Ends an import that has no more rows to merge.
 pub async fn end_import(database: &Database, lease: &Lease, ending: &Ending) -> Result<(), LeaseError> {
-    progress::finish(&database.session_for(lease.tenant).await?, lease, ending).await
+    progress::finish(&session(database, lease).await?, lease, ending).await
 }
 
 /// Releases an import, to be claimed again.
 pub async fn release(database: &Database, lease: &Lease, release: Release<'_>) -> Result<(), LeaseError> {
-    lease::release(&database.session_for(lease.tenant).await?, lease, release).await
+    lease::release(&session(database, lease).await?, lease, release).await
+}
+
+async fn session(database: &Database, lease: &Lease) -> Result<Session, DatabaseError> {
+    Ok(database.session_for(lease.tenant).await?.with_cached_plans())
 }
 
 async fn renew(database: &Database, lease: &Lease) -> Result<(), LeaseError> {
-    lease::renew(&database.session_for(lease.tenant).await?, lease).await
+    lease::renew(&session(database, lease).await?, lease).await
 }
 
 /// Renews a lease until it is dropped.

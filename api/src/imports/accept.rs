@@ -193,6 +193,7 @@ impl UploadAcceptor {
         let found = Submitted::Queued { is_head: true };
         let session =
             self.database.session_for(submission.tenant).await.map_err(SubmitError::not_submitted)?;
+        let session = session.with_cached_plans();
         if stored.elapsed() > SUBMIT_WITHIN {
             return Err(SubmitError::NotSubmitted(ApiError::Unavailable(
                 "the upload was stored too long ago to be submitted".into(),

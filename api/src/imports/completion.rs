@@ -154,7 +154,7 @@ pub async fn fetch(
     tenant: TenantId,
     import: ImportId,
 ) -> Result<Option<Import>, DatabaseError> {
-    let mut conn = database.connection_for(tenant).await?;
+    let mut conn = database.connection_for(tenant).await?.with_cached_plans();
     Ok(model::find(&mut conn, tenant, import).await?)
 }
 

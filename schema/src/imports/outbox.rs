@@ -55,14 +55,14 @@ impl Outbox {
     pub async fn publish(&self, due: &DueWakeUp) -> Result<(), PublishError> {
         let DueWakeUp { lane, wake_up, attempts } = due;
         self.broker.publish_wake_up(*lane, wake_up).await?;
-        let session = self.database.session_for(wake_up.tenant).await?;
+        let session = self.database.session_for(wake_up.tenant).await?.with_cached_plans();
         Ok(wake_ups::mark_published(&session, wake_up.tenant, wake_up.import, *attempts).await?)
     }
 
     /// Publishes the wake-up of the next import in a tenant's line, after another import of the tenant has ended.
     pub async fn wake_next(&self, tenant: TenantId) -> Result<(), PublishError> {
         let next = {
-            let session = self.database.session_for(tenant).await?;
+            let session = self.database.session_for(tenant).await?.with_cached_plans();
             wake_ups::next_in_line(&session, tenant).await?
         };
         match next {

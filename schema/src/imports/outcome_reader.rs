@@ -59,7 +59,7 @@ impl OutcomeReader {
         } else {
             (chunk.first_row, chunk.failed)
         };
-        let session = self.database.session_for(self.tenant).await?;
+        let session = self.database.session_for(self.tenant).await?.with_cached_plans();
         let row = session
             .query_opt(
                 OUTCOME_PORTION,

@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use tokio_postgres::Client;
 
 use super::address::{CONNECT_TIMEOUT, DatabaseAddress};
-use super::client::{Session, SessionPool, Transaction, set_tenant_command};
+use super::client::{CACHE_PLANS, Session, SessionPool, Transaction, set_tenant_command};
 use super::error::DatabaseError;
 use crate::ids::TenantId;
 
@@ -29,6 +29,13 @@ pub async fn set_tenant(conn: &mut Connection, tenant: TenantId) -> QueryResult<
 pub struct TenantConnection(Object<Connection>);
 
 impl TenantConnection {
+    /// Keeps the plans of the queries that follow: see [`Session::with_cached_plans`].
+    #[must_use]
+    pub fn with_cached_plans(self) -> Self {
+        self.send(CACHE_PLANS);
+        self
+    }
+
     /// Sends a command without waiting for its answer, which the driver discards.
     fn send(&self, command: &str) {
         let mut connection: &Connection = &self.0;
