@@ -24,8 +24,8 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// - the server ends a transaction whose process froze or whose machine disappeared, because others wait for its locks;
 /// - no statement waits for a lock forever;
 /// - the server detects a dead client as fast as the client detects a dead server;
-/// - every execution is planned again. A generic plan made while a table was empty would later read all users of a
-///   tenant to find one.
+/// - every execution is planned again, except where [a session says otherwise](super::client::Session::with_cached_plans).
+///   A generic plan made while a table was empty would later read all users of a tenant to find one.
 const SESSION_OPTIONS: &str = "-c idle_in_transaction_session_timeout=30s -c lock_timeout=45s -c tcp_keepalives_idle=10 \
                                -c tcp_keepalives_interval=10 -c tcp_keepalives_count=2 \
                                -c plan_cache_mode=force_custom_plan";
