@@ -58,7 +58,7 @@ mod wait;
 
 pub use error::Error;
 pub use folder_lock::FolderLock;
-pub use port::is_free;
+pub use port::{free as free_port, is_free};
 pub use postgres::Postgres;
 pub use process::{Launch, Process};
 pub use rabbitmq::RabbitMq;

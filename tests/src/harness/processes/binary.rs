@@ -1,6 +1,5 @@
 //! The service's binaries, and what the kernel knows of a process.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 /// The path of one of the service's binaries, which are next to the tests' binary or one folder up.
@@ -14,10 +13,9 @@ pub fn binary_path(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is not built: run cargo build --workspace --bins"))
 }
 
-/// A port on which no process listens.
+/// A port on which no process listens, and which no outgoing connection takes while the process that it is for is down.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener.local_addr().expect("the listener is bound").port()
+    rollcall_servers::free_port().expect("there is a free port")
 }
 
 /// The resident memory of a process and its peak, in KiB.
