@@ -1,3 +1,8 @@
+create or replace trigger own_tenant
+    after insert on users for each row
+    when (new.tenant_id is distinct from nullif(current_setting('rollcall.tenant', true), '')::uuid)
+    execute function refuse_user_of_other_tenant();
+
 do $$
 declare
     protected record;

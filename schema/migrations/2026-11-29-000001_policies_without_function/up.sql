@@ -23,3 +23,10 @@ begin
     end loop;
 end
 $$;
+
+-- The same for each row that comes through the door: compared as text, the setting need not be parsed. For a million rows
+-- that is 0.25 s of 0.6.
+create or replace trigger own_tenant
+    after insert on users for each row
+    when (new.tenant_id::text is distinct from current_setting('rollcall.tenant', true))
+    execute function refuse_user_of_other_tenant();
