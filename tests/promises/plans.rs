@@ -293,13 +293,13 @@ async fn plans_are_kept_for_lookups_of_an_import_only() {
         (true, "select state from imports where tenant_id = $1 and id = $1"),
         (false, "select username from users where tenant_id = $1 and id = $1"),
     ] {
-        // The session ends with its block: the pool has only one connection.
         let session = pool.session_for(tenant).await.unwrap();
         let session = if cached { session.with_cached_plans() } else { session };
         // Postgres compares the costs of the first five plans with that of one to keep.
         for _ in 0..8 {
             session.query_opt(sql, &[&tenant]).await.unwrap();
         }
+        // Back to the pool, whose one connection has prepared the statement.
         drop(session);
         let plans = "select generic_plans from pg_prepared_statements where statement = $1";
         let kept: i64 = pool.session_for_all().await.unwrap().query_one(plans, &[&sql]).await.unwrap().get(0);
