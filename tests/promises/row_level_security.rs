@@ -2,12 +2,17 @@
 //! rows of the tenant that its transaction has set, and no others. It owns no table and cannot free itself.
 
 use std::error::Error;
+use std::pin::pin;
 use std::time::SystemTime;
 
+use bytes::Bytes;
+use futures_util::SinkExt as _;
 use rollcall_schema::ids::TenantId;
 use rollcall_schema::postgres::address::DatabaseAddress;
 use rollcall_schema::postgres::client::SessionPool;
 use rollcall_tests::harness::{Options, Stack, TestDatabase};
+use serde_json::json;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
@@ -246,11 +251,13 @@ async fn every_table_of_tenants_is_protected() {
     // Through the door for COPY rows go in, and nothing comes out.
     let rights = stack
         .rows(
-            "select string_agg(privilege_type, ',') as rights from information_schema.role_table_grants
-                where grantee = 'rollcall_service' and table_name = 'new_users'",
+            "select string_agg(distinct privilege_type, ',') as rights,
+                    bool_or(column_name = 'tenant_id') as names_tenant
+               from information_schema.column_privileges
+              where grantee = 'rollcall_service' and table_name = 'new_users'",
         )
         .await;
-    assert_eq!(rights[0]["rights"], "INSERT");
+    assert_eq!((&rights[0]["rights"], &rights[0]["names_tenant"]), (&json!("INSERT"), &json!(false)));
     let views = stack
         .rows("select column_name from information_schema.columns
                 where table_schema = current_schema() and table_name like 'every\\_%'
@@ -305,25 +312,60 @@ async fn the_service_cannot_free_itself() {
         assert_eq!(users, count, "users seen as {setting:?}");
         service.batch_execute("commit").await.unwrap();
     }
-    // The door refuses another tenant's row, whatever is set.
-    let row = |tenant: Uuid| {
-        format!(
-            "insert into new_users (tenant_id, id, username, username_key, enabled, staff_member)
-                 values ('{tenant}', gen_random_uuid(), 'x', 'x', true, true)"
-        )
+    println!("{} ways out refused", refused.len());
+}
+
+/// What COPY brings in becomes the transaction's tenant's, also on a connection that has copied for another one. Nobody but
+/// the owner names the tenant, and without one nothing comes in.
+#[tokio::test]
+async fn copied_users_belong_to_the_transactions_tenant() {
+    let TwoTenants { stack: _stack, hers, other, owner, service } = TwoTenants::start().await;
+    let copy = "copy new_users (id, username, username_key, enabled, staff_member) from stdin";
+    let prepared = service.prepare(copy).await.unwrap();
+    let copied = async |setting: &str| -> Result<u64, String> {
+        service.batch_execute(&format!("begin; set local rollcall.tenant = '{setting}'")).await.unwrap();
+        let row = format!("{}\tx\tx\ttrue\ttrue\n", Uuid::now_v7());
+        let rows = async {
+            let mut sink = pin!(service.copy_in(&prepared).await?);
+            sink.send(Bytes::from(row)).await?;
+            sink.finish().await
+        };
+        let rows = rows.await.map_err(|error| error.code().unwrap().code().to_owned());
+        service.batch_execute("commit").await.unwrap();
+        rows
     };
-    service.batch_execute("begin").await.unwrap();
-    let error = service.batch_execute(&row(hers)).await.expect_err("no tenant is set");
-    assert_eq!(error.code().map(tokio_postgres::error::SqlState::code), Some("42501"));
-    service.batch_execute("rollback").await.unwrap();
-    service
-        .batch_execute(&format!("begin; set local rollcall.tenant = '{other}'; {}; rollback", row(other)))
+    assert_eq!(copied(&hers.to_string()).await, Ok(1));
+    assert_eq!(copied(&other.to_string()).await, Ok(1));
+    assert_eq!(copied("").await, Err("23502".to_owned()), "the tenant is not null");
+    let tenants: Vec<Uuid> = owner
+        .query("select tenant_id from users where username = 'x' order by id", &[])
         .await
-        .unwrap();
-    let crossing = format!("begin; set local rollcall.tenant = '{other}'; {}", row(hers));
-    let error = service.batch_execute(&crossing).await.expect_err("another tenant is set");
-    assert_eq!(error.code().map(tokio_postgres::error::SqlState::code), Some("42501"));
-    println!("{} ways out refused", refused.len() + 2);
+        .unwrap()
+        .iter()
+        .map(|user| user.get(0))
+        .collect();
+    assert_eq!(tenants, [hers, other]);
+
+    for setting in [String::new(), hers.to_string(), other.to_string()] {
+        for naming in [
+            "copy new_users (tenant_id, id, username, username_key, enabled, staff_member) from stdin"
+                .to_owned(),
+            format!(
+                "insert into new_users (tenant_id, id, username, username_key, enabled, staff_member)
+                 values ('{hers}', gen_random_uuid(), 'y', 'y', true, true)"
+            ),
+        ] {
+            service.batch_execute(&format!("begin; set local rollcall.tenant = '{setting}'")).await.unwrap();
+            let error =
+                service.batch_execute(&naming).await.expect_err("the tenant is not the service's to name");
+            assert_eq!(error.code().map(SqlState::code), Some("42501"), "{naming}");
+            service.batch_execute("rollback").await.unwrap();
+        }
+    }
+    // Its default is good for COPY only.
+    for (name, sql) in statements().filter(|(_, sql)| sql.contains("new_users")) {
+        assert!(sql.starts_with("copy new_users ") || *name == "grant_service", "{name}");
+    }
 }
 
 /// A session's tenant lasts for one transaction: the next user of a pooled connection, also in another process, starts

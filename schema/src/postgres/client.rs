@@ -43,7 +43,7 @@ impl SessionPool {
 
     /// A session of a tenant. Each of its statements is a transaction of its own.
     pub async fn session_for(&self, tenant: TenantId) -> Result<Session, DatabaseError> {
-        self.session(Scope::Tenant(tenant)).await
+        self.session(Scope::Tenant { tenant, caches_plans: false }).await
     }
 
     /// A session of no tenant. Its statements see the views of every tenant's ids, and no tenant's rows.
@@ -71,9 +71,11 @@ impl SessionPool {
 #[derive(Debug, Clone, Copy)]
 enum Scope {
     /// A tenant's: each statement is a transaction in which the tenant is set.
-    Tenant(TenantId),
-    /// The same, with plans that are kept: see [`Session::with_cached_plans`].
-    TenantByKey(TenantId),
+    Tenant {
+        tenant: TenantId,
+        /// See [`Session::with_cached_plans`].
+        caches_plans: bool,
+    },
     /// Those of the tenant that is set in the transaction under way.
     Transaction,
     /// No tenant's.
@@ -128,8 +130,8 @@ impl Session {
     /// statement and the commit are sent together. If the statement fails, the server rolls back.
     async fn scoped<T>(&self, statement: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let command = match self.scope {
-            Scope::Tenant(tenant) => begin(tenant),
-            Scope::TenantByKey(tenant) => format!("{}; {CACHE_PLANS}", begin(tenant)),
+            Scope::Tenant { tenant, caches_plans: false } => begin(tenant),
+            Scope::Tenant { tenant, caches_plans: true } => format!("{}; {CACHE_PLANS}", begin(tenant)),
             Scope::Transaction | Scope::None => return statement.await,
         };
         let begun = self.connection.batch_execute(&command);
@@ -142,11 +144,12 @@ impl Session {
     ///
     /// For a tenant's session, and for statements on `imports` and its kind that look up one row by its key. Such a table
     /// gains a row per import, so a plan made while it was small is replaced, as the table is analysed, before it hurts.
-    /// `users` gains a million between two analyses.
+    /// `users` gains a million between two analyses. A worker's statements need it for nothing: their form leaves one plan,
+    /// which each connection keeps.
     #[must_use]
     pub fn with_cached_plans(mut self) -> Self {
-        if let Scope::Tenant(tenant) = self.scope {
-            self.scope = Scope::TenantByKey(tenant);
+        if let Scope::Tenant { caches_plans, .. } = &mut self.scope {
+            *caches_plans = true;
         }
         self
     }

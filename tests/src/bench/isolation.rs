@@ -1,7 +1,8 @@
 //! What keeping tenants apart in Postgres costs: the service as its own role, for which row-level security holds, against
 //! the service as the owner of the tables, for whom it does not.
 //!
-//! In the reference's database the check of the rows that COPY brings in is gone as well.
+//! Both copy new users through `new_users`. Its routing costs nothing that can be measured, as the tenant is no longer part of
+//! the copied rows.
 
 use std::time::Instant;
 
@@ -24,9 +25,7 @@ pub async fn run(fixture: &Fixture) -> Measured<Vec<Line>> {
 }
 
 async fn without_row_level_security() -> Stack {
-    let stack = Options::default().as_owner().start().await;
-    stack.execute("drop trigger own_tenant on users").await;
-    stack
+    Options::default().as_owner().start().await
 }
 
 async fn create(fixture: &Fixture) -> Measured<Line> {

@@ -3,7 +3,7 @@
 
 use std::pin::pin;
 
-use rollcall_schema::ids::{GroupId, TenantId};
+use rollcall_schema::ids::GroupId;
 use rollcall_schema::postgres::client::Session;
 use tokio_postgres::Error;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
@@ -11,11 +11,12 @@ use tokio_postgres::types::Type;
 
 use super::roster::StagedUser;
 
+/// The tenant is not among the columns: Postgres adds that of the transaction.
+///
 /// [`TYPES`] and [`copy_users`] have the columns in the same order.
 pub const COPY_USERS: &str = include_str!("sql/copy_users.sql");
 
-const TYPES: [Type; 20] = [
-    Type::UUID,
+const TYPES: [Type; 19] = [
     Type::UUID,
     Type::TEXT,
     Type::TEXT,
@@ -37,8 +38,8 @@ const TYPES: [Type; 20] = [
     Type::UUID,
 ];
 
-/// Copies new users. Their ids ascend in file order, so they are neighbours in the index.
-pub async fn copy_users(txn: &Session, tenant: TenantId, users: &[&StagedUser<'_>]) -> Result<(), Error> {
+/// Copies new users of the transaction's tenant. Their ids ascend in file order, so they are neighbours in the index.
+pub async fn copy_users(txn: &Session, users: &[&StagedUser<'_>]) -> Result<(), Error> {
     if users.is_empty() {
         return Ok(());
     }
@@ -48,7 +49,6 @@ pub async fn copy_users(txn: &Session, tenant: TenantId, users: &[&StagedUser<'_
         writer
             .as_mut()
             .write(&[
-                &tenant.as_uuid(),
                 &user.id.as_uuid(),
                 &user.username,
                 &user.username_key,

@@ -129,7 +129,7 @@ pub async fn merge_in_txn(
         release_barcodes(txn, tenant, &releasing),
         update_users(txn, tenant, &changed),
         update_row_digests(txn, tenant, &newly_digested),
-        copy_users(txn, tenant, &created),
+        copy_users(txn, &created),
     )
     .await?;
     if updated != changed.len() as u64 {

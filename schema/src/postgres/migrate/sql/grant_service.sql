@@ -23,7 +23,7 @@ begin
 
     execute format('grant usage on schema %I to %I', current_schema(), service);
     for relation in
-        select oid::regclass::text as name, relname, relkind
+        select oid, oid::regclass::text as name, relname, relkind
           from pg_class
          where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p', 'v')
            and pg_has_role(relowner, 'usage')
@@ -37,8 +37,11 @@ begin
             when 'tenant_hosts' then 'select'
             when 'library_groups' then 'select'
             when 'system_groups' then 'select'
-            -- Rows are put into it and found in `users`.
-            when 'new_users' then 'insert'
+            -- Rows are put into it and found in `users`. Their tenant is that of the transaction.
+            when 'new_users' then
+                (select format('insert (%s)', string_agg(quote_ident(attname), ', '))
+                   from pg_attribute
+                  where attrelid = relation.oid and attnum > 0 and not attisdropped and attname <> 'tenant_id')
             -- Append-only.
             when 'audit' then 'select, insert'
             when 'every_import' then 'select, update (upload_deleted_at, dead_lettered_at)'
