@@ -59,7 +59,7 @@ impl Runner {
     }
 
     async fn try_claim(&self, wake_up: &WakeUp) -> Result<Option<ClaimedImport>, DatabaseError> {
-        let session = self.engine.database.session_for(wake_up.tenant).await?.with_cached_plans();
+        let session = self.engine.database.session_for(wake_up.tenant).await?;
         Ok(lease::claim(&session, wake_up.tenant, wake_up.import, &self.holder, self.lease).await?)
     }
 
@@ -135,7 +135,7 @@ impl Runner {
     /// the count.
     async fn previous_failures(&self, claimed: &ClaimedImport, stop: &CancellationToken) -> i32 {
         let failures = retry_until_done(stop, async || -> Result<i32, DatabaseError> {
-            let session = self.engine.database.session_for(claimed.lease.tenant).await?.with_cached_plans();
+            let session = self.engine.database.session_for(claimed.lease.tenant).await?;
             Ok(lease::failures(&session, &claimed.lease).await?)
         });
         failures.await.unwrap_or(0)

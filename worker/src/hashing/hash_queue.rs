@@ -39,7 +39,7 @@ impl HashQueue {
             return Ok(());
         }
         {
-            let session = self.database.session_for(tenant).await?.with_cached_plans();
+            let session = self.database.session_for(tenant).await?;
             crash_point::reached_for(tenant, CrashPoint::BeforePassCommit);
             queue::begin_pass(&session, tenant).await?;
             crash_point::reached_for(tenant, CrashPoint::AfterPassCommit);
