@@ -8,13 +8,14 @@ use crate::key_ring::rotation;
 use crate::passwords::{queue, reseal};
 use crate::postgres::lock_probe;
 use crate::postgres::migrate::{self, grant};
-use crate::tenants::{account, login_network, presentation_groups, token};
+use crate::tenants::{account, login_network, presentation_groups, tenant, token};
 
 /// The statements by module: names and SQL.
 pub const ALL: &[&[(&str, &str)]] = &[
     migrate::STATEMENTS,
     lock_probe::STATEMENTS,
     grant::STATEMENTS,
+    tenant::STATEMENTS,
     account::STATEMENTS,
     login_network::STATEMENTS,
     token::STATEMENTS,

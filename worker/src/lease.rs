@@ -28,7 +28,7 @@ pub async fn release(database: &Database, lease: &Lease, release: Release<'_>) -
 }
 
 async fn session(database: &Database, lease: &Lease) -> Result<Session, DatabaseError> {
-    Ok(database.session_for(lease.tenant).await?)
+    database.session_for(lease.tenant).await
 }
 
 async fn renew(database: &Database, lease: &Lease) -> Result<(), LeaseError> {

@@ -28,8 +28,6 @@ pub fn plan_key_lookups(address: DatabaseAddress) -> DatabaseAddress {
         .setting("enable_mergejoin", "off")
         // Without statistics the planner expects the same row again and again, and would remember every row.
         .setting("enable_memoize", "off")
-        // Plans that use what is discouraged above have a high estimated cost, and would be compiled for every chunk.
-        .setting("jit", "off")
         // Planning took longer than running the statements of a small import. A plan that is kept never sees the values, so
         // it cannot depend on those of the first imports either.
         .setting("plan_cache_mode", "force_generic_plan")

@@ -190,23 +190,23 @@ impl AccountLogins {
             log_unknown_tenant(tenant_id.as_deref(), None);
             return Ok((None, None));
         }
-        let mut conn = self.database.connection().await?;
-        let tenant = match tenant::resolve(&mut conn, tenant_id.as_deref(), host.as_deref()).await? {
-            // A client that uploaded with `?tenantId=` polls the `Location` it was given, which names the import only.
-            None if tenant_id.is_none() => match import {
-                Some(import) => tenant::of_import(&mut conn, *import).await?,
-                None => None,
-            },
-            tenant => tenant,
+        let mut tenant = if let Some(name) = tenant_id {
+            tenant::named(&mut *self.database.connection().await?, name).await?
+        } else {
+            let session = self.database.session_for_all().await?.with_cached_plans();
+            tenant::for_host(&session, host.as_deref()).await?
         };
-        drop(conn);
+        // A client that uploaded with `?tenantId=` polls the `Location` it was given, which names the import only.
+        if let (None, None, Some(import)) = (&tenant, tenant_id, import) {
+            tenant = tenant::of_import(&mut *self.database.connection().await?, *import).await?;
+        }
         if tenant.is_none() {
             log_unknown_tenant(tenant_id.as_deref(), host.as_deref());
         }
         let account = match &tenant {
             Some(tenant) if is_postgres_text(&claim.username) => {
-                let mut conn = self.database.connection_for(tenant.id).await?;
-                account::find(&mut conn, tenant.id, &claim.username).await?
+                let session = self.database.session_for(tenant.id).await?.with_cached_plans();
+                account::find(&session, tenant.id, &claim.username).await?
             }
             _ => None,
         };

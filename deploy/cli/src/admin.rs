@@ -8,6 +8,7 @@ use diesel_async::AsyncConnection as _;
 use rollcall_schema::audit::{self, Action, Entry};
 use rollcall_schema::names;
 use rollcall_schema::passwords::argon2;
+use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::settings::OwnerSettings;
 use rollcall_schema::tenants::account;
 use serde::Serialize;
@@ -83,7 +84,9 @@ pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&add.database).await?;
     let mut conn = database.connection().await?;
     let tenant = tenant::find(&mut conn, &add.tenant).await?;
-    let existing = account::find(&mut conn, tenant.id, &add.username).await?;
+    let session = database.session_for(tenant.id).await?;
+    let existing = account::find(&session, tenant.id, &add.username).await.map_err(DatabaseError::from)?;
+    drop(session);
     if let Some(existing) = existing.as_ref().filter(|existing| add.if_missing && existing.is_administrator) {
         let has_password = existing.password_hash.is_some() || existing.password_sealed.is_some();
         if !existing.enabled || !has_password {

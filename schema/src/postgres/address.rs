@@ -25,10 +25,11 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// - no statement waits for a lock forever;
 /// - the server detects a dead client as fast as the client detects a dead server;
 /// - every execution is planned again, except where [a session says otherwise](super::client::Session::with_cached_plans).
-///   A generic plan made while a table was empty would later read all users of a tenant to find one.
+///   A generic plan made while a table was empty would later read all users of a tenant to find one;
+/// - no plan is compiled: that takes a tenth of a second, and no statement here runs long enough to be worth it.
 const SESSION_OPTIONS: &str = "-c idle_in_transaction_session_timeout=30s -c lock_timeout=45s -c tcp_keepalives_idle=10 \
                                -c tcp_keepalives_interval=10 -c tcp_keepalives_count=2 \
-                               -c plan_cache_mode=force_custom_plan";
+                               -c plan_cache_mode=force_custom_plan -c jit=off";
 
 /// Where the database is, and how TLS to it works.
 ///

@@ -48,7 +48,7 @@ impl SessionPool {
 
     /// A session of no tenant. Its statements see the views of every tenant's ids, and no tenant's rows.
     pub async fn session_for_all(&self) -> Result<Session, DatabaseError> {
-        self.session(Scope::None).await
+        self.session(Scope::None { caches_plans: false }).await
     }
 
     /// A session for one transaction of a tenant, which has yet to [begin](Transaction::begin).
@@ -79,11 +79,15 @@ enum Scope {
     /// Those of the tenant that is set in the transaction under way.
     Transaction,
     /// No tenant's.
-    None,
+    None {
+        /// See [`Session::with_cached_plans`].
+        caches_plans: bool,
+    },
 }
 
-/// The command that lets Postgres keep the plans of the transaction's statements for the connection.
-pub(super) const CACHE_PLANS: &str = "set local plan_cache_mode = auto";
+/// The command that lets Postgres keep the plans of the transaction's statements for the connection. A plan made while a table
+/// was empty would read all of it.
+pub(super) const CACHE_PLANS: &str = "set local plan_cache_mode = auto; set local enable_seqscan = off";
 
 /// The command that begins a transaction of a tenant.
 fn begin(tenant: TenantId) -> String {
@@ -132,7 +136,8 @@ impl Session {
         let command = match self.scope {
             Scope::Tenant { tenant, caches_plans: false } => begin(tenant),
             Scope::Tenant { tenant, caches_plans: true } => format!("{}; {CACHE_PLANS}", begin(tenant)),
-            Scope::Transaction | Scope::None => return statement.await,
+            Scope::None { caches_plans: true } => format!("begin; {CACHE_PLANS}"),
+            Scope::None { caches_plans: false } | Scope::Transaction => return statement.await,
         };
         let begun = self.connection.batch_execute(&command);
         let ((), result, ()) = try_join3(begun, statement, self.connection.batch_execute("commit")).await?;
@@ -142,13 +147,12 @@ impl Session {
     /// Keeps the plans of the statements that follow, which are otherwise made anew for each execution. Planning took half of
     /// the time that a small import spent in Postgres.
     ///
-    /// For a tenant's session, and for statements on `imports` and its kind that look up one row by its key. Such a table
-    /// gains a row per import, so a plan made while it was small is replaced, as the table is analysed, before it hurts.
-    /// `users` gains a million between two analyses. A worker's statements need it for nothing: their form leaves one plan,
-    /// which each connection keeps.
+    /// For statements that look up one row by its key: on `imports` and its kind, which gain a row per import, so that a plan
+    /// made while they were small is replaced, as they are analysed, before it hurts; or with a form that leaves one plan.
+    /// `users` gains a million between two analyses. A worker's statements have that form, and its connections keep all plans.
     #[must_use]
     pub fn with_cached_plans(mut self) -> Self {
-        if let Scope::Tenant { caches_plans, .. } = &mut self.scope {
+        if let Scope::Tenant { caches_plans, .. } | Scope::None { caches_plans } = &mut self.scope {
             *caches_plans = true;
         }
         self

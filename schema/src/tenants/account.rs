@@ -13,12 +13,13 @@ use crate::postgres::tables::{system_group_members, system_groups, users};
 /// The system group for administrators, created if the tenant has no group that grants administration.
 pub const ADMINISTRATORS: &str = "Administrators";
 
+const FIND: &str = include_str!("sql/find_account.sql");
 const STORE_HASH: &str = include_str!("sql/store_hash.sql");
 
-pub(crate) const STATEMENTS: &[(&str, &str)] = &[("store_hash", STORE_HASH)];
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[("find_account", FIND), ("store_hash", STORE_HASH)];
 
 /// A user as the login sees it.
-#[derive(Debug, Clone, Queryable)]
+#[derive(Debug, Clone)]
 pub struct Account {
     pub id: UserId,
     pub username: String,
@@ -34,32 +35,26 @@ pub struct Account {
     pub is_administrator: bool,
 }
 
-pub async fn find(conn: &mut Connection, tenant: TenantId, username: &str) -> QueryResult<Option<Account>> {
-    let granting = system_group_members::table
-        .inner_join(
-            system_groups::table.on(system_groups::tenant_id
-                .eq(system_group_members::tenant_id)
-                .and(system_groups::id.eq(system_group_members::group_id))),
-        )
-        .filter(system_group_members::tenant_id.eq(users::tenant_id))
-        .filter(system_group_members::user_id.eq(users::id))
-        .filter(system_groups::grants_administration);
-    users::table
-        .filter(users::tenant_id.eq(tenant))
-        .filter(users::username_key.eq(username_key(username)))
-        .select((
-            users::id,
-            users::username,
-            diesel::dsl::case_when(users::password_owner.is_null(), users::username_key)
-                .otherwise(users::password_owner.assume_not_null()),
-            users::enabled,
-            users::password_hash,
-            users::password_sealed,
-            diesel::dsl::exists(granting),
-        ))
-        .first(conn)
-        .await
-        .optional()
+/// Finds the account of this name. Its plan is kept: every login asks for one.
+pub async fn find(
+    session: &Session,
+    tenant: TenantId,
+    username: &str,
+) -> Result<Option<Account>, tokio_postgres::Error> {
+    let found = session.query_opt(FIND, &[&tenant, &username_key(username)]).await?;
+    found
+        .map(|row| {
+            Ok(Account {
+                id: row.try_get(0)?,
+                username: row.try_get(1)?,
+                password_owner: row.try_get(2)?,
+                enabled: row.try_get(3)?,
+                password_hash: row.try_get(4)?,
+                password_sealed: row.try_get(5)?,
+                is_administrator: row.try_get(6)?,
+            })
+        })
+        .transpose()
 }
 
 /// Replaces the seal of a waiting password by its hash, when a login came before the hashing queue.
@@ -94,10 +89,10 @@ pub async fn add_administrator(
     password_hash: &str,
 ) -> QueryResult<AddedAdministrator> {
     conn.transaction(async |conn| {
-        let existing = find(conn, tenant, username).await?;
-        let is_administrator = existing.as_ref().is_some_and(|account| account.is_administrator);
-        let (user, added) = if let Some(account) = existing {
-            diesel::update(users::table.find((tenant, account.id)))
+        let existing = user_and_whether_administrator(conn, tenant, username).await?;
+        let is_administrator = existing.is_some_and(|(_, is_administrator)| is_administrator);
+        let (user, added) = if let Some((user, _)) = existing {
+            diesel::update(users::table.find((tenant, user)))
                 .set((
                     users::password_hash.eq(password_hash),
                     users::password_sealed.eq(None::<Vec<u8>>),
@@ -106,7 +101,7 @@ pub async fn add_administrator(
                 ))
                 .execute(conn)
                 .await?;
-            (account.id, AddedAdministrator::Updated)
+            (user, AddedAdministrator::Updated)
         } else {
             let user = UserId::generate();
             diesel::insert_into(users::table)
@@ -138,6 +133,29 @@ pub async fn add_administrator(
         Ok(added)
     })
     .await
+}
+
+async fn user_and_whether_administrator(
+    conn: &mut Connection,
+    tenant: TenantId,
+    username: &str,
+) -> QueryResult<Option<(UserId, bool)>> {
+    let granting = system_group_members::table
+        .inner_join(
+            system_groups::table.on(system_groups::tenant_id
+                .eq(system_group_members::tenant_id)
+                .and(system_groups::id.eq(system_group_members::group_id))),
+        )
+        .filter(system_group_members::tenant_id.eq(users::tenant_id))
+        .filter(system_group_members::user_id.eq(users::id))
+        .filter(system_groups::grants_administration);
+    users::table
+        .filter(users::tenant_id.eq(tenant))
+        .filter(users::username_key.eq(username_key(username)))
+        .select((users::id, diesel::dsl::exists(granting)))
+        .first(conn)
+        .await
+        .optional()
 }
 
 /// A system group that grants administration. Created if the tenant has none.

@@ -6,10 +6,15 @@ use diesel_async::{AsyncConnection as _, RunQueryDsl};
 use serde::Serialize;
 
 use crate::ids::{ImportId, TenantId};
+use crate::postgres::client::Session;
 use crate::postgres::error::DatabaseError;
 use crate::postgres::pool::Connection;
 use crate::postgres::tables::{every_import, every_tenant, every_tenant_host, tenant_hosts, tenants};
 use crate::stored_words::stored_words;
+
+const FOR_HOST: &str = include_str!("sql/tenant_for_host.sql");
+
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[("tenant_for_host", FOR_HOST)];
 
 /// The default limit of a tenant's uploads: 2 GiB.
 pub const DEFAULT_UPLOAD_LIMIT_BYTES: i64 = 2 * 1024 * 1024 * 1024;
@@ -80,39 +85,41 @@ impl From<diesel::result::Error> for TenantError {
 const COLUMNS: (every_tenant::id, every_tenant::name, every_tenant::upload_limit_bytes) =
     (every_tenant::id, every_tenant::name, every_tenant::upload_limit_bytes);
 
-/// The tenant of a request, on a connection of no tenant: the one named (by name or id) if the request names one, else the
-/// one with the request's host name, else the only tenant there is.
-pub async fn resolve(
-    conn: &mut Connection,
-    named: Option<&str>,
-    host: Option<&str>,
-) -> QueryResult<Option<FoundTenant>> {
-    if let Some(name) = named {
-        if let Ok(id) = name.parse::<TenantId>() {
-            return every_tenant::table.find(id).select(COLUMNS).first(conn).await.optional();
-        }
-        return every_tenant::table
-            .filter(every_tenant::name.eq(name.to_lowercase()))
-            .select(COLUMNS)
-            .first(conn)
-            .await
-            .optional();
+/// The tenant of this name or id, on a connection of no tenant.
+pub async fn named(conn: &mut Connection, name: &str) -> QueryResult<Option<FoundTenant>> {
+    if let Ok(id) = name.parse::<TenantId>() {
+        return every_tenant::table.find(id).select(COLUMNS).first(conn).await.optional();
     }
-    if let Some(host) = host {
-        let by_host = by_host(conn, host).await?;
-        if by_host.is_some() {
-            return Ok(by_host);
-        }
-    }
-    let mut any: Vec<FoundTenant> = every_tenant::table.select(COLUMNS).limit(2).load(conn).await?;
-    Ok(any.pop().filter(|_| any.is_empty()))
+    every_tenant::table
+        .filter(every_tenant::name.eq(name.to_lowercase()))
+        .select(COLUMNS)
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// The tenant of a request that names none, for a session of no tenant: the one with the request's host name, else the only
+/// tenant there is.
+pub async fn for_host(session: &Session, host: Option<&str>) -> Result<Option<FoundTenant>, DatabaseError> {
+    let mut found = session.query(FOR_HOST, &[&host.map(host_key)]).await?;
+    let (Some(tenant), []) = (found.pop(), &*found) else { return Ok(None) };
+    Ok(Some(FoundTenant {
+        id: tenant.try_get(0)?,
+        name: tenant.try_get(1)?,
+        upload_limit_bytes: tenant.try_get(2)?,
+    }))
+}
+
+/// What host names are compared by.
+fn host_key(host: &str) -> String {
+    host.trim_end_matches('.').to_lowercase()
 }
 
 /// The tenant that has this host name, on a connection of no tenant.
 pub async fn by_host(conn: &mut Connection, host: &str) -> QueryResult<Option<FoundTenant>> {
     every_tenant_host::table
         .inner_join(every_tenant::table.on(every_tenant::id.eq(every_tenant_host::tenant_id)))
-        .filter(every_tenant_host::host.eq(host.trim_end_matches('.').to_lowercase()))
+        .filter(every_tenant_host::host.eq(host_key(host)))
         .select(COLUMNS)
         .first(conn)
         .await
@@ -208,7 +215,7 @@ pub async fn update(
 /// Adds host names to a tenant. Those that it already has are skipped.
 pub async fn add_hosts(conn: &mut Connection, tenant: TenantId, hosts: &[String]) -> Result<(), TenantError> {
     for host in hosts {
-        let host = host.trim_end_matches('.').to_lowercase();
+        let host = host_key(host);
         diesel::insert_into(tenant_hosts::table)
             .values((tenant_hosts::tenant_id.eq(tenant), tenant_hosts::host.eq(&host)))
             .on_conflict((tenant_hosts::tenant_id, tenant_hosts::host))
@@ -229,7 +236,7 @@ fn if_taken(error: diesel::result::Error, taken: impl FnOnce() -> TenantError) -
 }
 
 pub async fn remove_hosts(conn: &mut Connection, tenant: TenantId, hosts: &[String]) -> QueryResult<()> {
-    let hosts: Vec<String> = hosts.iter().map(|host| host.trim_end_matches('.').to_lowercase()).collect();
+    let hosts: Vec<String> = hosts.iter().map(|host| host_key(host)).collect();
     diesel::delete(
         tenant_hosts::table
             .filter(tenant_hosts::tenant_id.eq(tenant))
@@ -297,7 +304,7 @@ pub async fn set_presentation_group_limit(
 }
 
 pub async fn by_name(conn: &mut Connection, name: &str) -> Result<FoundTenant, TenantError> {
-    resolve(conn, Some(name), None).await?.ok_or_else(|| TenantError::Unknown(name.to_owned()))
+    named(conn, name).await?.ok_or_else(|| TenantError::Unknown(name.to_owned()))
 }
 
 /// Every tenant, ordered by name.
