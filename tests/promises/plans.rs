@@ -25,7 +25,8 @@ const KEYS: u32 = 500;
 /// What each statement reads of the large tables: the tables and indexes, and a condition on which the index must be
 /// searched. Every statement that joins or searches one of these tables is here.
 const LOOKUPS: &[(&str, &[Lookup])] = &[
-    (OF_API, &[USERNAME, SYSTEM_MEMBER]),
+    ("find_account", &[USERNAME, SYSTEM_MEMBER]),
+    ("store_hash", &[WAITING_ID, VERSION]),
     ("users/probe_key_ranges", &[USERNAME, BARCODE]),
     ("users/compare_row_digests", &[USERNAME]),
     ("users/load_users", &[USERNAME, SYSTEM_MEMBER]),
@@ -44,8 +45,21 @@ const LOOKUPS: &[(&str, &[Lookup])] = &[
     ("is_head", &[UNFINISHED]),
 ];
 
-/// The statement that runs in the API; the others run in a worker.
-const OF_API: &str = "find_account";
+/// Statements that find one import, by its id or among the tenant's unfinished imports.
+const OF_ONE_IMPORT: &[&str] = &[
+    "claim",
+    "judge_lost_workers",
+    "is_charged",
+    "renew",
+    "is_held",
+    "advance",
+    "release",
+    "finish",
+    "mark_published",
+];
+
+/// The statements that run in the API; the others run in a worker.
+const OF_API: [&str; 2] = ["find_account", "store_hash"];
 
 /// A scan of a large table: one of these indexes, and what its condition must contain.
 type Lookup = (&'static [&'static str], &'static str);
@@ -124,9 +138,21 @@ async fn keys_are_looked_up_whatever_the_statistics_say() {
         for step in steps {
             step.run(&client).await;
         }
+        for name in OF_ONE_IMPORT {
+            let session = session(&database, false).await;
+            let plan = explain_for_all_values(&client, &session, statement(name)).await;
+            let (mut scans, mut problems) = (Vec::new(), Vec::new());
+            collect(&plan, false, &mut scans, &mut problems);
+            let is_lookup =
+                |(scan, on): &(String, String)| scan == "imports_unfinished" || on.contains("(id = ");
+            if scans.is_empty() || !scans.iter().all(is_lookup) {
+                problems.push(format!("{scans:?}"));
+            }
+            wrong.extend(problems.into_iter().map(|problem| format!("{state}: {name}: {problem}")));
+        }
         for (name, lookups) in LOOKUPS {
             let sql = statement(name);
-            let session = session(&database, *name == OF_API).await;
+            let session = session(&database, OF_API.contains(name)).await;
             for (kind, plan) in [
                 ("planned for its values", explain_for_values(&client, &session, sql).await),
                 ("planned for all values", explain_for_all_values(&client, &session, sql).await),
@@ -197,7 +223,10 @@ fn value(parameter: &Type) -> Box<dyn ToSql + Sync> {
     match *parameter {
         Type::UUID => Box::new(TENANT),
         Type::TEXT => Box::new("000000100"),
+        Type::INT4 => Box::new(1_i32),
         Type::INT8 => Box::new(100_i64),
+        Type::BOOL => Box::new(false),
+        Type::BYTEA => Box::new(vec![1_u8]),
         Type::FLOAT8 => Box::new(60.0),
         Type::TEXT_ARRAY => Box::new(numbers().map(|n| format!("{n:09}")).collect::<Vec<_>>()),
         Type::UUID_ARRAY => Box::new(numbers().map(|n| Uuid::from_u128(n.into())).collect::<Vec<_>>()),

@@ -69,10 +69,11 @@ impl Runner {
         let lease = &claimed.lease;
         if claimed.failures >= self.max_attempts {
             let why = format!(
-                "The import was given up after {} attempts that failed, the last of them because its worker died or \
-                 stopped responding. Rows processed before remain in effect; the operator finds details in the \
-                 workers' logs, under the id {}.",
-                claimed.failures, lease.import
+                "The import was given up after {} that failed, the last of them because its worker died or stopped \
+                 responding. Rows processed before remain in effect; the operator finds details in the workers' logs, \
+                 under the id {}.",
+                attempts(claimed.failures),
+                lease.import
             );
             self.abandon(claimed, why, stop).await;
             return;
@@ -118,11 +119,10 @@ impl Runner {
             error = error as &dyn std::error::Error, "an attempt at an import failed"
         );
         if failures >= self.max_attempts || verdict == Verdict::Final {
-            let attempts =
-                if failures == 1 { "1 attempt".to_owned() } else { format!("{failures} attempts") };
             let why = format!(
-                "The import was given up after {attempts}: {error}. Rows processed before remain in effect; \
-                 the operator finds details in the workers' logs, under the id {}.",
+                "The import was given up after {}: {error}. Rows processed before remain in effect; the operator finds \
+                 details in the workers' logs, under the id {}.",
+                attempts(failures),
                 lease.import
             );
             self.abandon(claimed, why, stop).await;
@@ -131,14 +131,13 @@ impl Runner {
         }
     }
 
-    /// Charged attempts before this one. Read from the database, because a chunk that was merged since the claim has reset
-    /// the count.
+    /// Charged attempts before this one: those that the claim found, unless a chunk has been merged since.
     async fn previous_failures(&self, claimed: &ClaimedImport, stop: &CancellationToken) -> i32 {
-        let failures = retry_until_done(stop, async || -> Result<i32, DatabaseError> {
+        let is_charged = retry_until_done(stop, async || -> Result<bool, DatabaseError> {
             let session = self.engine.database.session_for(claimed.lease.tenant).await?;
-            Ok(lease::failures(&session, &claimed.lease).await?)
+            Ok(lease::is_charged(&session, &claimed.lease).await?)
         });
-        failures.await.unwrap_or(0)
+        if is_charged.await.unwrap_or(false) { claimed.failures } else { 0 }
     }
 
     async fn abandon(&self, claimed: &ClaimedImport, why: String, stop: &CancellationToken) {
@@ -182,6 +181,10 @@ impl Runner {
             );
         }
     }
+}
+
+fn attempts(count: i32) -> String {
+    if count == 1 { "1 attempt".to_owned() } else { format!("{count} attempts") }
 }
 
 /// The delay before the next attempt, after this many failures before the one at hand.

@@ -107,7 +107,7 @@ impl PasswordVerifier {
             let Ok(_permit) = queue.wait(Place::Background).await else { return };
             let Ok(hash) = hashing.hash(given).await else { return };
             let stored = async {
-                let session = database.session_for(tenant).await?;
+                let session = database.session_for(tenant).await?.with_cached_plans();
                 Ok::<_, DatabaseError>(account::store_hash(&session, tenant, user, &sealed, &hash).await?)
             };
             if let Err(error) = stored.await {

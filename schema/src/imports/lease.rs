@@ -14,7 +14,7 @@ const JUDGE_LOST_WORKERS: &str = include_str!("sql/judge_lost_workers.sql");
 const RENEW: &str = include_str!("sql/renew.sql");
 const IS_HELD: &str = include_str!("sql/is_held.sql");
 const RELEASE: &str = include_str!("sql/release.sql");
-const FAILURES: &str = include_str!("sql/failures.sql");
+const IS_CHARGED: &str = include_str!("sql/is_charged.sql");
 
 pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("claim", CLAIM),
@@ -22,7 +22,7 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("renew", RENEW),
     ("is_held", IS_HELD),
     ("release", RELEASE),
-    ("failures", FAILURES),
+    ("is_charged", IS_CHARGED),
 ];
 
 /// A claim on an import: the right to work on it until it expires or another worker claims the import.
@@ -136,10 +136,10 @@ pub async fn check(session: &Session, lease: &Lease) -> Result<(), LeaseError> {
     if is_held { Ok(()) } else { Err(LeaseError::Lost) }
 }
 
-/// Attempts that failed since the last chunk was merged and that the file may have caused, without the current one.
-pub async fn failures(session: &Session, lease: &Lease) -> Result<i32, tokio_postgres::Error> {
-    let found = session.query_opt(FAILURES, &[&lease.tenant, &lease.import]).await?;
-    found.map_or(Ok(0), |row| row.try_get(0))
+/// Whether the failures that the claim found still count: they are forgotten when a chunk is merged.
+pub async fn is_charged(session: &Session, lease: &Lease) -> Result<bool, tokio_postgres::Error> {
+    let found = session.query_opt(IS_CHARGED, &[&lease.tenant, &lease.import]).await?;
+    found.map_or(Ok(false), |row| row.try_get(0))
 }
 
 /// Why an import is released, and when it may be claimed again.

@@ -85,9 +85,10 @@ enum Scope {
     },
 }
 
-/// The command that lets Postgres keep the plans of the transaction's statements for the connection. A plan made while a table
-/// was empty would read all of it.
-pub(super) const CACHE_PLANS: &str = "set local plan_cache_mode = auto; set local enable_seqscan = off";
+/// The command that keeps the plans of the transaction's statements for the connection. A plan made while a table was empty
+/// would read all of it.
+pub(super) const CACHE_PLANS: &str =
+    "set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off";
 
 /// The command that begins a transaction of a tenant.
 fn begin(tenant: TenantId) -> String {

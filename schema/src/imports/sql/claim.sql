@@ -1,9 +1,10 @@
 -- $1 tenant, $2 import, $3 holder, $4 length of the lease in seconds
 --
 -- The row is locked before it is written: an update computes its values before it waits for a lock, so the lease could
--- have expired by the time it is stored.
+-- have expired by the time it is stored. It is found by its id twice: joined to the locked row, it might be searched for in
+-- an index of all imports.
 with free as materialized (
-    select tenant_id, id, case when state = 'running' then lease_holder end as lost_holder
+    select case when state = 'running' then lease_holder end as lost_holder
       from imports
      where tenant_id = $1 and id = $2
        and (state = 'queued' and not_before <= now()
@@ -19,7 +20,7 @@ update imports
        waiting = case when waiting = 'a lock in the database' then waiting end,
        started_at = coalesce(started_at, clock_timestamp()), published_at = null, publish_count = 0
   from free
- where imports.tenant_id = free.tenant_id and imports.id = free.id
+ where imports.tenant_id = $1 and imports.id = $2
 returning attempt, endpoint, charset, rows_done, failures,
           (select password_policy from tenants where tenants.id = $1),
           (select protect_administrators from tenants where tenants.id = $1),
