@@ -1,9 +1,9 @@
 //! Waiting for an import to finish without polling the database: Postgres notifies one connection of this process
 //! about each finished import, and that wakes the requests that wait for it.
 //!
-//! A notification is only a hint. A waiting request fetches the import before it starts to wait, on each
-//! notification, after the listening connection was lost and re-established (notifications may have been missed), and
-//! twice a minute in any case.
+//! A notification is only a hint. A waiting request fetches the import when it starts to wait, on each notification,
+//! after the listening connection was lost and re-established (notifications may have been missed), and twice a minute in
+//! any case.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -20,12 +20,15 @@ use rollcall_schema::imports::progress::FINISHED_CHANNEL;
 use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::postgres::pool::Database;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::shutdown::ShutdownPhases;
 
 /// How often a waiting request fetches the import without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a request waits for a notification before it first fetches the import. A small import is finished by then, and
+/// fetched once.
+const HEAD_START: Duration = Duration::from_millis(50);
 /// The delay before the first retry after a failure of the database. It doubles with each further one.
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(500);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
@@ -115,6 +118,8 @@ impl CompletionHub {
         let mut stop = pin!(stop);
         // Joins before it fetches, so that no notification is lost in between.
         let mut waiter = self.waiters.join(import);
+        // Whether it comes or not, the import is fetched next.
+        let _ = timeout(HEAD_START, waiter.woken()).await;
         let mut latest = None;
         let mut delays = retry_delays();
         loop {
