@@ -315,8 +315,8 @@ async fn the_service_cannot_free_itself() {
     println!("{} ways out refused", refused.len());
 }
 
-/// What COPY brings in becomes the transaction's tenant's, also on a connection that has copied for another one. Nobody but
-/// the owner names the tenant, and without one nothing comes in.
+/// What COPY brings in becomes the transaction's tenant's, also on a connection that has copied for another one. Only the
+/// owner names the tenant, and without one nothing comes in.
 #[tokio::test]
 async fn copied_users_belong_to_the_transactions_tenant() {
     let TwoTenants { stack: _stack, hers, other, owner, service } = TwoTenants::start().await;
