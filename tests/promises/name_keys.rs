@@ -28,6 +28,9 @@ async fn downgrade(stack: &Stack) {
     stack.execute("update installation set sealed_directly = true").await;
     let mut conn = stack.database.connection().await.unwrap();
     for newer in [
+        include_str!("../../schema/migrations/2026-11-29-000003_policies_choose_no_index/down.sql"),
+        include_str!("../../schema/migrations/2026-11-29-000002_copy_for_the_own_tenant/down.sql"),
+        include_str!("../../schema/migrations/2026-11-29-000001_policies_without_function/down.sql"),
         include_str!("../../schema/migrations/2026-11-28-000009_row_level_security/down.sql"),
         include_str!("../../schema/migrations/2026-11-25-000002_password_owner/down.sql"),
     ] {
@@ -35,7 +38,8 @@ async fn downgrade(stack: &Stack) {
     }
     stack
         .execute(&format!(
-            "delete from __diesel_schema_migrations where version in ('20261125000002', '20261128000009', '{RECOMPUTE}')"
+            "delete from __diesel_schema_migrations
+              where version in ('20261125000002', '{RECOMPUTE}', '20261128000009') or version >= '20261129000001'"
         ))
         .await;
     assert!(!stack.database.is_migrated().await.unwrap());
