@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use rollcall_schema::ids::{ImportId, TenantId};
 use rollcall_schema::imports::job_view::JobView;
-use rollcall_schema::imports::model::{self, Import};
+use rollcall_schema::imports::model::{self, Import, ImportState};
 use rollcall_schema::imports::operator::{self, CancelOutcome};
 use rollcall_schema::postgres::error::DatabaseError;
 use serde::Deserialize;
@@ -49,12 +49,16 @@ pub async fn show(
     let import = import.filter(|import| caller.may_read(import.submitted_token));
     // A poll never waits, so `respond-async` is not an option here.
     match (Preference::read(&headers), &import) {
-        (Some(preference @ Preference::Wait(seconds)), Some(_)) => {
-            // Too many wait already: this poll is answered as it stands, as if it had no preference.
-            let Some(_waiting) = app.waiting.try_take(tenant) else {
-                return respond(&app, tenant, import).await;
+        (Some(preference @ Preference::Wait(seconds)), Some(found)) => {
+            let response = if found.state == ImportState::Finished {
+                respond(&app, tenant, import).await
+            } else {
+                // Too many wait already: this poll is answered as it stands, as if it had no preference.
+                let Some(_waiting) = app.waiting.try_take(tenant) else {
+                    return respond(&app, tenant, import).await;
+                };
+                wait(&app, tenant, id, Duration::from_secs(seconds)).await
             };
-            let response = wait(&app, tenant, id, Duration::from_secs(seconds)).await;
             Ok(([(PREFERENCE_APPLIED, preference.applied())], response).into_response())
         }
         _ => Ok(respond(&app, tenant, import).await.into_response()),
