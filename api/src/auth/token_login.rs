@@ -66,8 +66,9 @@ impl TokenLogins {
             return Ok(is_id || named.to_lowercase() == tenant.name);
         }
         let Some(host) = claim.host.as_deref().filter(|host| is_postgres_text(host)) else { return Ok(true) };
-        let mut conn = self.database.connection().await?;
-        let of_host = tenant::by_host(&mut conn, host).await?;
+        let session = self.database.session_for_all().await?.with_cached_plans();
+        // Where no tenant has the host name, the only tenant there is can only be the token's.
+        let of_host = tenant::for_host(&session, Some(host)).await?;
         Ok(of_host.is_none_or(|other| other.id == tenant.id))
     }
 

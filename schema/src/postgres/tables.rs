@@ -64,14 +64,6 @@ diesel::table! {
 
 diesel::table! {
     /// A view.
-    every_tenant_host (tenant_id, host) {
-        tenant_id -> Uuid,
-        host -> Text,
-    }
-}
-
-diesel::table! {
-    /// A view.
     every_import (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -218,7 +210,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(data_keys, wrapped_keys);
 
-diesel::allow_tables_to_appear_in_same_query!(every_tenant, every_tenant_host, every_import);
+diesel::allow_tables_to_appear_in_same_query!(every_tenant, every_import);
 diesel::allow_tables_to_appear_in_same_query!(
     tenants,
     tenant_hosts,

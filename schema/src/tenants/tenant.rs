@@ -9,7 +9,7 @@ use crate::ids::{ImportId, TenantId};
 use crate::postgres::client::Session;
 use crate::postgres::error::DatabaseError;
 use crate::postgres::pool::Connection;
-use crate::postgres::tables::{every_import, every_tenant, every_tenant_host, tenant_hosts, tenants};
+use crate::postgres::tables::{every_import, every_tenant, tenant_hosts, tenants};
 use crate::stored_words::stored_words;
 
 const FOR_HOST: &str = include_str!("sql/tenant_for_host.sql");
@@ -113,17 +113,6 @@ pub async fn for_host(session: &Session, host: Option<&str>) -> Result<Option<Fo
 /// What host names are compared by.
 fn host_key(host: &str) -> String {
     host.trim_end_matches('.').to_lowercase()
-}
-
-/// The tenant that has this host name, on a connection of no tenant.
-pub async fn by_host(conn: &mut Connection, host: &str) -> QueryResult<Option<FoundTenant>> {
-    every_tenant_host::table
-        .inner_join(every_tenant::table.on(every_tenant::id.eq(every_tenant_host::tenant_id)))
-        .filter(every_tenant_host::host.eq(host_key(host)))
-        .select(COLUMNS)
-        .first(conn)
-        .await
-        .optional()
 }
 
 /// The tenant of an import, on a connection of no tenant.
