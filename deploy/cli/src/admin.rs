@@ -84,9 +84,8 @@ pub async fn run(command: Command, output: Output) -> Result<(), CommandError> {
     let database = database::open_migrated(&add.database).await?;
     let mut conn = database.connection().await?;
     let tenant = tenant::find(&mut conn, &add.tenant).await?;
-    let session = database.session_for(tenant.id).await?;
-    let existing = account::find(&session, tenant.id, &add.username).await.map_err(DatabaseError::from)?;
-    drop(session);
+    let found = account::find(&database.session_for(tenant.id).await?, tenant.id, &add.username).await;
+    let existing = found.map_err(DatabaseError::from)?;
     if let Some(existing) = existing.as_ref().filter(|existing| add.if_missing && existing.is_administrator) {
         let has_password = existing.password_hash.is_some() || existing.password_sealed.is_some();
         if !existing.enabled || !has_password {

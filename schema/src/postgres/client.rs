@@ -43,12 +43,12 @@ impl SessionPool {
 
     /// A session of a tenant. Each of its statements is a transaction of its own.
     pub async fn session_for(&self, tenant: TenantId) -> Result<Session, DatabaseError> {
-        self.session(Scope::Tenant { tenant, caches_plans: false }).await
+        self.session(Scope::Tenant(tenant)).await
     }
 
     /// A session of no tenant. Its statements see the views of every tenant's ids, and no tenant's rows.
     pub async fn session_for_all(&self) -> Result<Session, DatabaseError> {
-        self.session(Scope::None { caches_plans: false }).await
+        self.session(Scope::None).await
     }
 
     /// A session for one transaction of a tenant, which has yet to [begin](Transaction::begin).
@@ -63,7 +63,7 @@ impl SessionPool {
     }
 
     async fn session(&self, scope: Scope) -> Result<Session, DatabaseError> {
-        Ok(Session { connection: self.0.get().await?, scope })
+        Ok(Session { connection: self.0.get().await?, scope, caches_plans: false })
     }
 }
 
@@ -71,18 +71,11 @@ impl SessionPool {
 #[derive(Debug, Clone, Copy)]
 enum Scope {
     /// A tenant's: each statement is a transaction in which the tenant is set.
-    Tenant {
-        tenant: TenantId,
-        /// See [`Session::with_cached_plans`].
-        caches_plans: bool,
-    },
+    Tenant(TenantId),
     /// Those of the tenant that is set in the transaction under way.
     Transaction,
     /// No tenant's.
-    None {
-        /// See [`Session::with_cached_plans`].
-        caches_plans: bool,
-    },
+    None,
 }
 
 /// The command that keeps the plans of the transaction's statements for the connection. A plan made while a table was empty
@@ -105,6 +98,8 @@ pub(super) fn set_tenant_command(tenant: TenantId) -> String {
 pub struct Session {
     connection: Object,
     scope: Scope,
+    /// See [`Session::with_cached_plans`].
+    caches_plans: bool,
 }
 
 impl Session {
@@ -134,18 +129,20 @@ impl Session {
     /// Runs a prepared statement for whom the session is. A transaction of its own costs no round trip: its beginning, the
     /// statement and the commit are sent together. If the statement fails, the server rolls back.
     async fn scoped<T>(&self, statement: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let command = match self.scope {
-            Scope::Tenant { tenant, caches_plans: false } => begin(tenant),
-            Scope::Tenant { tenant, caches_plans: true } => format!("{}; {CACHE_PLANS}", begin(tenant)),
-            Scope::None { caches_plans: true } => format!("begin; {CACHE_PLANS}"),
-            Scope::None { caches_plans: false } | Scope::Transaction => return statement.await,
+        let mut command = match self.scope {
+            Scope::Tenant(tenant) => begin(tenant),
+            Scope::None if self.caches_plans => "begin".to_owned(),
+            Scope::None | Scope::Transaction => return statement.await,
         };
+        if self.caches_plans {
+            command = format!("{command}; {CACHE_PLANS}");
+        }
         let begun = self.connection.batch_execute(&command);
         let ((), result, ()) = try_join3(begun, statement, self.connection.batch_execute("commit")).await?;
         Ok(result)
     }
 
-    /// Keeps the plans of the statements that follow, which are otherwise made anew for each execution. Planning took half of
+    /// Keeps the plans of the statements that follow, each a transaction of its own. They are otherwise made anew for each execution. Planning took half of
     /// the time that a small import spent in Postgres.
     ///
     /// For statements that look up one row by its key: on `imports` and its kind, which gain a row per import, so that a plan
@@ -153,9 +150,7 @@ impl Session {
     /// `users` gains a million between two analyses. A worker's statements have that form, and its connections keep all plans.
     #[must_use]
     pub fn with_cached_plans(mut self) -> Self {
-        if let Scope::Tenant { caches_plans, .. } | Scope::None { caches_plans } = &mut self.scope {
-            *caches_plans = true;
-        }
+        self.caches_plans = true;
         self
     }
 
