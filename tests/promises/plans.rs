@@ -23,7 +23,7 @@ const USERS: u32 = 5_000;
 const KEYS: u32 = 500;
 
 /// What each statement reads of the large tables: the tables and indexes, and a condition on which the index must be
-/// searched. Every statement that joins or searches one of these tables is here.
+/// searched. Every statement that joins or searches one of these tables is here or in [`OF_ONE_IMPORT`].
 const LOOKUPS: &[(&str, &[Lookup])] = &[
     ("find_account", &[USERNAME, SYSTEM_MEMBER]),
     ("store_hash", &[WAITING_ID, VERSION]),

@@ -28,8 +28,8 @@ pub fn plan_key_lookups(address: DatabaseAddress) -> DatabaseAddress {
         .setting("enable_mergejoin", "off")
         // Without statistics the planner expects the same row again and again, and would remember every row.
         .setting("enable_memoize", "off")
-        // Planning took longer than running the statements of a small import. A plan that is kept never sees the values, so
-        // it cannot depend on those of the first imports either.
+        // To plan a statement again costs a small import time and buys nothing. A plan that is kept never sees the values,
+        // so it cannot depend on those of the first imports either.
         .setting("plan_cache_mode", "force_generic_plan")
         // A chunk's arrays become a table of some megabytes, which should stay in memory.
         .setting("work_mem", "32MB")

@@ -25,8 +25,8 @@ const ROWS: u64 = 100;
 /// Posts of a hundred new users each, one after another, alternating with the bare transaction of the same merge on a warm
 /// connection.
 ///
-/// Postgres takes two thirds of a post (`log_min_duration_statement`): a quarter of that is the COPY, a fifth are commits, an
-/// eighth is taking the import.
+/// Postgres takes more than half of a post (`log_min_duration_statement`): a quarter of that is the COPY, a fifth are commits,
+/// a seventh is claiming the import.
 pub async fn small_sync(fixture: &Fixture) -> Measured<Vec<Line>> {
     let stack = Stack::new().await;
     let reference = Reference::new().await;
