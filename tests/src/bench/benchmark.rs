@@ -19,9 +19,37 @@ pub enum Benchmark {
     /// Every row contested: the time per row of 200,000 rows, against 100,000
     #[value(name = "contested_all")]
     ContestedAll,
-    /// A tenant's first 60,000 users in random order, against sorted: with statistics missing, fresh and wrong
-    #[value(name = "first_random_60k")]
-    RowOrder,
+    /// A million new users of a real district's shape, beside another district's million
+    #[value(name = "real_create_1m")]
+    RealCreate,
+    /// The same file again
+    #[value(name = "real_unchanged_1m")]
+    RealUnchanged,
+    /// The same file again, with one row in a hundred changed
+    #[value(name = "real_1pct_1m")]
+    RealOnePercent,
+    /// The year's rollover: every row has another form class
+    #[value(name = "real_rollover_1m")]
+    RealRollover,
+    /// The next file: 7 users in a hundred are new, 7 are absent, 12 have changed
+    #[value(name = "real_turnover_1m")]
+    RealTurnover,
+    /// A million memberships of such a district, in random order
+    #[value(name = "real_groups_1m")]
+    RealGroups,
+    /// 100,000 new users of such a district with passwords, until the result, against users without passwords
+    #[value(name = "real_passwords_100k")]
+    RealPasswords,
+    /// Ten million users of such a district, new and again: the time per row against a million's, and the peak memory
+    #[value(name = "real_10m")]
+    RealTenMillion,
+    /// A tenant's first 60,000 users in random order, against sorted: in an empty database, beside another tenant, and with
+    /// wrong statistics
+    #[value(name = "first_60k")]
+    FirstSmall,
+    /// A tenant's first 500,000 users in random order, against sorted
+    #[value(name = "first_500k")]
+    FirstLarge,
     /// A million memberships
     #[value(name = "groups_1m")]
     Groups,

@@ -8,29 +8,37 @@ use super::report::{Bound, Line};
 pub struct Comparison {
     name: &'static str,
     unit: &'static str,
+    settles: bool,
     ours: Vec<f64>,
     reference: Vec<f64>,
 }
 
 impl Comparison {
     pub fn new(name: &'static str, unit: &'static str) -> Self {
-        Self { name, unit, ours: Vec::new(), reference: Vec::new() }
+        Self { name, unit, settles: true, ours: Vec::new(), reference: Vec::new() }
     }
 
-    /// Runs both sides once more under settled conditions. The side that runs first alternates from round to round.
+    /// Leaves the tables to both sides as they are. Only the server itself vacuums, analyses and runs checkpoints.
+    #[must_use]
+    pub fn unsettled(mut self) -> Self {
+        self.settles = false;
+        self
+    }
+
+    /// Runs both sides once more, under settled conditions unless they are [`unsettled`](Self::unsettled). The side that runs first alternates from round to round.
     pub async fn round(
         &mut self,
         ours: impl AsyncFnOnce() -> Measured<f64>,
         reference: impl AsyncFnOnce() -> Measured<f64>,
     ) -> Result<(), Failure> {
-        settle().await;
+        self.settle().await;
         let (ours, reference) = if self.ours.len().is_multiple_of(2) {
             let ours = ours().await?;
-            settle().await;
+            self.settle().await;
             (ours, reference().await?)
         } else {
             let reference = reference().await?;
-            settle().await;
+            self.settle().await;
             (ours().await?, reference)
         };
         self.ours.push(ours);
@@ -38,6 +46,12 @@ impl Comparison {
         let (name, unit, round) = (self.name, self.unit, self.ours.len());
         eprintln!("{name}, round {round}: ours {ours:.3}, reference {reference:.3} {unit}");
         Ok(())
+    }
+
+    async fn settle(&self) {
+        if self.settles {
+            settle().await;
+        }
     }
 
     /// The medians as a line of the report.

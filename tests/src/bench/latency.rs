@@ -48,7 +48,7 @@ pub async fn small_sync(fixture: &Fixture) -> Measured<Vec<Line>> {
         bound: Some(Bound::AtMost(limit)),
     };
     Ok(vec![
-        line("small_sync_p50", p50, percentile(&bare, 50), 3.0),
+        line("small_sync_p50", p50, percentile(&bare, 50), 2.2),
         line("small_sync_p99", percentile(&ours, 99), p50, 3.0),
     ])
 }

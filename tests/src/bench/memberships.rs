@@ -13,11 +13,15 @@ use crate::rosters::large::RosterOptions;
 /// Library groups, assigned to users round-robin.
 const GROUPS: usize = 50;
 
+pub fn group_names() -> Vec<String> {
+    (1..=GROUPS).map(|number| format!("Library {number}")).collect()
+}
+
 /// Imports as many new memberships as there are users. Both sides create their users beforehand and keep them; the
 /// memberships are removed before each round.
 pub async fn run(fixture: &Fixture) -> Measured<Vec<Line>> {
     let rows = fixture.sizes.large;
-    let names: Vec<String> = (1..=GROUPS).map(|number| format!("Library {number}")).collect();
+    let names = group_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let users = fixture.files.users("users", rows, &RosterOptions::default());
     let memberships = fixture.files.memberships(rows, &names);

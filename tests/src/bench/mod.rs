@@ -3,7 +3,8 @@
 //! They use the service's HTTP interface and its tables, never its code, except that `passwords` hashes with the service's
 //! own function as its reference. [`Benchmark`] names the benchmarks and [`run`] runs them:
 //!
-//! - `users`, `contested`, `row_order`, `memberships`, `details`, `passwords`, `latency`, `isolation`, `scale`, `tenants` and `bulk` are the benchmarks.
+//! - `users`, `contested`, `memberships`, `details`, `passwords`, `latency`, `isolation`, `scale`, `tenants` and `bulk` are the
+//!   benchmarks, `real` those with rosters in the shape of a district's.
 //! - `service` runs an import through the service, `reference` runs the same in psql, and `comparison` compares the two
 //!   under equal `conditions`.
 //! - `fixture`, `sizes`, `files` and [`machine`] are what the benchmarks work on.
@@ -13,7 +14,8 @@ mod users;
 
 mod contested;
 mod memberships;
-mod row_order;
+
+mod real;
 
 mod details;
 mod passwords;
@@ -35,6 +37,7 @@ mod conditions;
 mod files;
 mod fixture;
 pub mod machine;
+mod memory;
 mod sizes;
 mod units;
 
@@ -48,6 +51,7 @@ pub use sizes::Sizes;
 
 use files::Files;
 use fixture::Fixture;
+use real::first::Database;
 
 /// Runs the named benchmarks, or all if none is named. Reports each as soon as it is done.
 pub async fn run(names: &[Benchmark], sizes: Sizes, report: &mut Report) {
@@ -63,8 +67,30 @@ pub async fn run(names: &[Benchmark], sizes: Sizes, report: &mut Report) {
     if wanted(Benchmark::ContestedAll) {
         report.record("contested_all", contested::all(&fixture).await);
     }
-    if wanted(Benchmark::RowOrder) {
-        report.record("first_random_60k", row_order::run(&fixture).await);
+    if let Some(last) = real::nights::Step::last_of(wanted) {
+        report.record("real_create_1m to real_turnover_1m", real::nights::run(&fixture, last).await);
+    }
+    if wanted(Benchmark::RealGroups) {
+        report.record("real_groups_1m", real::memberships::run(&fixture).await);
+    }
+    if wanted(Benchmark::RealPasswords) {
+        report.record("real_passwords_100k", real::passwords::run(&fixture).await);
+    }
+    if wanted(Benchmark::RealTenMillion) {
+        report.record("real_10m", real::ten_million::run(&fixture).await);
+    }
+    let [small, large] = fixture.sizes.first;
+    if wanted(Benchmark::FirstSmall) {
+        let lines = [
+            ("first_60k_empty", Database::Empty),
+            ("first_60k_beside", Database::Beside),
+            ("first_60k_misjudged", Database::Misjudged),
+        ];
+        report.record("first_60k", real::first::run(&fixture, small, &lines).await);
+    }
+    if wanted(Benchmark::FirstLarge) {
+        let lines = [("first_500k_empty", Database::Empty), ("first_500k_beside", Database::Beside)];
+        report.record("first_500k", real::first::run(&fixture, large, &lines).await);
     }
     if wanted(Benchmark::Groups) {
         report.record("groups_1m", memberships::run(&fixture).await);

@@ -12,11 +12,14 @@ use tokio::process::Command;
 use tokio_postgres::Client;
 
 use super::conditions::connect;
+use super::files::RosterFile;
 use super::measured::{Failure, Measured};
 use crate::harness::TestDatabase;
 
-/// The tenant that owns all rows.
+/// The tenant that owns all rows but those of a neighbour.
 const TENANT: &str = "0198c0de-0000-7000-8000-000000000001";
+/// The tenant that owns the rows of a district beside it.
+const NEIGHBOUR: &str = "0198c0de-0000-7000-8000-000000000002";
 
 /// The columns of the table that a roster is copied into with `\copy`, in the order of the file. Passwords go no further.
 pub const ROSTER_COLUMNS: &str = "\
@@ -26,17 +29,40 @@ enabled boolean, staffmember boolean";
 
 /// One statement for new, changed and unchanged users.
 pub fn upsert() -> String {
+    upsert_as(TENANT, Groups::None)
+}
+
+/// What a roster says of presentation groups.
+#[derive(Debug, Clone, Copy)]
+enum Groups {
+    /// It has no such column.
+    None,
+    /// Its groups exist.
+    Exist,
+}
+
+fn upsert_as(tenant: &str, groups: Groups) -> String {
+    let [column, value, source, update] = match groups {
+        Groups::None => [""; 4],
+        Groups::Exist => [
+            ", presentation_group_id",
+            ", presentation_groups.id",
+            " left join presentation_groups on tenant_id = '{tenant}' and label = presentationgrouplabel",
+            "presentation_group_id = excluded.presentation_group_id,",
+        ],
+    };
+    let source = source.replace("{tenant}", tenant);
     format!(
         "
 insert into reference_users (
     tenant_id, id, username, username_key, given_name, surname, middle_name, preferred_name, email_address,
-    graduation_year, library_barcode, admin_system_id, gender, form_class, enabled, staff_member
+    graduation_year, library_barcode, admin_system_id, gender, form_class, enabled, staff_member{column}
 )
 select
-    '{TENANT}', gen_random_uuid(), username, lower(username), givenname, surname,
+    '{tenant}', gen_random_uuid(), username, lower(username), givenname, surname,
     middlename, preferredname, emailaddress, graduationyear, librarybarcode, adminsystemid, gender, formclass,
-    enabled, staffmember
-from roster
+    enabled, staffmember{value}
+from roster{source}
 on conflict (tenant_id, username_key) do update set
     given_name = excluded.given_name,
     surname = excluded.surname,
@@ -50,6 +76,7 @@ on conflict (tenant_id, username_key) do update set
     form_class = excluded.form_class,
     enabled = excluded.enabled,
     staff_member = excluded.staff_member,
+    {update}
     updated_at = now()"
     )
 }
@@ -85,11 +112,39 @@ impl Reference {
         self.run(&script, rows).await
     }
 
+    /// The same for a roster of a district, which has presentation groups: those that are new are inserted first.
+    pub async fn upsert_district(&self, file: &RosterFile) -> Measured<f64> {
+        self.upsert_district_as(TENANT, file).await
+    }
+
+    /// The same for a district beside it.
+    pub async fn upsert_neighbour(&self, file: &RosterFile) -> Measured<f64> {
+        self.upsert_district_as(NEIGHBOUR, file).await
+    }
+
+    async fn upsert_district_as(&self, tenant: &str, file: &RosterFile) -> Measured<f64> {
+        let script = format!(
+            "insert into tenants (id, name, upload_limit_bytes) values ('{tenant}', '{tenant}', 1) on conflict do nothing;\n\
+             create temporary table roster ({ROSTER_COLUMNS}, presentationgrouplabel text);\n\
+             \\copy roster from '{}' with (format csv, header)\n\
+             insert into presentation_groups (tenant_id, id, label)
+             select '{tenant}', gen_random_uuid(), label
+             from (select distinct presentationgrouplabel from roster) as named (label)
+             where label is not null
+             on conflict do nothing;\n\
+             {};\n",
+            file.path.display(),
+            upsert_as(tenant, Groups::Exist)
+        );
+        self.run(&script, file.rows).await
+    }
+
     pub async fn define_groups(&self, names: &[&str]) {
         let client = self.connect().await;
         let define = format!(
             "with tenant as (
-                 insert into tenants (id, name, upload_limit_bytes) values ('{TENANT}', 'reference', 1) returning id
+                 insert into tenants (id, name, upload_limit_bytes) values ('{TENANT}', 'reference', 1)
+                 on conflict (id) do update set name = 'reference' returning id
              )
              insert into library_groups (tenant_id, id, name)
              select tenant.id, gen_random_uuid(), name from tenant, unnest($1::text[]) as name"

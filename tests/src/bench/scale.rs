@@ -5,10 +5,11 @@ use super::comparison::median;
 use super::conditions::settle;
 use super::fixture::Fixture;
 use super::measured::Measured;
+use super::memory::Peak;
 use super::report::{Bound, Line};
 use super::service::{all, import};
-use super::units::{micros_per_row, to_f64};
-use crate::harness::{Row, Stack, rss_kib};
+use super::units::micros_per_row;
+use crate::harness::{Row, Stack};
 use crate::oracle::Endpoint;
 use crate::rosters::large::RosterOptions;
 
@@ -16,10 +17,6 @@ use crate::rosters::large::RosterOptions;
 const NAMES: [&str; 4] = ["scale_10k", "scale_100k", "scale_1m", "scale_5m"];
 /// Imports of each size. Fewer than in other benchmarks, because the largest takes minutes.
 const ROUNDS: usize = 2;
-/// The limit on the API's peak memory.
-const API_LIMIT_MIB: f64 = 64.0;
-/// The limit on a worker's peak memory.
-const WORKER_LIMIT_MIB: f64 = 256.0;
 
 /// Imports each size on a stack of its own. `scale` compares the time per row with the lowest from the second size on, and
 /// `memory` is the peak of the largest. If only `memory` is wanted, imports only the largest, once.
@@ -45,7 +42,7 @@ pub async fn run(fixture: &Fixture, wanted: impl Fn(Benchmark) -> bool) -> Measu
     }
     let mut lines = if wanted(Benchmark::Scale) { scale_lines(&costs) } else { Vec::new() };
     if wanted(Benchmark::Memory) {
-        lines.extend(peak.lines());
+        lines.extend(peak.lines(["memory_api", "memory_worker"]));
     }
     Ok(lines)
 }
@@ -66,35 +63,4 @@ fn scale_lines(costs: &[Vec<f64>; NAMES.len()]) -> Vec<Line> {
             bound: (size > 0).then_some(Bound::AtMost(1.5)),
         })
         .collect()
-}
-
-/// Peak resident memory, in MiB.
-#[derive(Debug, Clone, Copy, Default)]
-struct Peak {
-    api: f64,
-    worker: f64,
-}
-
-impl Peak {
-    /// The maximum of this peak and that of the stack's processes.
-    fn max(self, stack: &Stack) -> Self {
-        let worker = stack.worker_ids().into_iter().map(peak_mib).fold(self.worker, f64::max);
-        Self { api: self.api.max(peak_mib(stack.api_id())), worker }
-    }
-
-    fn lines(self) -> [Line; 2] {
-        [("memory_api", self.api, API_LIMIT_MIB), ("memory_worker", self.worker, WORKER_LIMIT_MIB)].map(
-            |(name, ours, reference)| Line {
-                name: name.to_owned(),
-                ours,
-                reference,
-                unit: "MiB",
-                bound: Some(Bound::AtMost(1.0)),
-            },
-        )
-    }
-}
-
-fn peak_mib(process: u32) -> f64 {
-    to_f64(rss_kib(process).1) / 1024.0
 }

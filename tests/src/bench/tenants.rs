@@ -64,7 +64,7 @@ pub async fn run(fixture: &Fixture, report: &Report) -> Measured<Vec<Line>> {
         ours: median(&rates),
         reference: per_second(fixture.sizes.large, reference),
         unit: "rows/s",
-        bound: Some(Bound::AtLeast(0.4)),
+        bound: Some(Bound::AtLeast(0.5)),
     }])
 }
 

@@ -43,9 +43,9 @@ impl Step {
 
     fn bound(self) -> Bound {
         Bound::AtMost(match self {
-            Self::Create => 0.8,
-            Self::Unchanged => 0.2,
-            Self::Changed => 0.25,
+            Self::Create => 0.5,
+            Self::Unchanged => 0.11,
+            Self::Changed => 0.2,
         })
     }
 }

@@ -17,7 +17,8 @@ use rollcall_tests::harness::start_durable_servers;
 /// Rollcall is timed with curl, from the first byte of the POST to the last byte of the result. The reference is
 /// `\copy` into a temporary table and one `INSERT … SELECT … ON CONFLICT DO UPDATE` in psql, into a table with the same
 /// columns, keys and indexes on the same Postgres. The two alternate over several rounds, on fresh tables and after a
-/// checkpoint, and the figures are medians. Where there is nothing to compare with, the reference is a fixed limit.
+/// checkpoint, and the figures are medians. The benchmarks `real_…` leave the tables to both sides as the day left them,
+/// beside another district's users. Where there is nothing to compare with, the reference is a fixed limit.
 #[derive(Debug, Parser)]
 #[command(
     name = "./tests/bench",
@@ -31,6 +32,9 @@ struct Arguments {
     /// Use fewer rows and rounds, to check that every benchmark runs; the times mean nothing and are not checked
     #[arg(long)]
     quick: bool,
+    /// How often each side of a comparison runs [default: 3]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: Option<u16>,
     /// The benchmarks to run [default: all]
     #[arg(value_enum, value_name = "NAME")]
     names: Vec<Benchmark>,
@@ -39,7 +43,8 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let sizes = if arguments.quick { Sizes::quick() } else { Sizes::full() };
+    let mut sizes = if arguments.quick { Sizes::quick() } else { Sizes::full() };
+    sizes.rounds = arguments.rounds.map_or(sizes.rounds, usize::from);
     let mut report = Report::new(&target_directory().join("bench.json"), !arguments.quick);
     start_durable_servers();
     println!("{}\n", machine::settings().await);
