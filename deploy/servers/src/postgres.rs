@@ -41,9 +41,10 @@ impl Postgres {
         let settings = [
             // Enough for the API, several workers, a few consoles and a test run at the same time.
             ("max_connections", "200"),
-            ("shared_buffers", "256MB"),
+            // A million users and their indexes take 700 MB. Memory is taken as it is used.
+            ("shared_buffers", "1GB"),
             // An import writes in bursts: avoid checkpoints during a burst.
-            ("max_wal_size", "2GB"),
+            ("max_wal_size", "4GB"),
             ("checkpoint_timeout", "15min"),
             ("log_line_prefix", "%m [%p] %q%u@%d "),
             // Rows hold names and passwords, and an error's message, details and statement may quote a row: none of them is
