@@ -12,6 +12,7 @@ mod broker_outage;
 mod campaign;
 mod cancellation;
 mod catalogue;
+mod census;
 mod charging;
 mod client_address;
 mod clocks;

@@ -9,6 +9,7 @@ use rollcall_schema::postgres::address::DatabaseAddress;
 use rollcall_schema::postgres::client::{Session, SessionPool};
 use rollcall_tests::harness::{TestDatabase, eventually};
 use rollcall_worker::query_plans::plan_key_lookups;
+use rollcall_worker::users::row_version::RowVersion;
 use serde_json::Value;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, NoTls};
@@ -32,8 +33,8 @@ const LOOKUPS: &[(&str, &[Lookup])] = &[
     ("users/load_users", &[USERNAME, SYSTEM_MEMBER]),
     ("users/load_barcode_owners", &[BARCODE]),
     ("users/release_barcodes", &[ID, VERSION]),
-    ("users/update_users", &[ID, VERSION]),
-    ("users/update_row_digests", &[ID, VERSION]),
+    ("users/update_users", &[VERSION]),
+    ("users/update_row_digests", &[VERSION]),
     ("memberships/find_users", &[USERNAME]),
     // Only a waiting password is looked for, so the index of these serves as well.
     ("store_hashes", &[WAITING_ID, VERSION]),
@@ -229,6 +230,7 @@ fn value(parameter: &Type) -> Box<dyn ToSql + Sync> {
         Type::BYTEA => Box::new(vec![1_u8]),
         Type::FLOAT8 => Box::new(60.0),
         Type::TEXT_ARRAY => Box::new(numbers().map(|n| format!("{n:09}")).collect::<Vec<_>>()),
+        Type::TID_ARRAY => Box::new(Vec::<RowVersion>::new()),
         Type::UUID_ARRAY => Box::new(numbers().map(|n| Uuid::from_u128(n.into())).collect::<Vec<_>>()),
         Type::TIMESTAMPTZ_ARRAY => Box::new(numbers().map(|_| SystemTime::now()).collect::<Vec<_>>()),
         Type::INT2_ARRAY => Box::new(numbers().map(|_| None).collect::<Vec<Option<i16>>>()),
@@ -305,7 +307,9 @@ async fn a_user_that_changes_meanwhile_is_not_written() {
     let (other, writer, observer) =
         (connect(&database).await, connect(&database).await, connect(&database).await);
     Step::Fill(TENANT, 2).run(&other).await;
-    let seen_at: SystemTime = other.query_one("select max(updated_at) from users", &[]).await.unwrap().get(0);
+    let stored = "select max(updated_at), array_agg(ctid order by id) from users";
+    let stored = other.query_one(stored, &[]).await.unwrap();
+    let (seen_at, versions): (SystemTime, Vec<RowVersion>) = (stored.get(0), stored.get(1));
     other
         .batch_execute("begin; update users set given_name = 'Hers', updated_at = clock_timestamp() where username_key = '000000001'")
         .await
@@ -318,9 +322,9 @@ async fn a_user_that_changes_meanwhile_is_not_written() {
     let uuids: Vec<Option<Uuid>> = vec![None; 2];
     let bytes: Vec<Option<&[u8]>> = vec![None; 2];
     let seen = vec![seen_at; 2];
-    let values: [&(dyn ToSql + Sync); 19] = [
-        &TENANT, &ids, &names, &none, &none, &none, &none, &years, &none, &none, &none, &none, &yes, &yes,
-        &uuids, &bytes, &bytes, &uuids, &seen,
+    let values: [&(dyn ToSql + Sync); 20] = [
+        &TENANT, &versions, &names, &none, &none, &none, &none, &years, &none, &none, &none, &none, &yes,
+        &yes, &uuids, &bytes, &bytes, &uuids, &ids, &seen,
     ];
     let write = writer.execute(statement("users/update_users"), &values);
     let change = async {

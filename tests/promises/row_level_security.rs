@@ -11,6 +11,7 @@ use rollcall_schema::ids::TenantId;
 use rollcall_schema::postgres::address::DatabaseAddress;
 use rollcall_schema::postgres::client::SessionPool;
 use rollcall_tests::harness::{Options, Stack, TestDatabase};
+use rollcall_worker::users::row_version::RowVersion;
 use serde_json::json;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, ToSql, Type};
@@ -94,6 +95,8 @@ fn value(number: usize, parameter: &Type, tenant: Uuid) -> Box<dyn ToSql + Sync>
         Type::BYTEA => Box::new(vec![1_u8]),
         Type::TIMESTAMPTZ => Box::new(SystemTime::UNIX_EPOCH),
         Type::TEXT_ARRAY => Box::new(vec!["jane"]),
+        // The first rows of the table, whosever they are.
+        Type::TID_ARRAY => Box::new((1..8).map(|offset| RowVersion { block: 0, offset }).collect::<Vec<_>>()),
         Type::UUID_ARRAY => Box::new(vec![ROW]),
         Type::TIMESTAMPTZ_ARRAY => Box::new(vec![SystemTime::UNIX_EPOCH]),
         Type::INT2_ARRAY => Box::new(vec![None::<i16>]),

@@ -1,4 +1,4 @@
-//! The second reading of an upload: reads and checks its rows, chunk by chunk, on a thread of its own.
+//! The second reading of an upload: one thread reads its records, another checks them, chunk by chunk.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -9,13 +9,14 @@ use tokio::task::JoinHandle;
 use crate::attempt::AttemptError;
 use crate::memberships::chunk::MembershipChunk;
 use crate::merge::chunk::{Chunk, Rows};
-use crate::read::record::Record;
+use crate::read::batch::RecordBatch;
 use crate::read::records::Records;
 use crate::rows::header::Header;
 use crate::rows::null_word::NullWords;
 use crate::rows::write_set::WriteSet;
 use crate::survey::Survey;
 use crate::users::chunk::UserChunk;
+use crate::users::forecast::Forecaster;
 use crate::users::row_digest::RowDigester;
 use rollcall_schema::imports::model::ImportKind;
 
@@ -39,21 +40,33 @@ pub struct ChunkLimits {
 pub struct ChunkReader {
     chunks: mpsc::Receiver<Chunk>,
     reading: JoinHandle<io::Result<()>>,
+    checking: JoinHandle<()>,
 }
 
 impl ChunkReader {
-    /// Starts to read. While one chunk is merged the next is read and checked, but no more than that.
+    /// Starts to read. While one chunk is merged the next is checked and the one after it is read, but no more than that.
     pub fn start(
         upload: impl Read + Send + 'static,
         survey: Arc<Survey>,
         digester: RowDigester,
+        forecaster: Option<Forecaster>,
         limits: ChunkLimits,
     ) -> Self {
-        let (send, chunks) = mpsc::channel(1);
-        let reading = tokio::task::spawn_blocking(move || {
-            read_chunks(upload, &survey, &digester, limits, |chunk| send.blocking_send(chunk).is_ok())
+        let (send_part, mut parts) = mpsc::channel(1);
+        let (send_chunk, chunks) = mpsc::channel(1);
+        let reading = {
+            let survey = Arc::clone(&survey);
+            tokio::task::spawn_blocking(move || {
+                read_parts(upload, &survey, limits, |part| send_part.blocking_send(part).is_ok())
+            })
+        };
+        let mut checker = Checker { survey, digester, forecaster };
+        let checking = tokio::task::spawn_blocking(move || {
+            while let Some(part) = parts.blocking_recv()
+                && send_chunk.blocking_send(checker.check(part)).is_ok()
+            {}
         });
-        Self { chunks, reading }
+        Self { chunks, reading, checking }
     }
 
     /// The next chunk. `None` after the last, or if reading failed.
@@ -63,6 +76,9 @@ impl ChunkReader {
 
     /// Why the last chunk never came.
     pub async fn into_error(self) -> AttemptError {
+        if let Err(panicked) = self.checking.await {
+            return panicked.into();
+        }
         match self.reading.await {
             Ok(Ok(())) => io::Error::from(io::ErrorKind::UnexpectedEof).into(),
             Ok(Err(error)) => error.into(),
@@ -71,88 +87,82 @@ impl ChunkReader {
     }
 }
 
-/// Reads a file's rows after the first `limits.done` and passes them to `emit`, chunk by chunk. The last chunk is always
-/// emitted, even if it is empty. Stops early, without an error, when `emit` returns `false`.
-///
-/// Must run on a thread that may block.
-fn read_chunks(
-    upload: impl Read,
-    survey: &Survey,
-    digester: &RowDigester,
-    limits: ChunkLimits,
-    mut emit: impl FnMut(Chunk) -> bool,
-) -> io::Result<()> {
-    let mut first_row = limits.done + 1;
-    let Some(header) = &survey.header else {
-        emit(Chunk {
-            first_row,
-            rows: Rows::None,
-            write_set: Arc::default(),
-            warnings: Vec::new(),
-            is_last: true,
-        });
-        return Ok(());
-    };
-    let mut records = Records::open(upload, survey.format);
-    let mut builder = ChunkBuilder::new(header);
-    let mut null_words = NullWords::default();
-    while let Some(record) = records.next_record()? {
-        let warnings = null_words.look_at(&record, &header.columns);
-        if record.number().0 <= limits.done {
-            continue;
-        }
-        // A full chunk is emitted only when another row follows, so that the last chunk is known to be the last.
-        if builder.is_full(limits) {
-            let full = std::mem::replace(&mut builder, ChunkBuilder::new(header));
-            if !emit(full.finish(first_row, false)) {
-                return Ok(());
-            }
-            first_row = record.number().0;
-        }
-        builder.push(&record, digester);
-        builder.warnings.extend(warnings);
-    }
-    emit(builder.finish(first_row, true));
-    Ok(())
-}
-
-/// A chunk that is not complete yet.
-struct ChunkBuilder {
-    rows: Rows,
-    write_set: WriteSet,
-    warnings: Vec<String>,
+/// The records of a chunk.
+struct Part {
+    first_row: u64,
+    records: RecordBatch,
+    /// Memory that the rows take, approximately.
     bytes: usize,
+    warnings: Vec<String>,
+    is_last: bool,
 }
 
-impl ChunkBuilder {
-    fn new(header: &Header) -> Self {
-        let rows = match header.kind {
-            ImportKind::Users => Rows::Users(Box::new(UserChunk::new(&header.columns))),
-            ImportKind::Memberships => Rows::Memberships(Box::new(MembershipChunk::new(&header.columns))),
-        };
-        Self { rows, write_set: WriteSet::default(), warnings: Vec::new(), bytes: 0 }
+impl Part {
+    fn starting_at(first_row: u64) -> Self {
+        Self { first_row, records: RecordBatch::default(), bytes: 0, warnings: Vec::new(), is_last: false }
     }
 
     fn is_full(&self, limits: ChunkLimits) -> bool {
-        self.rows.len() >= limits.rows || self.bytes >= MAX_CHUNK_BYTES
+        self.records.len() >= limits.rows || self.bytes >= MAX_CHUNK_BYTES
     }
+}
 
-    fn push(&mut self, record: &Record<'_>, digester: &RowDigester) {
-        self.bytes += record.bytes() + ROW_BYTES;
-        match &mut self.rows {
-            Rows::None => unreachable!("a file with a header has rows of a kind"),
-            Rows::Users(rows) => rows.push(record, digester, &mut self.write_set),
-            Rows::Memberships(rows) => rows.push(record, &mut self.write_set),
+/// Reads a file's rows after the first `limits.done` and passes them to `emit`, in parts of a chunk each. The last part is
+/// always emitted, even if it is empty. Stops early, without an error, when `emit` returns `false`.
+///
+/// Must run on a thread that may block.
+fn read_parts(
+    upload: impl Read,
+    survey: &Survey,
+    limits: ChunkLimits,
+    mut emit: impl FnMut(Part) -> bool,
+) -> io::Result<()> {
+    let mut part = Part::starting_at(limits.done + 1);
+    if let Some(header) = &survey.header {
+        let mut records = Records::open(upload, survey.format);
+        let mut null_words = NullWords::default();
+        while let Some(record) = records.next_record()? {
+            let warnings = null_words.look_at(&record, &header.columns);
+            let row = record.number().0;
+            if row <= limits.done {
+                continue;
+            }
+            // A full part is emitted only when another row follows, so that the last is known to be the last.
+            if part.is_full(limits) && !emit(std::mem::replace(&mut part, Part::starting_at(row))) {
+                return Ok(());
+            }
+            part.bytes += record.bytes() + ROW_BYTES;
+            part.records.push(&record);
+            part.warnings.extend(warnings);
         }
     }
+    emit(Part { is_last: true, ..part });
+    Ok(())
+}
 
-    fn finish(self, first_row: u64, is_last: bool) -> Chunk {
-        Chunk {
-            first_row,
-            rows: self.rows,
-            write_set: Arc::new(self.write_set),
-            warnings: self.warnings,
-            is_last,
-        }
+/// Checks the rows of a file.
+struct Checker {
+    survey: Arc<Survey>,
+    digester: RowDigester,
+    forecaster: Option<Forecaster>,
+}
+
+impl Checker {
+    /// Makes a chunk of the next part of the file.
+    fn check(&mut self, part: Part) -> Chunk {
+        let Part { first_row, records, warnings, is_last, .. } = part;
+        let mut write_set = WriteSet::default();
+        let rows = match &self.survey.header {
+            None => Rows::None,
+            Some(Header { kind: ImportKind::Users, columns, .. }) => {
+                let forecaster = self.forecaster.as_mut();
+                let rows = UserChunk::new(records, columns, &self.digester, forecaster, &mut write_set);
+                Rows::Users(Box::new(rows))
+            }
+            Some(Header { kind: ImportKind::Memberships, columns, .. }) => {
+                Rows::Memberships(Box::new(MembershipChunk::new(records, columns, &mut write_set)))
+            }
+        };
+        Chunk { first_row, rows, write_set: Arc::new(write_set), warnings, is_last }
     }
 }

@@ -17,6 +17,8 @@ pub struct Engine {
     pub password_keys: PasswordKeys,
     /// The key of the row digests.
     pub row_key: RowDigestKey,
+    /// Bytes of memory that the census of an import may take.
+    pub census_memory: u64,
     /// Rows in a chunk, at most.
     pub chunk_rows: usize,
     /// Chunks of one import that are merged at the same time, each on a connection of its own.

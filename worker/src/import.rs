@@ -2,6 +2,7 @@
 //!
 //! 1. **Survey**: read the file once, to find its encoding, its delimiter and what its header line says. A file that
 //!    cannot be imported is refused with a result that says how to fix it.
+//!    Meanwhile, of a large file of users: **census**, what the tenant's roster holds ([`crate::users::census`]).
 //! 2. **Chunks**: read the file again, check its rows, and merge them chunk by chunk, each chunk in one transaction, several
 //!    at the same time where they do not overlap ([`crate::merge`]).
 //! 3. **End**: the last chunk's transaction also finishes the import.
@@ -12,9 +13,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use futures_util::future::join;
 use rollcall_schema::imports::lease::{ClaimedImport, Lease};
-use rollcall_schema::imports::model::Ending;
+use rollcall_schema::imports::model::{Ending, Endpoint};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::attempt::{AttemptError, AttemptOutcome};
 use crate::chunk_reader::{ChunkLimits, ChunkReader};
@@ -24,8 +27,15 @@ use crate::merge::parallel::ParallelMerges;
 use crate::merge::transaction::MergeContext;
 use crate::row_counter::count_rows;
 use crate::survey::{Refusal, Survey, SurveyError, survey};
+use crate::users::census::{Census, CensusLimits};
+use crate::users::forecast::Forecaster;
 use crate::users::merge::ImportRules;
 use crate::users::row_digest::RowDigester;
+
+/// The usual size of a row, by which the rows of a file are estimated.
+const BYTES_PER_ROW: u64 = 100;
+/// How many users are counted for each row of the file, at most. To look up a row takes longer than to count as many users.
+const COUNTED_USERS_PER_ROW: u64 = 4;
 
 /// Processes a claimed import until it has its result, or until `stop`. `sealed_passwords` counts the passwords that the
 /// attempt has sealed, which are to be hashed however it ends.
@@ -50,12 +60,16 @@ async fn survey_and_merge(
     sealed_passwords: Arc<AtomicU64>,
     stop: &CancellationToken,
 ) -> Result<AttemptOutcome, AttemptError> {
-    let survey = match survey_upload(engine, claimed).await? {
+    let reading = join(survey_upload(engine, claimed), forecaster(engine, claimed));
+    let Some((surveyed, forecaster)) = stop.run_until_cancelled(reading).await else {
+        return Ok(AttemptOutcome::Interrupted);
+    };
+    let survey = match surveyed? {
         Surveyed::Importable(survey) => survey,
         Surveyed::Refused(refusal) => return refuse(engine, &claimed.lease, &refusal).await,
     };
 
-    let mut chunks = read_chunks(engine, claimed, &survey).await?;
+    let mut chunks = read_chunks(engine, claimed, &survey, forecaster?).await?;
     let context = MergeContext {
         sessions: engine.sessions.clone(),
         password_keys: engine.password_keys.clone(),
@@ -116,15 +130,32 @@ async fn refuse(engine: &Engine, lease: &Lease, refusal: &Refusal) -> Result<Att
     Ok(AttemptOutcome::Finished)
 }
 
+/// Takes the census for a file that has several chunks. The rows of a smaller one are looked up as they are merged, which takes
+/// one round trip.
+async fn forecaster(engine: &Engine, claimed: &ClaimedImport) -> Result<Option<Forecaster>, AttemptError> {
+    let rows = claimed.upload_bytes / BYTES_PER_ROW;
+    if claimed.endpoint != Endpoint::Users || rows <= engine.chunk_rows as u64 {
+        return Ok(None);
+    }
+    let limits = CensusLimits { memory: engine.census_memory, users: rows * COUNTED_USERS_PER_ROW };
+    let tenant = claimed.lease.tenant;
+    let census = Census::take(&engine.sessions, tenant, limits)
+        .instrument(tracing::info_span!("census", rollcall.census.users = tracing::field::Empty))
+        .await?;
+    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+    Ok(census.map(|census| Forecaster::new(census, rows)))
+}
+
 /// Starts the second reading.
 async fn read_chunks(
     engine: &Engine,
     claimed: &ClaimedImport,
     survey: &Arc<Survey>,
+    forecaster: Option<Forecaster>,
 ) -> Result<ChunkReader, AttemptError> {
     let lease = &claimed.lease;
     let upload = engine.uploads.open(lease.tenant, lease.import).await?;
     let digester = RowDigester::new(engine.row_key.clone(), lease.tenant, claimed.password_policy);
     let limits = ChunkLimits { rows: engine.chunk_rows, done: claimed.rows_done };
-    Ok(ChunkReader::start(upload, Arc::clone(survey), digester, limits))
+    Ok(ChunkReader::start(upload, Arc::clone(survey), digester, forecaster, limits))
 }

@@ -10,8 +10,9 @@
 //! - The lookup is a lateral subselect with `limit 1`. It is not merged into the outer query, so it is run for each key.
 //! - It says `key between k and k … order by key`, not `key = k`. Only the index on the key returns the rows in that order;
 //!   with `key = k` every order is the same to the planner, and it may read another index and filter.
-//! - An update takes the row's version (`ctid`) from such a lookup and has no other condition that an index could serve. If
-//!   another transaction has written that version, the row is not updated.
+//! - An update takes the row's version (`ctid`) from such a lookup, in the same statement or an earlier one of its transaction,
+//!   and has no other condition that an index could serve: `is true` hides the others. If another transaction has written that
+//!   version, the row is not updated.
 //!
 //! The settings of [`plan_key_lookups`] exclude what is left. So a plan is as good for the next execution as for this one, and
 //! each connection keeps it. A test explains the statements with missing and with wrong statistics.

@@ -15,7 +15,7 @@ use crate::read::format::Format;
 
 /// How long an import runs before its rows are counted. Most imports finish earlier, and their files are not read a third
 /// time.
-const DELAY: Duration = Duration::from_secs(1);
+const DELAY: Duration = Duration::from_secs(3);
 
 /// Starts to count the rows of an import's file. Nothing depends on the result. Counting ends when the guard is dropped.
 pub fn count_rows(engine: Engine, lease: Lease, format: Format) -> DropGuard {

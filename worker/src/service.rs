@@ -102,6 +102,7 @@ async fn start(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<
             uploads: uploads.clone(),
             password_keys: password_keys.clone(),
             row_key: RowDigestKey::new(&keys.keys().digests),
+            census_memory: settings.census_memory_mib * 1024 * 1024,
             chunk_rows: settings.chunk_rows,
             parallel_chunks: settings.parallel_chunks,
         },

@@ -56,6 +56,15 @@ pub struct Settings {
     )]
     pub parallel_chunks: usize,
 
+    /// MiB of memory for the census of a bulk import: what the tenant's roster held before the import, at 16 bytes for each
+    /// user. The rows of a roster that needs more are looked up one by one, which takes several times as long; with 0 all
+    /// are.
+    #[arg(
+        long = "census-memory-mib", env = "ROLLCALL_CENSUS_MEMORY_MIB", value_name = "MIB", default_value_t = 160,
+        value_parser = clap::value_parser!(u64).range(0..=1_048_576), help_heading = "Work"
+    )]
+    pub census_memory_mib: u64,
+
     /// Passwords hashed at the same time, each in 12 MiB of memory, on threads of the lowest priority. With 0 this worker
     /// hashes none and leaves them to other workers [default: the number of cores].
     #[arg(long, env = "ROLLCALL_WORKER_HASHING_THREADS", value_name = "THREADS", help_heading = "Work")]

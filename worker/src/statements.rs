@@ -4,6 +4,9 @@ use crate::{memberships, users};
 
 /// Names and texts.
 pub const STATEMENTS: &[(&str, &str)] = &[
+    ("users/take_census", users::census::TAKE_CENSUS),
+    ("users/forget_roster_changes", users::census::FORGET_ROSTER_CHANGES),
+    ("users/is_roster_changed", users::load::IS_ROSTER_CHANGED),
     ("users/probe_key_ranges", users::load::PROBE_KEY_RANGES),
     ("users/compare_row_digests", users::load::COMPARE_ROW_DIGESTS),
     ("users/load_users", users::load::LOAD_USERS),

@@ -66,6 +66,8 @@ pub struct ClaimedImport {
     pub endpoint: Endpoint,
     /// The `charset` that the client declared.
     pub charset: Option<String>,
+    /// The size of the uploaded file.
+    pub upload_bytes: u64,
     /// Rows that already have an outcome. Work resumes after them.
     pub rows_done: u64,
     /// Attempts that failed since the last chunk was merged and that the file may have caused, including those whose worker
@@ -111,6 +113,7 @@ pub async fn claim(
         lease,
         endpoint: row.try_get(1)?,
         charset: row.try_get(2)?,
+        upload_bytes: unsigned(row.try_get(10)?),
         rows_done: unsigned(row.try_get(3)?),
         failures,
         password_policy: row.try_get(5)?,

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use deadpool_postgres::{Object, Pool, Runtime};
 use futures_util::future::{try_join_all, try_join3};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{CopyInSink, Error, Row, Statement};
+use tokio_postgres::{CopyInSink, CopyOutStream, Error, Row, Statement};
 
 use super::address::{CONNECT_TIMEOUT, DatabaseAddress};
 use super::error::DatabaseError;
@@ -157,6 +157,11 @@ impl Session {
     /// Starts a `copy … from stdin`. It fails if the sink is dropped before it is finished.
     pub async fn copy_in(&self, sql: &'static str) -> Result<CopyInSink<Bytes>, Error> {
         self.connection.copy_in(&self.statement(sql).await?).await
+    }
+
+    /// Starts a `copy … to stdout`.
+    pub async fn copy_out(&self, sql: &'static str) -> Result<CopyOutStream, Error> {
+        self.connection.copy_out(&self.statement(sql).await?).await
     }
 
     /// Runs commands that take no values, for no tenant unless a transaction is under way.

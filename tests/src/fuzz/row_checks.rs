@@ -10,6 +10,7 @@ use rollcall_schema::imports::model::{Endpoint, ImportKind};
 use rollcall_schema::tenants::tenant::PasswordPolicy;
 use rollcall_worker::memberships;
 use rollcall_worker::memberships::chunk::MembershipChunk;
+use rollcall_worker::read::batch::RecordBatch;
 use rollcall_worker::read::record::{Record, Shape};
 use rollcall_worker::read::records::Records;
 use rollcall_worker::rows::problem::Problems;
@@ -68,8 +69,7 @@ pub fn run(bytes: &[u8]) {
     let digester =
         RowDigester::new(RowDigestKey::new(&key), TenantId::generate(), PasswordPolicy::WhenChanged);
     let mut write_set = WriteSet::default();
-    let mut users = UserChunk::new(&header.columns);
-    let mut memberships = MembershipChunk::new(&header.columns);
+    let mut batch = RecordBatch::default();
     let mut records = Records::open(&file[..], survey.format);
     while let Some(record) = records.next_record().expect("the survey has read the whole file") {
         let cells: Vec<String> = record.cells().map(str::to_owned).collect();
@@ -82,7 +82,6 @@ pub fn run(bytes: &[u8]) {
                 if text.is_empty() {
                     assert_can_be_stored(&row);
                 }
-                users.push(&record, &digester, &mut write_set);
             }
             ImportKind::Memberships => {
                 let mut row = memberships::check::check(&record, &header.columns);
@@ -97,11 +96,18 @@ pub fn run(bytes: &[u8]) {
                     names.clone().chain([username]).for_each(assert_text);
                     assert!(names.count() > 0);
                 }
-                memberships.push(&record, &mut write_set);
             }
         }
+        batch.push(&record);
     }
-    assert_eq!(memberships.rows().count(), memberships.len());
+    let rows = batch.len();
+    let read = match header.kind {
+        ImportKind::Users => UserChunk::new(batch, &header.columns, &digester, None, &mut write_set).len(),
+        ImportKind::Memberships => {
+            MembershipChunk::new(batch, &header.columns, &mut write_set).rows().count()
+        }
+    };
+    assert_eq!(read, rows);
 }
 
 /// The text of a row that has a problem as a whole.

@@ -3,7 +3,6 @@
 use super::check::check;
 use super::row::MembershipRow;
 use crate::read::batch::RecordBatch;
-use crate::read::record::Record;
 use crate::rows::header::Columns;
 use crate::rows::write_set::WriteSet;
 
@@ -15,15 +14,14 @@ pub struct MembershipChunk {
 }
 
 impl MembershipChunk {
-    pub fn new(columns: &Columns) -> Self {
-        Self { records: RecordBatch::default(), columns: columns.clone() }
-    }
-
-    pub fn push(&mut self, record: &Record<'_>, write_set: &mut WriteSet) {
-        if let Some(username) = check(record, &self.columns).username {
-            write_set.add_user(&username.key);
+    /// The next rows of the file. Adds the users that they name to the write set.
+    pub fn new(records: RecordBatch, columns: &Columns, write_set: &mut WriteSet) -> Self {
+        for record in records.iter() {
+            if let Some(username) = check(&record, columns).username {
+                write_set.add_user(&username.key);
+            }
         }
-        self.records.push(record);
+        Self { records, columns: columns.clone() }
     }
 
     pub fn len(&self) -> usize {

@@ -29,6 +29,9 @@
 //! 5. **Optimistic.** A user is written only if it has not changed since it was loaded. If it has, or if Postgres reports a
 //!    unique violation, a deadlock or a serialisation failure, the transaction is rolled back
 //!    ([`error::ChunkError::Conflict`]), and merging starts again after all earlier chunks have committed.
+//! 6. **Forecasts.** The rows of a large file have forecasts from a census that was taken after the claim
+//!    ([`crate::users::forecast`]). A chunk relies on them unless an operator or another program has changed the tenant's
+//!    users since, which it asks first, or it has started again after a conflict.
 //!
 //! # Why the outcome is that of one row after another
 //!
@@ -40,6 +43,12 @@
 //! - *Barcodes.* A row of B that claims a barcode depends on its owner. If the owner is stored, it is named by A (then
 //!   rule 3 restarts B) or it is not (then A does not change it). If no owner is stored, A could only create one by
 //!   claiming the barcode, which rule 1 excludes. Freeing a barcode that B does not claim makes no difference to B.
+//! - *Forecasts.* They say what a look-up by the chunk would find. A row is forecast to change nothing if its user had its
+//!   digest at the census and no earlier row that is not such a row names the user. Then nothing has written the user until
+//!   the chunk begins: no other chunk of the import (chunks write only users that their rows name), no other import (one runs
+//!   at a time, and by rule 4 none that ran before commits any more), and no operator or other program (rule 6). A user or a barcode that is
+//!   forecast to be new was not there at the census, and no earlier row names it. If it is there all the same, the unique index
+//!   says so and rule 5 applies.
 //! - *Presentation groups.* An existing group is never changed or deleted by an import. If B finds all its labels, A makes
 //!   no difference; if it does not, rule 3 restarts B. How many groups the import has created is counted in its row, with
 //!   the cursor: once A has committed, B reads there what all earlier rows have created, in this attempt or an earlier one.

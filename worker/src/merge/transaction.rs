@@ -61,11 +61,16 @@ pub async fn merge_chunk(
     );
     let merge = async {
         let mut restarts = 0;
+        // What the forecasts call new may exist by now.
+        let mut trusts_forecasts = true;
         let sealed_passwords = loop {
-            match try_merge_chunk(&context, format.as_ref(), &chunk, &ticket).await {
-                Err(ChunkError::PredecessorPending | ChunkError::Conflict) if restarts < MAX_RESTARTS => {
+            match try_merge_chunk(&context, format.as_ref(), &chunk, &ticket, trusts_forecasts).await {
+                Err(error @ (ChunkError::PredecessorPending | ChunkError::Conflict))
+                    if restarts < MAX_RESTARTS =>
+                {
                     ticket.wait_for_predecessors().await;
                     restarts += 1;
+                    trusts_forecasts &= !matches!(error, ChunkError::Conflict);
                 }
                 merged => break merged?,
             }
@@ -85,9 +90,10 @@ async fn try_merge_chunk(
     format: Option<&FileFormat>,
     chunk: &Chunk,
     ticket: &CommitTicket,
+    trusts_forecasts: bool,
 ) -> Result<u64, ChunkError> {
     let txn = context.sessions.transaction_for(context.lease.tenant).await?;
-    match merge_in_txn(context, &txn, format, chunk, ticket).await {
+    match merge_in_txn(context, &txn, format, chunk, ticket, trusts_forecasts).await {
         Ok(sealed_passwords) => {
             txn.commit().await?;
             Ok(sealed_passwords)
@@ -107,10 +113,11 @@ async fn merge_in_txn(
     format: Option<&FileFormat>,
     chunk: &Chunk,
     ticket: &CommitTicket,
+    trusts_forecasts: bool,
 ) -> Result<u64, ChunkError> {
     let lease = &context.lease;
     let MergedRows { outcomes, sealed_passwords, new_groups, mut warnings } =
-        apply_rows(context, txn, chunk, ticket).await?;
+        apply_rows(context, txn, chunk, ticket, trusts_forecasts).await?;
     let tally = outcomes.tally();
     Span::current().record("rollcall.chunk.failed", tally.failed);
 
@@ -144,6 +151,7 @@ async fn apply_rows(
     txn: &Transaction,
     chunk: &Chunk,
     ticket: &CommitTicket,
+    trusts_forecasts: bool,
 ) -> Result<MergedRows, ChunkError> {
     let tenant = context.lease.tenant;
     let begun = async {
@@ -161,8 +169,8 @@ async fn apply_rows(
             })
         }
         Rows::Users(rows) => {
-            let probe = users::load::probe_key_ranges(txn, tenant, rows).err_into();
-            let ((), probe) = try_join(begun, probe).await?;
+            let foreknowledge = users::load::foresee(txn, tenant, rows, trusts_forecasts).err_into();
+            let ((), foreknowledge) = try_join(begun, foreknowledge).await?;
             let passwords =
                 Passwords { tenant, policy: context.password_policy, keys: &context.password_keys };
             let predecessors = ticket.predecessors();
@@ -172,7 +180,7 @@ async fn apply_rows(
                 context.rules,
                 chunk.first_row,
                 rows,
-                probe,
+                foreknowledge,
                 predecessors,
             );
             Ok(merged.await?)

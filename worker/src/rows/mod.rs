@@ -10,6 +10,7 @@ pub mod header;
 pub mod lost_lines;
 mod near_miss;
 
+pub mod key_hash;
 pub mod length;
 pub mod null_word;
 pub mod username;

@@ -1,16 +1,15 @@
 //! Rows of a user import on their way to the merge: their records, and what the first queries of the merge need.
 
-use std::collections::HashSet;
-
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::check::check;
+use super::forecast::{Forecaster, UserForecast};
 use super::row::{Change, UserRow, UsernameCell};
 use super::row_digest::RowDigester;
 use crate::read::batch::RecordBatch;
-use crate::read::record::Record;
 use crate::rows::header::Columns;
+use crate::rows::key_hash::HashedKeys;
 use crate::rows::write_set::WriteSet;
 
 /// Consecutive rows of a user import.
@@ -24,10 +23,12 @@ pub struct UserChunk {
     keys: String,
     usernames: KeyRange,
     barcodes: KeyRange,
-    /// Users that more than one row names, by their hash in the [`WriteSet`].
-    repeated: HashSet<u64>,
-    /// Buffer for the rows' digests.
-    scratch: Zeroizing<Vec<u8>>,
+    /// Users that more than one row names, by their hash.
+    repeated: HashedKeys,
+    /// By the row's index: whether it claims a barcode that no user has, by the forecast.
+    claims_free_barcode: Vec<bool>,
+    /// Whether the rows have forecasts.
+    has_forecasts: bool,
 }
 
 #[derive(Debug)]
@@ -36,6 +37,7 @@ struct Named {
     key_end: usize,
     user: u64,
     digest: Option<Uuid>,
+    forecast: UserForecast,
 }
 
 /// The least and the greatest of some texts, in the order of their bytes, which is also the database's order.
@@ -73,43 +75,60 @@ pub struct NamedRow<'a> {
     pub digest: Option<Uuid>,
     /// Whether no other row of the chunk names the same user. Then the row's effect depends only on what is stored.
     pub alone: bool,
+    /// What the row's user will be.
+    pub forecast: UserForecast,
 }
 
 impl UserChunk {
-    pub fn new(columns: &Columns) -> Self {
-        Self {
-            records: RecordBatch::default(),
+    /// The next rows of the file. `forecaster` has seen all rows before them. Adds what they may write to the write set.
+    pub fn new(
+        records: RecordBatch,
+        columns: &Columns,
+        digester: &RowDigester,
+        mut forecaster: Option<&mut Forecaster>,
+        write_set: &mut WriteSet,
+    ) -> Self {
+        let mut chunk = Self {
             columns: columns.clone(),
-            named: Vec::new(),
+            named: Vec::with_capacity(records.len()),
             keys: String::new(),
             usernames: KeyRange::default(),
             barcodes: KeyRange::default(),
-            repeated: HashSet::new(),
-            scratch: Zeroizing::default(),
-        }
-    }
-
-    pub fn push(&mut self, record: &Record<'_>, digester: &RowDigester, write_set: &mut WriteSet) {
-        let row = check(record, &self.columns);
-        if let UsernameCell::Valid(username) = &row.username {
-            let (user, is_first) = write_set.add_user(&username.key);
-            if !is_first {
-                self.repeated.insert(user);
+            repeated: HashedKeys::default(),
+            claims_free_barcode: vec![false; records.len()],
+            has_forecasts: forecaster.is_some(),
+            records: RecordBatch::default(),
+        };
+        let mut scratch = Zeroizing::default();
+        for (index, record) in records.iter().enumerate() {
+            let row = check(&record, columns);
+            let mut forecast = UserForecast::Unknown;
+            if let UsernameCell::Valid(username) = &row.username {
+                let (user, is_first) = write_set.add_user(&username.key);
+                if !is_first {
+                    chunk.repeated.insert(user);
+                }
+                let digest = digester.digest(&row, &mut scratch);
+                if let Some(forecaster) = forecaster.as_deref_mut() {
+                    forecast = forecaster.user(user, digest);
+                }
+                chunk.usernames.cover(&username.key);
+                chunk.keys.push_str(&username.key);
+                let key_end = chunk.keys.len();
+                chunk.named.push(Named { row: index, key_end, user, digest, forecast });
             }
-            self.usernames.cover(&username.key);
-            self.keys.push_str(&username.key);
-            self.named.push(Named {
-                row: self.records.len(),
-                key_end: self.keys.len(),
-                user,
-                digest: digester.digest(&row, &mut self.scratch),
-            });
+            if let Change::Set(barcode) = &row.library_barcode {
+                let hash = write_set.add_barcode(barcode);
+                chunk.barcodes.cover(barcode);
+                if let Some(forecaster) = forecaster.as_deref_mut()
+                    && forecast != UserForecast::Unchanged
+                {
+                    chunk.claims_free_barcode[index] = forecaster.is_barcode_free(hash);
+                }
+            }
         }
-        if let Change::Set(barcode) = &row.library_barcode {
-            write_set.add_barcode(barcode);
-            self.barcodes.cover(barcode);
-        }
-        self.records.push(record);
+        chunk.records = records;
+        chunk
     }
 
     pub fn len(&self) -> usize {
@@ -131,8 +150,18 @@ impl UserChunk {
                 key,
                 digest: named.digest,
                 alone: !self.repeated.contains(&named.user),
+                forecast: named.forecast,
             }
         })
+    }
+
+    pub fn has_forecasts(&self) -> bool {
+        self.has_forecasts
+    }
+
+    /// Whether the row at an index claims a barcode that no user has, by the forecast.
+    pub fn claims_free_barcode(&self, index: usize) -> bool {
+        self.claims_free_barcode.get(index).copied().unwrap_or_default()
     }
 
     pub fn usernames(&self) -> &KeyRange {

@@ -9,12 +9,40 @@ use uuid::Uuid;
 use super::chunk::{NamedRow, UserChunk};
 use super::roster::{Profile, StagedUser, StoredUser};
 
+pub const IS_ROSTER_CHANGED: &str = include_str!("sql/is_roster_changed.sql");
 pub const PROBE_KEY_RANGES: &str = include_str!("sql/probe_key_ranges.sql");
 pub const COMPARE_ROW_DIGESTS: &str = include_str!("sql/compare_row_digests.sql");
 pub const LOAD_USERS: &str = include_str!("sql/load_users.sql");
 pub const LOAD_BARCODE_OWNERS: &str = include_str!("sql/load_barcode_owners.sql");
 pub const LOAD_PRESENTATION_GROUPS: &str = include_str!("sql/load_presentation_groups.sql");
 pub const COUNT_NEW_GROUPS: &str = include_str!("sql/count_new_groups.sql");
+
+/// What is known of a chunk's users and barcodes before they are looked up.
+#[derive(Debug, Clone, Copy)]
+pub enum Foreknowledge {
+    /// The forecasts of the rows, which hold.
+    Forecasts,
+    Probe(RangeProbe),
+}
+
+/// What is known of a chunk: its forecasts, if it has any and they are to be trusted and only imports have changed the roster
+/// since the census; otherwise what a probe finds.
+pub async fn foresee(
+    session: &Session,
+    tenant: TenantId,
+    chunk: &UserChunk,
+    trusts_forecasts: bool,
+) -> Result<Foreknowledge, Error> {
+    if trusts_forecasts && chunk.has_forecasts() && !is_roster_changed(session, tenant).await? {
+        return Ok(Foreknowledge::Forecasts);
+    }
+    Ok(Foreknowledge::Probe(probe_key_ranges(session, tenant, chunk).await?))
+}
+
+/// Whether an operator or another program has changed the tenant's users since the last census.
+async fn is_roster_changed(session: &Session, tenant: TenantId) -> Result<bool, Error> {
+    session.query_one(IS_ROSTER_CHANGED, &[&tenant]).await?.try_get(0)
+}
 
 /// Whether the tenant's roster has nothing at all in the key ranges of a chunk.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +54,8 @@ pub struct RangeProbe {
 }
 
 /// Asks once for the whole chunk what would otherwise be looked up for each of its rows. A first import whose file is
-/// sorted by username is answered by this throughout; any other import loses two lookups for each chunk.
-pub async fn probe_key_ranges(
+/// sorted by username is answered by this throughout; any other small import loses two lookups.
+async fn probe_key_ranges(
     session: &Session,
     tenant: TenantId,
     chunk: &UserChunk,
@@ -100,13 +128,14 @@ pub fn staged_user(user: &Row) -> Result<StagedUser<'_>, Error> {
         presentation_group: user.try_get::<_, Option<Uuid>>("presentation_group_id")?.map(GroupId::from),
     };
     let row_digest: Option<Uuid> = user.try_get("row_digest")?;
+    let row_version = user.try_get("row_version")?;
     let updated_at: DateTime<Utc> = user.try_get("updated_at")?;
     Ok(StagedUser {
         id: user.try_get::<_, Uuid>("id")?.into(),
         username: user.try_get("username")?,
         username_key: user.try_get("username_key")?,
         is_administrator: user.try_get("is_administrator")?,
-        stored: Some(StoredUser { profile, row_digest, updated_at }),
+        stored: Some(StoredUser { profile, row_digest, row_version, updated_at }),
         profile,
         row_digest: None,
         password_fingerprint: user.try_get::<_, Option<&[u8]>>("password_fingerprint")?.map(Into::into),

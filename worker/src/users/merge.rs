@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::{try_join3, try_join5};
+use futures_util::future::{try_join, try_join4};
 use rollcall_schema::ids::{ImportId, UserId};
 use rollcall_schema::imports::outcomes::ChunkOutcomes;
 use rollcall_schema::imports::tally::Outcome;
@@ -14,15 +14,16 @@ use uuid::Uuid;
 
 use super::chunk::UserChunk;
 use super::copy::{COPY_USERS, copy_users};
+use super::forecast::UserForecast;
 use super::load::{
-    BarcodeOwner, RangeProbe, compare_row_digests, count_new_groups, load_barcode_owners, load_groups,
-    load_users, staged_user,
+    BarcodeOwner, Foreknowledge, RangeProbe, compare_row_digests, count_new_groups, load_barcode_owners,
+    load_groups, load_users, staged_user,
 };
 use super::roster::{Applied, BarcodeOwners, Passwords, Roster, StagedUser, Withheld};
 use super::row::{Change, UserRow};
 use super::write::{
-    INSERT_PRESENTATION_GROUPS, RELEASE_BARCODES, UPDATE_ROW_DIGESTS, UPDATE_USERS, insert_groups,
-    release_barcodes, update_row_digests, update_users,
+    INSERT_PRESENTATION_GROUPS, UPDATE_ROW_DIGESTS, UPDATE_USERS, insert_groups, release_barcodes,
+    update_row_digests, update_users,
 };
 use crate::rows::merged::MergedRows;
 use crate::rows::write_set::WriteSet;
@@ -50,7 +51,7 @@ pub struct ImportRules {
     pub new_group_limit: usize,
 }
 
-/// Merges a chunk in its transaction. `probe` is the result of [`super::load::probe_key_ranges`] in that transaction,
+/// Merges a chunk in its transaction. `foreknowledge` is the result of [`super::load::foresee`] in that transaction,
 /// `predecessors` are the earlier chunks that may not have committed.
 ///
 /// Two cases cannot be known before the rows are looked at, and fail with [`MergeError::PredecessorPending`]: a
@@ -62,31 +63,34 @@ pub async fn merge_in_txn(
     rules: ImportRules,
     first_row: u64,
     chunk: &UserChunk,
-    probe: RangeProbe,
+    foreknowledge: Foreknowledge,
     predecessors: &[Arc<WriteSet>],
 ) -> Result<MergedRows, MergeError> {
     let tenant = passwords.tenant;
-    let known = if probe.usernames_free {
-        KnownRows::none(chunk)
-    } else {
-        KnownRows::compare(txn, &passwords, chunk).await?
+    let known = match foreknowledge {
+        Foreknowledge::Forecasts => KnownRows::foreseen(chunk),
+        Foreknowledge::Probe(RangeProbe { usernames_free: true, .. }) => KnownRows::none(chunk),
+        Foreknowledge::Probe(_) => KnownRows::compare(txn, &passwords, chunk).await?,
     };
     let rows = block_in_place(|| known.rows_to_apply(chunk));
 
-    let claimed = if probe.barcodes_free {
-        Vec::new()
-    } else {
-        set_values(&rows, |row| row.library_barcode.as_deref())
-    };
-    let mut labels = set_values(&rows, |row| row.presentation_group_label.as_deref());
+    let mut labels = set_values(rows.iter(), |row| row.presentation_group_label.as_deref());
     labels.sort_unstable();
     labels.dedup();
-    let (stored, owners, groups) = try_join3(
-        load_users(txn, tenant, &known.changed_users),
-        load_barcode_owners(txn, tenant, &claimed),
-        load_groups(txn, tenant, &labels),
-    )
-    .await?;
+    let (stored, groups) =
+        try_join(load_users(txn, tenant, &known.loaded_users), load_groups(txn, tenant, &labels)).await?;
+    let users: Vec<StagedUser<'_>> = stored.iter().map(staged_user).collect::<Result<_, _>>()?;
+
+    let mut barcode_owners: BarcodeOwners<'_> =
+        users.iter().filter_map(|user| Some((user.profile.library_barcode?, user.id))).collect();
+    let may_be_owned = |at: &&RowToApply<'_>| match foreknowledge {
+        Foreknowledge::Forecasts => !chunk.claims_free_barcode(at.index),
+        Foreknowledge::Probe(probe) => !probe.barcodes_free,
+    };
+    // Most users have the barcode already that their row claims.
+    let mut claimed = set_values(rows.iter().filter(may_be_owned), |row| row.library_barcode.as_deref());
+    claimed.retain(|barcode| !barcode_owners.contains_key(barcode));
+    let owners = load_barcode_owners(txn, tenant, &claimed).await?;
     let owners = owners.iter().map(BarcodeOwner::from_row).collect::<Result<Vec<_>, _>>()?;
     if owners.iter().any(|owner| predecessors.iter().any(|chunk| chunk.has_user(owner.username_key))) {
         return Err(MergeError::PredecessorPending);
@@ -101,33 +105,25 @@ pub async fn merge_in_txn(
         return Err(MergeError::PredecessorPending);
     };
 
-    let users = stored.iter().map(staged_user).collect::<Result<_, _>>()?;
-    let owners: BarcodeOwners<'_> = owners.iter().map(|owner| (owner.barcode, owner.user)).collect();
+    barcode_owners.extend(owners.iter().map(|owner| (owner.barcode, owner.user)));
     let groups = groups
         .iter()
         .map(|group| Ok((group.try_get(0)?, group.try_get::<_, Uuid>(1)?.into())))
         .collect::<Result<_, Error>>()?;
     let mut roster =
-        Roster::new(passwords, rules.protect_administrators, users, owners, groups, new_group_limit);
+        Roster::new(passwords, rules.protect_administrators, users, barcode_owners, groups, new_group_limit);
     let (outcomes, warnings) = block_in_place(|| apply_rows(&mut roster, first_row, chunk.len(), &rows));
 
     let releasing: Vec<Uuid> = roster.releasing_barcodes().map(UserId::as_uuid).collect();
     let changed: Vec<_> = roster.changed().collect();
     let newly_digested: Vec<_> = roster.newly_digested().collect();
     let created: Vec<_> = roster.created().collect();
+    let released = release_barcodes(txn, tenant, &releasing).await?;
     // Sent in this order without waiting for answers: users refer to the groups and take over the barcodes.
-    txn.prepare(&[
-        INSERT_PRESENTATION_GROUPS,
-        RELEASE_BARCODES,
-        UPDATE_USERS,
-        UPDATE_ROW_DIGESTS,
-        COPY_USERS,
-    ])
-    .await?;
-    let ((), (), updated, (), ()) = try_join5(
+    txn.prepare(&[INSERT_PRESENTATION_GROUPS, UPDATE_USERS, UPDATE_ROW_DIGESTS, COPY_USERS]).await?;
+    let ((), updated, (), ()) = try_join4(
         insert_groups(txn, tenant, roster.new_groups()),
-        release_barcodes(txn, tenant, &releasing),
-        update_users(txn, tenant, &changed),
+        update_users(txn, tenant, &changed, &released),
         update_row_digests(txn, tenant, &newly_digested),
         copy_users(txn, &created),
     )
@@ -141,14 +137,14 @@ pub async fn merge_in_txn(
     Ok(MergedRows { outcomes, sealed_passwords, new_groups: roster.new_groups().len() as u64, warnings })
 }
 
-/// What the row digests tell about a chunk's rows before they are parsed.
+/// What is known about a chunk's rows before they are parsed.
 struct KnownRows<'a> {
     /// By the row's index: whether it was applied before and nothing has changed since, so that it is skipped.
     skipped: Vec<bool>,
     /// By the row's index: the digest that its user gets if the row is applied.
     digests: Vec<Option<Uuid>>,
-    /// The keys of existing users whose rows are not skipped, each once.
-    changed_users: Vec<&'a str>,
+    /// The keys of users that rows to apply name and that may exist, each once, in the order of the index.
+    loaded_users: Vec<&'a str>,
 }
 
 impl<'a> KnownRows<'a> {
@@ -158,7 +154,30 @@ impl<'a> KnownRows<'a> {
         for named in chunk.named() {
             digests[named.row] = named.digest;
         }
-        Self { skipped: vec![false; chunk.len()], digests, changed_users: Vec::new() }
+        Self { skipped: vec![false; chunk.len()], digests, loaded_users: Vec::new() }
+    }
+
+    /// As the rows' forecasts have it.
+    fn foreseen(chunk: &'a UserChunk) -> Self {
+        let mut known = Self::none(chunk);
+        for named in chunk.named() {
+            // A row that shares its user with another is applied every time: its effect depends on the other.
+            if !named.alone {
+                known.digests[named.row] = None;
+            }
+            match named.forecast {
+                UserForecast::Unchanged if named.alone => known.skipped[named.row] = true,
+                UserForecast::New => {}
+                UserForecast::Unchanged | UserForecast::Unknown => known.loaded_users.push(named.key),
+            }
+        }
+        known.sort_loaded();
+        known
+    }
+
+    fn sort_loaded(&mut self) {
+        self.loaded_users.sort_unstable();
+        self.loaded_users.dedup();
     }
 
     /// Compares the digests of the rows with those that are stored.
@@ -166,7 +185,7 @@ impl<'a> KnownRows<'a> {
         let mut known = Self {
             skipped: vec![false; chunk.len()],
             digests: vec![None; chunk.len()],
-            changed_users: Vec::new(),
+            loaded_users: Vec::new(),
         };
         let named: Vec<_> = chunk.named().collect();
         if named.is_empty() {
@@ -181,10 +200,8 @@ impl<'a> KnownRows<'a> {
         for row in compared.missing.iter().chain(&compared.different) {
             known.skipped[row.row] = false;
         }
-        known.changed_users = compared.different.iter().map(|row| row.key).collect();
-        // Each user is loaded once, however many rows name it, and in the order of the index.
-        known.changed_users.sort_unstable();
-        known.changed_users.dedup();
+        known.loaded_users = compared.different.iter().map(|row| row.key).collect();
+        known.sort_loaded();
         Ok(known)
     }
 
@@ -240,14 +257,13 @@ fn withheld_warning(row: u64, withheld: &Withheld<'_>) -> String {
     format!("Row {row}: {} is an administrator, so the import left {fields} alone.", withheld.username)
 }
 
-fn set_values<'r>(
-    rows: &'r [RowToApply<'_>],
+fn set_values<'r, 'a: 'r>(
+    rows: impl Iterator<Item = &'r RowToApply<'a>>,
     cell: impl Fn(&'r UserRow<'_>) -> Change<&'r str>,
 ) -> Vec<&'r str> {
-    rows.iter()
-        .filter_map(|at| match cell(&at.row) {
-            Change::Set(value) => Some(value),
-            Change::Keep | Change::Clear => None,
-        })
-        .collect()
+    rows.filter_map(|at| match cell(&at.row) {
+        Change::Set(value) => Some(value),
+        Change::Keep | Change::Clear => None,
+    })
+    .collect()
 }

@@ -7,8 +7,14 @@ pub mod columns;
 pub mod check;
 pub mod row;
 
-pub mod chunk;
 pub mod row_digest;
+
+pub mod census;
+pub mod forecast;
+
+pub mod chunk;
+
+pub mod row_version;
 
 pub mod roster;
 

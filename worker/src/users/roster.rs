@@ -18,6 +18,7 @@ use rollcall_schema::tenants::tenant::PasswordPolicy;
 use uuid::Uuid;
 
 use super::row::{Change, Gender, Password, UserRow, UsernameCell};
+use super::row_version::RowVersion;
 use crate::rows::field::Field;
 use crate::rows::problem::{Problem, Problems};
 
@@ -68,6 +69,8 @@ pub struct StoredUser<'a> {
     pub profile: Profile<'a>,
     /// The digest of the row that was applied last.
     pub row_digest: Option<Uuid>,
+    /// The version of the row that was loaded.
+    pub row_version: RowVersion,
     /// When the user was last changed. A later write must find this value unchanged.
     pub updated_at: DateTime<Utc>,
 }

@@ -1,12 +1,15 @@
 //! What the merge of users writes as arrays. New users are written by [`super::copy`].
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
-use rollcall_schema::ids::{GroupId, TenantId};
+use rollcall_schema::ids::{GroupId, TenantId, UserId};
 use rollcall_schema::postgres::client::Session;
 use tokio_postgres::Error;
 use uuid::Uuid;
 
 use super::roster::{NewGroup, StagedUser};
+use super::row_version::RowVersion;
 
 pub const INSERT_PRESENTATION_GROUPS: &str = include_str!("sql/insert_presentation_groups.sql");
 pub const RELEASE_BARCODES: &str = include_str!("sql/release_barcodes.sql");
@@ -23,18 +26,27 @@ pub async fn insert_groups(txn: &Session, tenant: TenantId, groups: &[NewGroup<'
     Ok(())
 }
 
-/// Frees the barcodes that move from one user to another, so that no order of writing meets a barcode twice.
-pub async fn release_barcodes(txn: &Session, tenant: TenantId, users: &[Uuid]) -> Result<(), Error> {
+/// Where the versions of users are that this transaction has written.
+pub type RowVersions = HashMap<UserId, RowVersion>;
+
+/// Frees the barcodes that move from one user to another, so that no order of writing meets a barcode twice. Returns the
+/// versions that this made.
+pub async fn release_barcodes(txn: &Session, tenant: TenantId, users: &[Uuid]) -> Result<RowVersions, Error> {
     if users.is_empty() {
-        return Ok(());
+        return Ok(RowVersions::new());
     }
-    txn.execute(RELEASE_BARCODES, &[&tenant.as_uuid(), &users]).await?;
-    Ok(())
+    let released = txn.query(RELEASE_BARCODES, &[&tenant.as_uuid(), &users]).await?;
+    released.iter().map(|user| Ok((user.try_get::<_, Uuid>(0)?.into(), user.try_get(1)?))).collect()
 }
 
 /// Writes the users that have changed and returns how many were written. A user that another transaction has changed
-/// since it was loaded is not written.
-pub async fn update_users(txn: &Session, tenant: TenantId, users: &[&StagedUser<'_>]) -> Result<u64, Error> {
+/// since it was loaded is not written. `released` are the versions that [`release_barcodes`] has made of some.
+pub async fn update_users(
+    txn: &Session,
+    tenant: TenantId,
+    users: &[&StagedUser<'_>],
+    released: &RowVersions,
+) -> Result<u64, Error> {
     if users.is_empty() {
         return Ok(0);
     }
@@ -42,7 +54,7 @@ pub async fn update_users(txn: &Session, tenant: TenantId, users: &[&StagedUser<
         UPDATE_USERS,
         &[
             &tenant.as_uuid(),
-            &column(users, |user| user.id.as_uuid()),
+            &column(users, |user| released.get(&user.id).copied().or_else(|| row_version(user))),
             &column(users, |user| user.profile.given_name),
             &column(users, |user| user.profile.surname),
             &column(users, |user| user.profile.middle_name),
@@ -59,6 +71,7 @@ pub async fn update_users(txn: &Session, tenant: TenantId, users: &[&StagedUser<
             &column(users, |user| user.password_sealed.as_deref()),
             &column(users, |user| user.fingerprint_to_write()),
             &column(users, |user| user.row_digest),
+            &column(users, |user| user.id.as_uuid()),
             &column(users, seen_at),
         ],
     )
@@ -78,8 +91,9 @@ pub async fn update_row_digests(
         UPDATE_ROW_DIGESTS,
         &[
             &tenant.as_uuid(),
-            &column(users, |user| user.id.as_uuid()),
+            &column(users, row_version),
             &column(users, |user| user.row_digest),
+            &column(users, |user| user.id.as_uuid()),
             &column(users, seen_at),
         ],
     )
@@ -90,6 +104,10 @@ pub async fn update_row_digests(
 /// One column of the users, as `unnest` takes it.
 fn column<'a, T>(users: &[&'a StagedUser<'a>], value: impl Fn(&'a StagedUser<'a>) -> T) -> Vec<T> {
     users.iter().map(|user| value(user)).collect()
+}
+
+fn row_version(user: &StagedUser<'_>) -> Option<RowVersion> {
+    user.stored.map(|stored| stored.row_version)
 }
 
 fn seen_at(user: &StagedUser<'_>) -> Option<DateTime<Utc>> {

@@ -25,4 +25,4 @@ returning attempt, endpoint, charset, rows_done, failures,
           (select password_policy from tenants where tenants.id = $1),
           (select protect_administrators from tenants where tenants.id = $1),
           (select presentation_group_limit from tenants where tenants.id = $1),
-          lost_holder, cardinality(lost_workers)
+          lost_holder, cardinality(lost_workers), upload_bytes

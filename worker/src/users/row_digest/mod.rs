@@ -1,8 +1,8 @@
 //! Row digests: how an import recognises rows that would change nothing.
 //!
 //! Each user stores a digest of the row that an import applied last. The same row again changes nothing, unless something
-//! else has changed a value that an import can set; in that case the database deletes the digest. So each row of an
-//! unchanged nightly file costs one index lookup, whatever the number of columns, and nothing is loaded or compared.
+//! else has changed a value that an import can set; in that case the database deletes the digest. So the rows of an unchanged
+//! nightly file are compared by their digests, whatever the number of columns, and no user is loaded.
 
 use rollcall_schema::crypto::row_digest::RowDigestKey;
 use rollcall_schema::ids::TenantId;

@@ -1,0 +1,107 @@
+//! The census: a large file asks once what its tenant has, and its outcome is that of rows looked up one by one (contract §2).
+
+use std::fmt::Write as _;
+
+use rollcall_tests::harness::{Options, Row, result};
+
+const TAKEN: Row<'static> = Row::Failed("Field (libraryBarcode) is already used by another user. ");
+
+/// A stack whose files have many chunks, merged one after another.
+fn options() -> Options {
+    Options::default().worker_env("ROLLCALL_CHUNK_ROWS", 10).worker_env("ROLLCALL_PARALLEL_CHUNKS", 1)
+}
+
+/// A file of users with these numbers.
+fn file(users: impl IntoIterator<Item = usize>) -> String {
+    let mut file =
+        "username,givenname,surname,emailaddress,librarybarcode,formclass,enabled,staffmember\n".to_owned();
+    for user in users {
+        writeln!(
+            file,
+            "user{user},A given name,A surname that makes the row long,user{user}@school.example,barcode{user},7A,y,y"
+        )
+        .unwrap();
+    }
+    file
+}
+
+/// While the first chunk waits, an operator changes a user, removes one, creates one, and gives a barcode away. The chunks
+/// after it do not rely on what the census has said of them.
+#[tokio::test]
+async fn what_others_change_after_the_census_is_noticed() {
+    let stack = options().start().await;
+    stack.post_users(file(0..100)).await.is(200, &result(&[Row::Created; 100]));
+
+    let lock = stack.lock_user("user0").await;
+    // The first row changes its user; 100 and 101 are new.
+    let night = file(0..102).replacen("7A", "8A", 1);
+    let mut expected = [Row::Updated; 102];
+    expected[98] = Row::Created;
+    expected[101] = TAKEN;
+    let operate = async {
+        stack.wait_for_blocked_chunk().await;
+        stack.execute("update users set surname = 'Theirs' where username = 'user99'").await;
+        stack.execute("delete from users where username = 'user98'").await;
+        stack
+            .execute(
+                "insert into users (tenant_id, id, username, username_key, enabled, staff_member)
+                 select tenant_id, gen_random_uuid(), 'user100', 'user100', true, true from users limit 1",
+            )
+            .await;
+        stack.execute("update users set library_barcode = 'barcode101' where username = 'autoimport'").await;
+        drop(lock);
+    };
+    let (answer, ()) = tokio::join!(stack.post_users(&night), operate);
+    expected[100] = Row::Updated;
+    answer.is(200, &result(&expected));
+    let as_in_the_file = stack
+        .rows("select from users where surname = 'A surname that makes the row long' and library_barcode is not null")
+        .await;
+    assert_eq!(as_in_the_file.len(), 101);
+
+    // The next census knows of all that.
+    stack.post_users(file(0..100).replacen("7A", "8A", 1)).await.is(200, &result(&[Row::Updated; 100]));
+    assert_eq!(stack.rows("select from roster_changes").await, [0; 0]);
+}
+
+/// A user who is named in two chunks has the values of the last row, night after night.
+#[tokio::test]
+async fn a_row_is_not_skipped_after_another_row_of_its_user() {
+    let stack = options().start().await;
+    let night = file((0..60).chain([0])).replacen("7A", "first", 1);
+    let mut expected = [Row::Created; 61];
+    expected[60] = Row::Updated;
+    for _ in 0..3 {
+        stack.post_users(&night).await.is(200, &result(&expected));
+        let stored = stack.row("select form_class from users where username = 'user0'").await;
+        assert_eq!(stored["form_class"], "7A");
+        expected = [Row::Updated; 61];
+    }
+}
+
+/// A barcode that passes from one user to another in a later chunk, and one that two new users claim.
+#[tokio::test]
+async fn barcodes_that_earlier_chunks_write_are_looked_up() {
+    let stack = options().start().await;
+    stack.post_users(file(0..60)).await.is(200, &result(&[Row::Created; 60]));
+    let night = file(0..62)
+        // Released by the first row and taken by the last but one.
+        .replacen("barcode0,", "another,", 1)
+        .replace("barcode60,", "barcode0,")
+        // Taken by the first row.
+        .replace("barcode61,", "another,");
+    let mut expected = [Row::Updated; 62];
+    (expected[60], expected[61]) = (Row::Created, TAKEN);
+    stack.post_users(&night).await.is(200, &result(&expected));
+}
+
+/// A roster that is larger than the census may be is looked up row by row.
+#[tokio::test]
+async fn without_memory_for_a_census_the_outcome_is_the_same() {
+    let stack = options().worker_env("ROLLCALL_CENSUS_MEMORY_MIB", 0).start().await;
+    stack.post_users(file(0..60)).await.is(200, &result(&[Row::Created; 60]));
+    let versions = "select username, ctid::text from users order by username";
+    let before = stack.rows(versions).await;
+    stack.post_users(file(0..60)).await.is(200, &result(&[Row::Updated; 60]));
+    assert_eq!(stack.rows(versions).await, before);
+}

@@ -1,0 +1,60 @@
+//! A set of keys in two bytes for each, of which it forgets none.
+
+/// Bits for each expected key. With two of them set for each, a filter that holds all expected keys takes one other key in
+/// thirty for one of them.
+const BITS_PER_KEY: usize = 16;
+
+/// A Bloom filter of keys, by their hash.
+#[derive(Debug)]
+pub struct KeyFilter {
+    words: Vec<u64>,
+}
+
+impl KeyFilter {
+    /// A filter for this many keys. More can be added, and then it is wrong more often.
+    pub fn new(expected: usize) -> Self {
+        let bits = expected.saturating_mul(BITS_PER_KEY).next_power_of_two().max(64);
+        Self { words: vec![0; bits / 64] }
+    }
+
+    pub fn insert(&mut self, hash: u64) {
+        let (word, bits) = self.place(hash);
+        self.words[word] |= bits;
+    }
+
+    /// False only if the key was not inserted.
+    pub fn may_contain(&self, hash: u64) -> bool {
+        let (word, bits) = self.place(hash);
+        self.words[word] & bits == bits
+    }
+
+    /// Two bits of one word, so that the memory is waited for once.
+    fn place(&self, hash: u64) -> (usize, u64) {
+        let word = usize::try_from(hash >> 12).unwrap_or(usize::MAX) & (self.words.len() - 1);
+        (word, 1 << (hash & 63) | 1 << (hash >> 6 & 63))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::key_hash::key_hash;
+
+    #[test]
+    fn no_key_is_forgotten_and_few_are_taken_for_another() {
+        let hash = |number: u32| key_hash(&format!("user{number}"));
+        let mut filter = KeyFilter::new(10_000);
+        (0..10_000).for_each(|number| filter.insert(hash(number)));
+        assert!((0..10_000).all(|number| filter.may_contain(hash(number))));
+        let mistaken = (10_000..20_000).filter(|number| filter.may_contain(hash(*number))).count();
+        assert!(mistaken < 400, "{mistaken} of 10000");
+    }
+
+    #[test]
+    fn a_filter_for_nothing_holds_keys_too() {
+        let mut filter = KeyFilter::new(0);
+        assert!(!filter.may_contain(7));
+        filter.insert(7);
+        assert!(filter.may_contain(7));
+    }
+}

@@ -1,0 +1,1 @@
+delete from roster_changes where tenant_id = $1

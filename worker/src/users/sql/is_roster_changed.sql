@@ -1,0 +1,1 @@
+select exists (select from roster_changes where tenant_id = $1)
