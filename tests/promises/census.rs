@@ -105,3 +105,41 @@ async fn without_memory_for_a_census_the_outcome_is_the_same() {
     stack.post_users(file(0..60)).await.is(200, &result(&[Row::Updated; 60]));
     assert_eq!(stack.rows(versions).await, before);
 }
+
+/// A group import knows users by the census. One that is removed meanwhile is unknown, and one that is created is found.
+#[tokio::test]
+async fn memberships_are_of_users_that_exist() {
+    let stack = options().start().await;
+    stack.define_groups(stack.school(), &["Readers", "Writers"], &[]).await;
+    stack.post_users(file(0..60)).await.is(200, &result(&[Row::Created; 60]));
+    let mut night = "username,library-group,system-group\n".to_owned();
+    for user in 0..61 {
+        writeln!(night, "user{user},Readers,").unwrap();
+    }
+    // The first chunk waits for the membership that another transaction inserts.
+    let lock = stack
+        .lock(
+            "insert into library_group_members (tenant_id, user_id, group_id)
+             select users.tenant_id, users.id, library_groups.id
+               from users join library_groups using (tenant_id) where username = 'user0' and name = 'Readers'",
+        )
+        .await;
+    let mut expected = [Row::Updated; 61];
+    expected[58] = Row::Failed("Field (username) is not a known user. ");
+    let operate = async {
+        stack.wait_for_blocked_chunk().await;
+        stack.execute("delete from users where username = 'user58'").await;
+        stack
+            .execute(
+                "insert into users (tenant_id, id, username, username_key, enabled, staff_member)
+                 select tenant_id, gen_random_uuid(), 'user60', 'user60', true, true from users limit 1",
+            )
+            .await;
+        drop(lock);
+    };
+    let (answer, ()) = tokio::join!(stack.post_groups(&night), operate);
+    answer.is(200, &result(&expected));
+    let members = "select from library_group_members join users on users.id = user_id";
+    assert_eq!(stack.rows(members).await.len(), 60);
+    assert_eq!(stack.rows("select from library_group_members").await.len(), 60);
+}

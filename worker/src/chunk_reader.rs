@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::attempt::AttemptError;
 use crate::memberships::chunk::MembershipChunk;
+use crate::memberships::user_ids::UserIds;
 use crate::merge::chunk::{Chunk, Rows};
 use crate::read::batch::RecordBatch;
 use crate::read::records::Records;
@@ -36,6 +37,14 @@ pub struct ChunkLimits {
     pub done: u64,
 }
 
+/// What a census says of the rows of a file before they are merged.
+pub enum Outlook {
+    /// There was no census: each row is looked up.
+    None,
+    Users(Box<Forecaster>),
+    Memberships(UserIds),
+}
+
 /// The chunks of an upload, in file order.
 pub struct ChunkReader {
     chunks: mpsc::Receiver<Chunk>,
@@ -49,7 +58,7 @@ impl ChunkReader {
         upload: impl Read + Send + 'static,
         survey: Arc<Survey>,
         digester: RowDigester,
-        forecaster: Option<Forecaster>,
+        outlook: Outlook,
         limits: ChunkLimits,
     ) -> Self {
         let (send_part, mut parts) = mpsc::channel(1);
@@ -60,7 +69,7 @@ impl ChunkReader {
                 read_parts(upload, &survey, limits, |part| send_part.blocking_send(part).is_ok())
             })
         };
-        let mut checker = Checker { survey, digester, forecaster };
+        let mut checker = Checker { survey, digester, outlook };
         let checking = tokio::task::spawn_blocking(move || {
             while let Some(part) = parts.blocking_recv()
                 && send_chunk.blocking_send(checker.check(part)).is_ok()
@@ -144,7 +153,7 @@ fn read_parts(
 struct Checker {
     survey: Arc<Survey>,
     digester: RowDigester,
-    forecaster: Option<Forecaster>,
+    outlook: Outlook,
 }
 
 impl Checker {
@@ -155,12 +164,19 @@ impl Checker {
         let rows = match &self.survey.header {
             None => Rows::None,
             Some(Header { kind: ImportKind::Users, columns, .. }) => {
-                let forecaster = self.forecaster.as_mut();
+                let forecaster = match &mut self.outlook {
+                    Outlook::Users(forecaster) => Some(&mut **forecaster),
+                    Outlook::None | Outlook::Memberships(_) => None,
+                };
                 let rows = UserChunk::new(records, columns, &self.digester, forecaster, &mut write_set);
                 Rows::Users(Box::new(rows))
             }
             Some(Header { kind: ImportKind::Memberships, columns, .. }) => {
-                Rows::Memberships(Box::new(MembershipChunk::new(records, columns, &mut write_set)))
+                let user_ids = match &self.outlook {
+                    Outlook::Memberships(user_ids) => Some(user_ids),
+                    Outlook::None | Outlook::Users(_) => None,
+                };
+                Rows::Memberships(Box::new(MembershipChunk::new(records, columns, user_ids, &mut write_set)))
             }
         };
         Chunk { first_row, rows, write_set: Arc::new(write_set), warnings, is_last }

@@ -2,7 +2,7 @@
 //!
 //! 1. **Survey**: read the file once, to find its encoding, its delimiter and what its header line says. A file that
 //!    cannot be imported is refused with a result that says how to fix it.
-//!    Meanwhile, of a large file of users: **census**, what the tenant's roster holds ([`crate::users::census`]).
+//!    Meanwhile, for a large file: **census**, what the tenant's roster holds ([`crate::census`]).
 //! 2. **Chunks**: read the file again, check its rows, and merge them chunk by chunk, each chunk in one transaction, several
 //!    at the same time where they do not overlap ([`crate::merge`]).
 //! 3. **End**: the last chunk's transaction also finishes the import.
@@ -15,25 +15,23 @@ use std::sync::atomic::AtomicU64;
 
 use futures_util::future::join;
 use rollcall_schema::imports::lease::{ClaimedImport, Lease};
-use rollcall_schema::imports::model::{Ending, Endpoint};
+use rollcall_schema::imports::model::{Ending, Endpoint, ImportKind};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::attempt::{AttemptError, AttemptOutcome};
-use crate::chunk_reader::{ChunkLimits, ChunkReader};
+use crate::census::{self, CensusLimits};
+use crate::chunk_reader::{ChunkLimits, ChunkReader, Outlook};
 use crate::engine::Engine;
 use crate::lease::{Heartbeat, end_import};
 use crate::merge::parallel::ParallelMerges;
 use crate::merge::transaction::MergeContext;
 use crate::row_counter::count_rows;
 use crate::survey::{Refusal, Survey, SurveyError, survey};
-use crate::users::census::{Census, CensusLimits};
 use crate::users::forecast::Forecaster;
 use crate::users::merge::ImportRules;
 use crate::users::row_digest::RowDigester;
 
-/// The usual size of a row, by which the rows of a file are estimated.
-const BYTES_PER_ROW: u64 = 100;
 /// How many users are counted for each row of the file, at most. To look up a row takes longer than to count as many users.
 const COUNTED_USERS_PER_ROW: u64 = 4;
 
@@ -60,8 +58,13 @@ async fn survey_and_merge(
     sealed_passwords: Arc<AtomicU64>,
     stop: &CancellationToken,
 ) -> Result<AttemptOutcome, AttemptError> {
-    let reading = join(survey_upload(engine, claimed), forecaster(engine, claimed));
-    let Some((surveyed, forecaster)) = stop.run_until_cancelled(reading).await else {
+    // The endpoint of users also takes group imports: their rows are looked up.
+    let kind = match claimed.endpoint {
+        Endpoint::Users => ImportKind::Users,
+        Endpoint::UserGroups => ImportKind::Memberships,
+    };
+    let reading = join(survey_upload(engine, claimed), outlook(engine, claimed, kind));
+    let Some((surveyed, outlook)) = stop.run_until_cancelled(reading).await else {
         return Ok(AttemptOutcome::Interrupted);
     };
     let survey = match surveyed? {
@@ -69,7 +72,7 @@ async fn survey_and_merge(
         Surveyed::Refused(refusal) => return refuse(engine, &claimed.lease, &refusal).await,
     };
 
-    let mut chunks = read_chunks(engine, claimed, &survey, forecaster?).await?;
+    let mut chunks = read_chunks(engine, claimed, &survey, outlook?).await?;
     let context = MergeContext {
         sessions: engine.sessions.clone(),
         password_keys: engine.password_keys.clone(),
@@ -130,20 +133,41 @@ async fn refuse(engine: &Engine, lease: &Lease, refusal: &Refusal) -> Result<Att
     Ok(AttemptOutcome::Finished)
 }
 
-/// Takes the census for a file that has several chunks. The rows of a smaller one are looked up as they are merged, which takes
-/// one round trip.
-async fn forecaster(engine: &Engine, claimed: &ClaimedImport) -> Result<Option<Forecaster>, AttemptError> {
-    let rows = claimed.upload_bytes / BYTES_PER_ROW;
-    if claimed.endpoint != Endpoint::Users || rows <= engine.chunk_rows as u64 {
-        return Ok(None);
+/// Takes the census for a file that has several chunks of this kind. The rows of a smaller one are looked up as they are merged,
+/// which takes one round trip.
+async fn outlook(
+    engine: &Engine,
+    claimed: &ClaimedImport,
+    kind: ImportKind,
+) -> Result<Outlook, AttemptError> {
+    let rows = claimed.upload_bytes / bytes_per_row(kind);
+    if rows <= engine.chunk_rows as u64 {
+        return Ok(Outlook::None);
     }
     let limits = CensusLimits { memory: engine.census_memory, users: rows * COUNTED_USERS_PER_ROW };
-    let tenant = claimed.lease.tenant;
-    let census = Census::take(&engine.sessions, tenant, limits)
-        .instrument(tracing::info_span!("census", rollcall.census.users = tracing::field::Empty))
-        .await?;
-    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
-    Ok(census.map(|census| Forecaster::new(census, rows)))
+    let (sessions, tenant) = (&engine.sessions, claimed.lease.tenant);
+    let span = tracing::info_span!("census", rollcall.census.users = tracing::field::Empty);
+    Ok(match kind {
+        ImportKind::Users => match census::take(sessions, tenant, limits).instrument(span).await? {
+            Some(census) => {
+                let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+                Outlook::Users(Box::new(Forecaster::new(census, rows)))
+            }
+            None => Outlook::None,
+        },
+        ImportKind::Memberships => {
+            let user_ids = census::take(sessions, tenant, limits).instrument(span).await?;
+            user_ids.map_or(Outlook::None, Outlook::Memberships)
+        }
+    })
+}
+
+/// The usual size of a row, by which the rows of a file are estimated.
+const fn bytes_per_row(kind: ImportKind) -> u64 {
+    match kind {
+        ImportKind::Users => 100,
+        ImportKind::Memberships => 20,
+    }
 }
 
 /// Starts the second reading.
@@ -151,11 +175,11 @@ async fn read_chunks(
     engine: &Engine,
     claimed: &ClaimedImport,
     survey: &Arc<Survey>,
-    forecaster: Option<Forecaster>,
+    outlook: Outlook,
 ) -> Result<ChunkReader, AttemptError> {
     let lease = &claimed.lease;
     let upload = engine.uploads.open(lease.tenant, lease.import).await?;
     let digester = RowDigester::new(engine.row_key.clone(), lease.tenant, claimed.password_policy);
     let limits = ChunkLimits { rows: engine.chunk_rows, done: claimed.rows_done };
-    Ok(ChunkReader::start(upload, Arc::clone(survey), digester, forecaster, limits))
+    Ok(ChunkReader::start(upload, Arc::clone(survey), digester, outlook, limits))
 }

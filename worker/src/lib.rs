@@ -27,6 +27,7 @@
 //! | [`retry`], [`lease`] | retries of database operations; the lease of a claimed import |
 //! | [`survey`] | the first reading of an upload: format and header, or why it is refused |
 //! | [`users`], [`memberships`] | the two kinds of import: columns, check, merge. Neither knows the other |
+//! | [`census`] | what a tenant's roster holds, read in one pass before a large file |
 //! | [`rows`] | what the kinds share: fields, problems, the header line |
 //! | [`read`] | bytes → text → records; knows no columns |
 //! | [`query_plans`] | how the statements are planned, whatever the statistics say |
@@ -63,6 +64,8 @@ pub mod survey;
 
 pub mod memberships;
 pub mod users;
+
+pub mod census;
 
 pub mod rows;
 

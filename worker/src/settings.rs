@@ -56,9 +56,9 @@ pub struct Settings {
     )]
     pub parallel_chunks: usize,
 
-    /// MiB of memory for the census of a bulk import: what the tenant's roster held before the import, at 16 bytes for each
-    /// user. The rows of a roster that needs more are looked up one by one, which takes several times as long; with 0 all
-    /// are.
+    /// MiB of memory for the census of an import: what the tenant's roster held before it, at 16 bytes for each user, or 32 for
+    /// a group import. Where that is not enough, the file's rows are looked up one by one, which takes several times as long;
+    /// with 0 all are.
     #[arg(
         long = "census-memory-mib", env = "ROLLCALL_CENSUS_MEMORY_MIB", value_name = "MIB", default_value_t = 160,
         value_parser = clap::value_parser!(u64).range(0..=1_048_576), help_heading = "Work"

@@ -1,12 +1,12 @@
 //! Every hand-written SQL statement of this crate, with its name. A test has a fresh database prepare all of them.
 
-use crate::{memberships, users};
+use crate::{census, memberships, users};
 
 /// Names and texts.
 pub const STATEMENTS: &[(&str, &str)] = &[
+    ("census/forget_roster_changes", census::FORGET_ROSTER_CHANGES),
+    ("census/is_roster_changed", census::IS_ROSTER_CHANGED),
     ("users/take_census", users::census::TAKE_CENSUS),
-    ("users/forget_roster_changes", users::census::FORGET_ROSTER_CHANGES),
-    ("users/is_roster_changed", users::load::IS_ROSTER_CHANGED),
     ("users/probe_key_ranges", users::load::PROBE_KEY_RANGES),
     ("users/compare_row_digests", users::load::COMPARE_ROW_DIGESTS),
     ("users/load_users", users::load::LOAD_USERS),
@@ -18,6 +18,7 @@ pub const STATEMENTS: &[(&str, &str)] = &[
     ("users/update_users", users::write::UPDATE_USERS),
     ("users/update_row_digests", users::write::UPDATE_ROW_DIGESTS),
     ("users/copy_users", users::copy::COPY_USERS),
+    ("memberships/take_user_ids", memberships::user_ids::TAKE_USER_IDS),
     ("memberships/find_users", memberships::merge::FIND_USERS),
     ("memberships/find_library_groups", memberships::merge::FIND_LIBRARY_GROUPS),
     ("memberships/find_system_groups", memberships::merge::FIND_SYSTEM_GROUPS),

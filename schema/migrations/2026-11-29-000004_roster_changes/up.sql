@@ -20,12 +20,11 @@ end
 $$;
 
 -- A user whom others change loses the digest (`clear_row_digest`). What an import writes has one. A user who has none is looked
--- at again in any case, and a new one is noticed by its keys.
+-- at again in any case, and a new one is noticed by its keys. A user who was removed must not become a member of a group.
 create trigger record_roster_change
     after update on users for each row
     when (old.row_digest is not null and new.row_digest is null or new.username_key <> old.username_key)
     execute function record_roster_change();
 create trigger record_removal
     after delete on users for each row
-    when (old.row_digest is not null)
     execute function record_roster_change();

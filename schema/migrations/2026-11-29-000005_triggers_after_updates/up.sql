@@ -1,5 +1,5 @@
--- Each trigger that runs before an update of a row has Postgres lock the row first, which writes it, whether or not the trigger's
--- condition holds: a sixth of what an update of an import costs. So the triggers that change a user further do so afterwards.
+-- Where a trigger runs before updates of a row, Postgres locks each row first, which writes it and its log, whether or not the
+-- trigger's condition holds. So the triggers that change a user further do so afterwards.
 set local lock_timeout = '2s';
 
 create or replace function clear_row_digest() returns trigger language plpgsql as $$

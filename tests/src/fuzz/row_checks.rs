@@ -104,7 +104,7 @@ pub fn run(bytes: &[u8]) {
     let read = match header.kind {
         ImportKind::Users => UserChunk::new(batch, &header.columns, &digester, None, &mut write_set).len(),
         ImportKind::Memberships => {
-            MembershipChunk::new(batch, &header.columns, &mut write_set).rows().count()
+            MembershipChunk::new(batch, &header.columns, None, &mut write_set).rows().count()
         }
     };
     assert_eq!(read, rows);

@@ -13,6 +13,7 @@ use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::row::MembershipRow;
+use crate::census::is_roster_changed;
 use crate::rows::merged::MergedRows;
 use crate::rows::problem::{Problem, Problems};
 
@@ -40,9 +41,8 @@ pub async fn merge_in_txn(
         granting_members: Members::default(),
         grants: Vec::new(),
     };
-    let users: Vec<Option<Uuid>> = found.users.try_get(0)?;
     let mut outcomes = ChunkOutcomes::starting_at(first_row);
-    for ((row, user), number) in rows.iter().zip(users).zip(first_row..) {
+    for ((row, user), number) in rows.iter().zip(found.users).zip(first_row..) {
         outcomes.push(merge.apply(row, user, number).map_err(|mut problems| problems.to_text()));
     }
     let ((), (), granted) = try_join3(
@@ -57,26 +57,56 @@ pub async fn merge_in_txn(
 
 /// The users and groups that a chunk's rows name, as far as they exist.
 pub struct Found {
-    /// The id of each row's user, as one array in the order of the rows.
-    users: Row,
+    /// The id of each row's user, in the order of the rows.
+    users: Vec<Option<Uuid>>,
     library_groups: Vec<Row>,
     system_groups: Vec<Row>,
 }
 
-/// Finds the users and the groups that the rows name.
-pub async fn find(session: &Session, tenant: TenantId, rows: &[MembershipRow<'_>]) -> Result<Found, Error> {
-    let tenant = tenant.as_uuid();
-    let usernames: Vec<Option<&str>> =
-        rows.iter().map(|row| row.username.as_ref().map(|username| &*username.key)).collect();
+/// Finds the users and the groups that the rows name. `counted` are the ids that a census knows, by row: they hold unless an
+/// operator or another program has changed the roster since.
+pub async fn find(
+    session: &Session,
+    tenant: TenantId,
+    rows: &[MembershipRow<'_>],
+    counted: Option<&[Option<Uuid>]>,
+) -> Result<Found, Error> {
     let library_groups = distinct(rows, |row| row.library_group.as_deref());
     let system_groups = distinct(rows, |row| row.system_group.as_deref());
     let (users, library_groups, system_groups) = try_join3(
-        session.query_one(FIND_USERS, &[&tenant, &usernames]),
+        find_users(session, tenant, rows, counted),
         session.query(FIND_LIBRARY_GROUPS, &[&tenant, &library_groups]),
         session.query(FIND_SYSTEM_GROUPS, &[&tenant, &system_groups]),
     )
     .await?;
     Ok(Found { users, library_groups, system_groups })
+}
+
+/// The id of each row's user. Those that the census does not know are looked up: they may be new.
+async fn find_users(
+    session: &Session,
+    tenant: TenantId,
+    rows: &[MembershipRow<'_>],
+    counted: Option<&[Option<Uuid>]>,
+) -> Result<Vec<Option<Uuid>>, Error> {
+    let mut users = match counted {
+        Some(counted) if !is_roster_changed(session, tenant).await? => counted.to_vec(),
+        _ => vec![None; rows.len()],
+    };
+    let (keys, sought): (Vec<&str>, Vec<&mut Option<Uuid>>) = rows
+        .iter()
+        .zip(&mut users)
+        .filter(|(_, user)| user.is_none())
+        .filter_map(|(row, user)| Some((&*row.username.as_ref()?.key, user)))
+        .unzip();
+    if keys.is_empty() {
+        return Ok(users);
+    }
+    let found: Vec<Option<Uuid>> = session.query_one(FIND_USERS, &[&tenant, &keys]).await?.try_get(0)?;
+    for (user, found) in sought.into_iter().zip(found) {
+        *user = found;
+    }
+    Ok(users)
 }
 
 fn library_groups(groups: &[Row]) -> Result<HashMap<&str, GroupId>, Error> {
@@ -117,17 +147,20 @@ struct Grant<'a> {
     group: Uuid,
 }
 
-/// New memberships: two columns, as `unnest` takes them.
+/// New memberships: users and groups.
 #[derive(Default)]
-struct Members {
-    users: Vec<Uuid>,
-    groups: Vec<Uuid>,
-}
+struct Members(Vec<(Uuid, Uuid)>);
 
 impl Members {
     fn push(&mut self, user: Uuid, group: GroupId) {
-        self.users.push(user);
-        self.groups.push(group.as_uuid());
+        self.0.push((user, group.as_uuid()));
+    }
+
+    /// As two columns, as `unnest` takes them, in the order of the index.
+    fn columns(&self) -> (Vec<Uuid>, Vec<Uuid>) {
+        let mut members = self.0.clone();
+        members.sort_unstable();
+        members.into_iter().unzip()
     }
 }
 
@@ -191,10 +224,11 @@ fn distinct<'r>(
 }
 
 async fn insert(txn: &Session, tenant: TenantId, sql: &'static str, members: &Members) -> Result<(), Error> {
-    if members.users.is_empty() {
+    if members.0.is_empty() {
         return Ok(());
     }
-    txn.execute(sql, &[&tenant.as_uuid(), &members.users, &members.groups]).await?;
+    let (users, groups) = members.columns();
+    txn.execute(sql, &[&tenant.as_uuid(), &users, &groups]).await?;
     Ok(())
 }
 
@@ -206,14 +240,12 @@ async fn insert_granting(
     import: ImportId,
     members: &Members,
 ) -> Result<HashSet<(Uuid, Uuid)>, Error> {
-    if members.users.is_empty() {
+    if members.0.is_empty() {
         return Ok(HashSet::new());
     }
+    let (users, groups) = members.columns();
     let inserted = txn
-        .query(
-            INSERT_GRANTING_MEMBERS,
-            &[&tenant, &members.users, &members.groups, &import, &Action::AdministratorAdded],
-        )
+        .query(INSERT_GRANTING_MEMBERS, &[&tenant, &users, &groups, &import, &Action::AdministratorAdded])
         .await?;
     inserted.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }

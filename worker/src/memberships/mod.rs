@@ -7,6 +7,8 @@ pub mod columns;
 pub mod check;
 pub mod row;
 
+pub mod user_ids;
+
 pub mod chunk;
 
 pub mod merge;

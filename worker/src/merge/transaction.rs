@@ -187,7 +187,7 @@ async fn apply_rows(
         }
         Rows::Memberships(chunk_rows) => {
             let rows: Vec<_> = block_in_place(|| chunk_rows.rows().collect());
-            let found = memberships::merge::find(txn, tenant, &rows).err_into();
+            let found = memberships::merge::find(txn, tenant, &rows, chunk_rows.counted_users()).err_into();
             let ((), found) = try_join(begun, found).await?;
             let import = context.lease.import;
             Ok(memberships::merge::merge_in_txn(txn, tenant, import, chunk.first_row, &rows, found).await?)

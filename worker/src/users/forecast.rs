@@ -2,12 +2,13 @@
 //! what earlier rows of the file may write, row by row in the order of the file, before any of them is merged.
 //!
 //! It may be vague and it may become wrong, but the outcome does not depend on it. A chunk does not trust it if an operator
-//! or another program has changed the roster since the census ([`super::load::foresee`]). A user or a barcode that it calls new and that
+//! or another program has changed the roster since the census ([`crate::census::is_roster_changed`]). A user or a barcode that it calls new and that
 //! exists violates a unique index, and then the chunk starts again without it.
 
 use uuid::Uuid;
 
-use super::census::{Census, KeyFilter};
+use super::census::Census;
+use crate::census::KeyFilter;
 
 /// What a row's user will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::chunk::{NamedRow, UserChunk};
 use super::roster::{Profile, StagedUser, StoredUser};
+use crate::census::is_roster_changed;
 
-pub const IS_ROSTER_CHANGED: &str = include_str!("sql/is_roster_changed.sql");
 pub const PROBE_KEY_RANGES: &str = include_str!("sql/probe_key_ranges.sql");
 pub const COMPARE_ROW_DIGESTS: &str = include_str!("sql/compare_row_digests.sql");
 pub const LOAD_USERS: &str = include_str!("sql/load_users.sql");
@@ -37,11 +37,6 @@ pub async fn foresee(
         return Ok(Foreknowledge::Forecasts);
     }
     Ok(Foreknowledge::Probe(probe_key_ranges(session, tenant, chunk).await?))
-}
-
-/// Whether an operator or another program has changed the tenant's users since the last census.
-async fn is_roster_changed(session: &Session, tenant: TenantId) -> Result<bool, Error> {
-    session.query_one(IS_ROSTER_CHANGED, &[&tenant]).await?.try_get(0)
 }
 
 /// Whether the tenant's roster has nothing at all in the key ranges of a chunk.

@@ -25,7 +25,8 @@ impl Stack {
         self.lock(&format!("select from users where username = '{username}' for update")).await
     }
 
-    async fn lock(&self, command: &str) -> Lock {
+    /// Begins a transaction with this command, whose locks are kept until the lock is dropped.
+    pub async fn lock(&self, command: &str) -> Lock {
         let address = DatabaseAddress::parse(&self.test_database.url).expect("the servers' URL is good");
         let pool = Database::new(address, PoolSizes { connections: 1, sessions: 1 });
         let mut conn = pool.connection().await.expect("the database answers");

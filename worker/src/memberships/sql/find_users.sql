@@ -1,4 +1,4 @@
--- The id of each row's user, or null, as one array in the order of the rows: cheaper to return than a row for each.
+-- The id of each key's user, or null, as one array in the order of the keys: cheaper to return than a row for each.
 -- See `query_plans` for the form of the lookup.
 select coalesce(array_agg(users.id order by named.n), '{}')
   from unnest($2::text[]) with ordinality as named (key, n)
