@@ -60,7 +60,7 @@ pub struct Settings {
     /// a group import. Where that is not enough, the file's rows are looked up one by one, which takes several times as long;
     /// with 0 all are.
     #[arg(
-        long = "census-memory-mib", env = "ROLLCALL_CENSUS_MEMORY_MIB", value_name = "MIB", default_value_t = 160,
+        long = "census-memory-mib", env = "ROLLCALL_CENSUS_MEMORY_MIB", value_name = "MIB", default_value_t = 96,
         value_parser = clap::value_parser!(u64).range(0..=1_048_576), help_heading = "Work"
     )]
     pub census_memory_mib: u64,
