@@ -30,7 +30,7 @@ impl KeyFilter {
     /// Two bits of one word, so that the memory is waited for once.
     fn place(&self, hash: u64) -> (usize, u64) {
         // The upper half of the hash, scaled to the number of words.
-        let word = ((hash >> 32) * self.words.len() as u64 >> 32) as usize;
+        let word = (((hash >> 32) * self.words.len() as u64) >> 32) as usize;
         (word, 1 << (hash & 63) | 1 << (hash >> 6 & 63))
     }
 }
