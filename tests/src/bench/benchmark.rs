@@ -68,7 +68,7 @@ pub enum Benchmark {
     /// What row-level security costs: a million new users, and 100 new users, against the same as the owner of the tables
     #[value(name = "isolation")]
     Isolation,
-    /// 500 tenants post 500 new users each at once, against the rows per second of `create_1m`
+    /// 500 tenants post 500 new users each at once, against the rows per second of `real_create_1m`
     #[value(name = "schools_500")]
     Schools,
     /// 100 new users of one tenant during the import of another tenant's million, against `small_sync`

@@ -53,13 +53,13 @@ pub async fn small_sync(fixture: &Fixture) -> Measured<Vec<Line>> {
     ])
 }
 
-/// The maximum number of large imports, each the first of its tenant, until a neighbour's post is answered during one.
-const MAX_LARGE_IMPORTS: u32 = 20;
+/// The maximum number of large imports, each the first of its tenant and twice as large as the one before, until a neighbour's
+/// post is answered during one. A million rows take long enough, a few thousand may be merged before a post is answered.
+const MAX_LARGE_IMPORTS: u32 = 8;
 
 /// Small rosters of one tenant, posted one after another during the import of another tenant's large roster. The reference
 /// is the p50 of [`small_sync`]: from this run's report, or else from a few posts made here.
 pub async fn neighbour(fixture: &Fixture, report: &Report) -> Measured<Vec<Line>> {
-    let large = fixture.files.users("users", fixture.sizes.large, &RosterOptions::default());
     let reference = match report.ours("small_sync_p50") {
         Some(p50) => p50,
         None => p50_alone(fixture).await?,
@@ -74,10 +74,9 @@ pub async fn neighbour(fixture: &Fixture, report: &Report) -> Measured<Vec<Line>
     let mut seconds = Vec::new();
     for number in 0..MAX_LARGE_IMPORTS {
         let district = stack.add_tenant(&format!("district-{number}")).await;
-        seconds.extend(
-            posts_during_import(fixture, &stack, (&district, &large), (&neighbour, &mut numbers)).await?,
-        );
-        // A million rows take long enough. An import of a few thousand may end before a post does.
+        let rows = fixture.sizes.large << number;
+        let large = fixture.files.users("users", rows, &RosterOptions::default());
+        seconds = posts_during_import(&stack, (&district, &large, rows), (&neighbour, &mut numbers)).await?;
         if !seconds.is_empty() {
             break;
         }
@@ -97,12 +96,11 @@ pub async fn neighbour(fixture: &Fixture, report: &Report) -> Measured<Vec<Line>
 
 /// The seconds of the neighbour's posts that were answered while the district's roster was being merged.
 async fn posts_during_import(
-    fixture: &Fixture,
     stack: &Stack,
-    (district, large): (&Tenant, &Path),
+    (district, large, rows): (&Tenant, &Path, u64),
     (neighbour, numbers): (&Tenant, &mut RangeFrom<u64>),
 ) -> Measured<Vec<f64>> {
-    let expected = all(fixture.sizes.large, Row::Created);
+    let expected = all(rows, Row::Created);
     let is_running = Cell::new(true);
     let import = async {
         let imported = import_as(stack, district, Endpoint::Users, large, &expected).await;

@@ -8,10 +8,10 @@ use super::comparison::median;
 use super::conditions::settle;
 use super::fixture::Fixture;
 use super::measured::{Failure, Measured};
+use super::real::nights::create_seconds;
 use super::report::{Bound, Line, Report};
 use super::service::all;
 use super::units::per_second;
-use super::users::create_seconds;
 use crate::harness::{Answer, Row, Stack, Tenant};
 use crate::oracle::Endpoint;
 use crate::rosters::large::{RosterOptions, write_roster};
@@ -19,8 +19,8 @@ use crate::rosters::large::{RosterOptions, write_roster};
 /// Rows of each tenant's roster.
 const ROWS: u64 = 500;
 
-/// All tenants post a roster of new users at once and wait for the result. The reference is the rows per second of one large
-/// roster.
+/// All tenants post a roster of new users at once and wait for the result. The reference is the rows per second of a
+/// district's first roster.
 pub async fn run(fixture: &Fixture, report: &Report) -> Measured<Vec<Line>> {
     let count = fixture.sizes.tenants;
     let expected = all(ROWS, Row::Created);
@@ -55,7 +55,7 @@ pub async fn run(fixture: &Fixture, report: &Report) -> Measured<Vec<Line>> {
         eprintln!("schools_500, round {round}: {rate:.0} rows/s");
         rates.push(rate);
     }
-    let reference = match report.ours("create_1m") {
+    let reference = match report.ours("real_create_1m") {
         Some(seconds) => seconds,
         None => create_seconds(fixture).await?,
     };

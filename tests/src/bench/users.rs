@@ -2,7 +2,6 @@
 
 use super::benchmark::Benchmark;
 use super::comparison::Comparison;
-use super::conditions::settle;
 use super::fixture::Fixture;
 use super::measured::Measured;
 use super::reference::Reference;
@@ -80,13 +79,4 @@ pub async fn run(fixture: &Fixture, last: Step) -> Measured<Vec<Line>> {
         }
     }
     Ok(steps.iter().map(|(step, comparison)| comparison.line(Some(step.bound()))).collect())
-}
-
-/// The seconds that one large roster of new users takes, as the reference of another benchmark when `create_1m` did not run.
-pub async fn create_seconds(fixture: &Fixture) -> Measured<f64> {
-    let rows = fixture.sizes.large;
-    let roster = fixture.files.users("users", rows, &RosterOptions::default());
-    let stack = Stack::new().await;
-    settle().await;
-    import(&stack, Endpoint::Users, &roster, &all(rows, Row::Created)).await
 }

@@ -96,3 +96,11 @@ pub async fn run(fixture: &Fixture, last: Step) -> Measured<Vec<Line>> {
     }
     Ok(nights.into_iter().map(|(_, comparison, bound)| comparison.line(Some(bound))).collect())
 }
+
+/// The seconds that a district's first roster takes, as the reference of another benchmark when `real_create_1m` did not run.
+pub async fn create_seconds(fixture: &Fixture) -> Measured<f64> {
+    let stack = Stack::new().await;
+    Neighbour::of(&fixture.files, fixture.sizes.large).import(&stack).await?;
+    let file = Step::Create.file(fixture);
+    import(&stack, Endpoint::Users, &file.path, &file.expected).await
+}
