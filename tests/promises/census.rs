@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use rollcall_tests::harness::{Options, Row, result};
+use rollcall_tests::harness::{Options, Row, Stack, result};
 
 const TAKEN: Row<'static> = Row::Failed("Field (libraryBarcode) is already used by another user. ");
 
@@ -115,13 +115,7 @@ async fn memberships_are_of_users_that_exist() {
         writeln!(night, "user{user},Readers,").unwrap();
     }
     // The first chunk waits for the membership that another transaction inserts.
-    let lock = stack
-        .lock(
-            "insert into library_group_members (tenant_id, user_id, group_id)
-             select users.tenant_id, users.id, library_groups.id
-               from users join library_groups using (tenant_id) where username = 'user0' and name = 'Readers'",
-        )
-        .await;
+    let lock = stack.lock(&insert_membership("user0", "Readers")).await;
     let mut expected = [Row::Updated; 61];
     expected[58] = Row::Failed("Field (username) is not a known user. ");
     let operate = async {
@@ -140,4 +134,93 @@ async fn memberships_are_of_users_that_exist() {
     let members = "select from library_group_members join users on users.id = user_id";
     assert_eq!(stack.rows(members).await.len(), 60);
     assert_eq!(stack.rows("select from library_group_members").await.len(), 60);
+}
+
+/// A group import knows the memberships by the census. One that is removed meanwhile is made again, and one that is made
+/// meanwhile is no fault.
+#[tokio::test]
+async fn memberships_that_others_change_are_noticed() {
+    let stack = options().start().await;
+    stack.define_groups(stack.school(), &["Readers", "Writers"], &["Pupils"]).await;
+    stack.post_users(file(0..60)).await.is(200, &result(&[Row::Created; 60]));
+    stack.post_groups(group_file(0..40)).await.is(200, &result(&[Row::Updated; 40]));
+
+    let lock = stack.lock(&insert_membership("user40", "Readers")).await;
+    // The first chunk waits for the membership that another transaction inserts.
+    let night = group_file((40..60).chain(0..40));
+    let operate = async {
+        stack.wait_for_blocked_chunk().await;
+        stack
+            .execute(
+                "delete from library_group_members using users where id = user_id and username = 'user30'",
+            )
+            .await;
+        stack
+            .execute(
+                "delete from system_group_members using users where id = user_id and username = 'user31'",
+            )
+            .await;
+        stack.execute(&insert_membership("user59", "Readers")).await;
+        drop(lock);
+    };
+    let (answer, ()) = tokio::join!(stack.post_groups(&night), operate);
+    answer.is(200, &result(&[Row::Updated; 60]));
+    assert_memberships(&stack, 60).await;
+    // The next census knows of all that.
+    stack.post_groups(&night).await.is(200, &result(&[Row::Updated; 60]));
+    assert_eq!(stack.rows("select from roster_changes").await, [0; 0]);
+}
+
+/// A file may say the same twice, in one chunk or in several.
+#[tokio::test]
+async fn rows_that_are_in_the_file_twice_are_no_fault() {
+    let stack = options().start().await;
+    stack.define_groups(stack.school(), &["Readers", "Writers"], &["Pupils"]).await;
+    stack.post_users(file(0..60)).await.is(200, &result(&[Row::Created; 60]));
+    let night = group_file((0..60).chain([59, 59]).chain(0..60));
+    for _ in 0..2 {
+        stack.post_groups(&night).await.is(200, &result(&[Row::Updated; 122]));
+        assert_memberships(&stack, 60).await;
+    }
+}
+
+/// What is there already is not written again: the version of its row stays.
+#[tokio::test]
+async fn known_memberships_are_not_written() {
+    let stack = options().start().await;
+    stack.define_groups(stack.school(), &["Readers", "Writers"], &["Pupils"]).await;
+    stack.post_users(file(0..60)).await.is(200, &result(&[Row::Created; 60]));
+    stack.post_groups(group_file(0..50)).await.is(200, &result(&[Row::Updated; 50]));
+    let versions =
+        "select user_id::text, ctid::text, xmin::text from library_group_members order by user_id limit 50";
+    let before = stack.rows(versions).await;
+    stack.post_groups(group_file(0..60)).await.is(200, &result(&[Row::Updated; 60]));
+    assert_eq!(stack.rows(versions).await, before);
+    assert_memberships(&stack, 60).await;
+}
+
+/// A file of memberships of these users: each in a library group and in a system group.
+fn group_file(users: impl IntoIterator<Item = usize>) -> String {
+    let mut file = "username,library-group,system-group\n".to_owned();
+    for user in users {
+        writeln!(file, "user{user},Readers,Pupils").unwrap();
+    }
+    file
+}
+
+fn insert_membership(username: &str, library_group: &str) -> String {
+    format!(
+        "insert into library_group_members (tenant_id, user_id, group_id)
+         select users.tenant_id, users.id, library_groups.id
+           from users join library_groups using (tenant_id)
+          where username = '{username}' and name = '{library_group}'"
+    )
+}
+
+/// So many users of the file are in each of the two groups.
+async fn assert_memberships(stack: &Stack, users: usize) {
+    for table in ["library_group_members", "system_group_members"] {
+        let members = format!("select from {table} join users on id = user_id where username like 'user%'");
+        assert_eq!(stack.rows(&members).await.len(), users, "{table}");
+    }
 }

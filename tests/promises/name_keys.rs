@@ -28,6 +28,7 @@ async fn downgrade(stack: &Stack) {
     stack.execute("update installation set sealed_directly = true").await;
     let mut conn = stack.database.connection().await.unwrap();
     for newer in [
+        include_str!("../../schema/migrations/2026-11-29-000007_membership_changes/down.sql"),
         include_str!("../../schema/migrations/2026-11-29-000006_fill_factor_of_users/down.sql"),
         include_str!("../../schema/migrations/2026-11-29-000005_triggers_after_updates/down.sql"),
         include_str!("../../schema/migrations/2026-11-29-000004_roster_changes/down.sql"),

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::attempt::AttemptError;
+use crate::memberships::census::Census;
 use crate::memberships::chunk::MembershipChunk;
-use crate::memberships::user_ids::UserIds;
 use crate::merge::chunk::{Chunk, Rows};
 use crate::read::batch::RecordBatch;
 use crate::read::records::Records;
@@ -42,7 +42,7 @@ pub enum Outlook {
     /// There was no census: each row is looked up.
     None,
     Users(Box<Forecaster>),
-    Memberships(UserIds),
+    Memberships(Arc<Census>),
 }
 
 /// The chunks of an upload, in file order.
@@ -172,11 +172,11 @@ impl Checker {
                 Rows::Users(Box::new(rows))
             }
             Some(Header { kind: ImportKind::Memberships, columns, .. }) => {
-                let user_ids = match &self.outlook {
-                    Outlook::Memberships(user_ids) => Some(user_ids),
+                let census = match &self.outlook {
+                    Outlook::Memberships(census) => Some(census),
                     Outlook::None | Outlook::Users(_) => None,
                 };
-                Rows::Memberships(Box::new(MembershipChunk::new(records, columns, user_ids, &mut write_set)))
+                Rows::Memberships(Box::new(MembershipChunk::new(records, columns, census, &mut write_set)))
             }
         };
         Chunk { first_row, rows, write_set: Arc::new(write_set), warnings, is_last }

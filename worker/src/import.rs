@@ -24,6 +24,7 @@ use crate::census::{self, CensusLimits};
 use crate::chunk_reader::{ChunkLimits, ChunkReader, Outlook};
 use crate::engine::Engine;
 use crate::lease::{Heartbeat, end_import};
+use crate::memberships;
 use crate::merge::parallel::ParallelMerges;
 use crate::merge::transaction::MergeContext;
 use crate::row_counter::count_rows;
@@ -32,8 +33,9 @@ use crate::users::forecast::Forecaster;
 use crate::users::merge::ImportRules;
 use crate::users::row_digest::RowDigester;
 
-/// How many users are counted for each row of the file, at most. To look up a row takes longer than to count as many users.
-const COUNTED_USERS_PER_ROW: u64 = 4;
+/// How many users, or memberships, are counted for each row of the file, at most. To look up a row takes longer than to count
+/// as many.
+const COUNTED_PER_ROW: u64 = 4;
 
 /// Processes a claimed import until it has its result, or until `stop`. `sealed_passwords` counts the passwords that the
 /// attempt has sealed, which are to be hashed however it ends.
@@ -144,9 +146,13 @@ async fn outlook(
     if rows <= engine.chunk_rows as u64 {
         return Ok(Outlook::None);
     }
-    let limits = CensusLimits { memory: engine.census_memory, users: rows * COUNTED_USERS_PER_ROW };
+    let limits = CensusLimits { memory: engine.census_memory, rows: rows * COUNTED_PER_ROW };
     let (sessions, tenant) = (&engine.sessions, claimed.lease.tenant);
-    let span = tracing::info_span!("census", rollcall.census.users = tracing::field::Empty);
+    let span = tracing::info_span!(
+        "census",
+        rollcall.census.users = tracing::field::Empty,
+        rollcall.census.memberships = tracing::field::Empty,
+    );
     Ok(match kind {
         ImportKind::Users => match census::take(sessions, tenant, limits).instrument(span).await? {
             Some(census) => {
@@ -156,8 +162,8 @@ async fn outlook(
             None => Outlook::None,
         },
         ImportKind::Memberships => {
-            let user_ids = census::take(sessions, tenant, limits).instrument(span).await?;
-            user_ids.map_or(Outlook::None, Outlook::Memberships)
+            let census = memberships::census::Census::take(sessions, tenant, limits).instrument(span).await?;
+            census.map_or(Outlook::None, |census| Outlook::Memberships(Arc::new(census)))
         }
     })
 }

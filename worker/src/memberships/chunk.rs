@@ -1,20 +1,30 @@
 //! Rows of a group import on their way to the merge.
 
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::census::Census;
 use super::check::check;
 use super::row::MembershipRow;
-use super::user_ids::UserIds;
 use crate::read::batch::RecordBatch;
 use crate::rows::header::Columns;
 use crate::rows::write_set::WriteSet;
-use uuid::Uuid;
 
 /// Consecutive rows of a group import.
 #[derive(Debug)]
 pub struct MembershipChunk {
     records: RecordBatch,
     columns: Columns,
-    /// By the row's index: the id of its user, if a census knows it. Empty without a census.
-    counted_users: Vec<Option<Uuid>>,
+    counted: Option<Counted>,
+}
+
+/// What a census knows of the rows.
+#[derive(Debug)]
+pub struct Counted {
+    pub census: Arc<Census>,
+    /// By the row's index: the id of its user, if it was counted.
+    pub users: Vec<Option<Uuid>>,
 }
 
 impl MembershipChunk {
@@ -22,20 +32,20 @@ impl MembershipChunk {
     pub fn new(
         records: RecordBatch,
         columns: &Columns,
-        user_ids: Option<&UserIds>,
+        census: Option<&Arc<Census>>,
         write_set: &mut WriteSet,
     ) -> Self {
-        let mut counted_users = Vec::new();
+        let mut counted = census.map(|census| Counted { census: Arc::clone(census), users: Vec::new() });
         for record in records.iter() {
             let username = check(&record, columns).username;
             if let Some(username) = &username {
                 write_set.add_user(&username.key);
             }
-            if let Some(user_ids) = user_ids {
-                counted_users.push(username.and_then(|username| user_ids.find(&username.key)));
+            if let Some(Counted { census, users }) = &mut counted {
+                users.push(username.and_then(|username| census.find_user(&username.key)));
             }
         }
-        Self { records, columns: columns.clone(), counted_users }
+        Self { records, columns: columns.clone(), counted }
     }
 
     pub fn len(&self) -> usize {
@@ -46,9 +56,9 @@ impl MembershipChunk {
         self.len() == 0
     }
 
-    /// The ids of the rows' users, as far as a census knows them. `None` without a census.
-    pub fn counted_users(&self) -> Option<&[Option<Uuid>]> {
-        (self.counted_users.len() == self.len()).then_some(&self.counted_users)
+    /// What a census knows of the rows, if one was taken.
+    pub fn counted(&self) -> Option<&Counted> {
+        self.counted.as_ref()
     }
 
     /// The checked rows, in file order.

@@ -12,6 +12,8 @@ use rollcall_schema::postgres::client::Session;
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
+use super::census::Memberships;
+use super::chunk::Counted;
 use super::row::MembershipRow;
 use crate::census::is_roster_changed;
 use crate::rows::merged::MergedRows;
@@ -22,6 +24,8 @@ pub const FIND_LIBRARY_GROUPS: &str = include_str!("sql/find_library_groups.sql"
 pub const FIND_SYSTEM_GROUPS: &str = include_str!("sql/find_system_groups.sql");
 pub const INSERT_LIBRARY_MEMBERS: &str = include_str!("sql/insert_library_members.sql");
 pub const INSERT_SYSTEM_MEMBERS: &str = include_str!("sql/insert_system_members.sql");
+pub const INSERT_NEW_LIBRARY_MEMBERS: &str = include_str!("sql/insert_new_library_members.sql");
+pub const INSERT_NEW_SYSTEM_MEMBERS: &str = include_str!("sql/insert_new_system_members.sql");
 pub const INSERT_GRANTING_MEMBERS: &str = include_str!("sql/insert_granting_members.sql");
 
 /// Merges a chunk's rows in its transaction. `found` is the result of [`find`] in that transaction.
@@ -31,9 +35,15 @@ pub async fn merge_in_txn(
     import: ImportId,
     first_row: u64,
     rows: &[MembershipRow<'_>],
-    found: Found,
+    found: Found<'_>,
 ) -> Result<MergedRows, Error> {
+    let (library_insert, system_insert) = if found.memberships.is_some() {
+        (INSERT_NEW_LIBRARY_MEMBERS, INSERT_NEW_SYSTEM_MEMBERS)
+    } else {
+        (INSERT_LIBRARY_MEMBERS, INSERT_SYSTEM_MEMBERS)
+    };
     let mut merge = Merge {
+        counted: found.memberships,
         library_groups: library_groups(&found.library_groups)?,
         system_groups: system_groups(&found.system_groups)?,
         library_members: Members::default(),
@@ -46,9 +56,9 @@ pub async fn merge_in_txn(
         outcomes.push(merge.apply(row, user, number).map_err(|mut problems| problems.to_text()));
     }
     let ((), (), granted) = try_join3(
-        insert(txn, tenant, INSERT_LIBRARY_MEMBERS, &merge.library_members),
-        insert(txn, tenant, INSERT_SYSTEM_MEMBERS, &merge.system_members),
-        insert_granting(txn, tenant, import, &merge.granting_members),
+        insert(txn, tenant, library_insert, merge.library_members),
+        insert(txn, tenant, system_insert, merge.system_members),
+        insert_granting(txn, tenant, import, merge.granting_members),
     )
     .await?;
     let warnings = grant_warnings(&merge.grants, granted);
@@ -56,42 +66,47 @@ pub async fn merge_in_txn(
 }
 
 /// The users and groups that a chunk's rows name, as far as they exist.
-pub struct Found {
+pub struct Found<'c> {
     /// The id of each row's user, in the order of the rows.
     users: Vec<Option<Uuid>>,
     library_groups: Vec<Row>,
     system_groups: Vec<Row>,
+    /// The memberships that there are, unless others than imports have made some since. `None` if they are not known.
+    memberships: Option<&'c Memberships>,
 }
 
-/// Finds the users and the groups that the rows name. `counted` are the ids that a census knows, by row: they hold unless an
-/// operator or another program has changed the roster since.
-pub async fn find(
+/// Finds the users and the groups that the rows name. What a census knows holds unless an operator or another program has
+/// changed the roster since.
+pub async fn find<'c>(
     session: &Session,
     tenant: TenantId,
     rows: &[MembershipRow<'_>],
-    counted: Option<&[Option<Uuid>]>,
-) -> Result<Found, Error> {
+    counted: Option<&'c Counted>,
+) -> Result<Found<'c>, Error> {
     let library_groups = distinct(rows, |row| row.library_group.as_deref());
     let system_groups = distinct(rows, |row| row.system_group.as_deref());
-    let (users, library_groups, system_groups) = try_join3(
+    let ((users, memberships), library_groups, system_groups) = try_join3(
         find_users(session, tenant, rows, counted),
         session.query(FIND_LIBRARY_GROUPS, &[&tenant, &library_groups]),
         session.query(FIND_SYSTEM_GROUPS, &[&tenant, &system_groups]),
     )
     .await?;
-    Ok(Found { users, library_groups, system_groups })
+    Ok(Found { users, library_groups, system_groups, memberships })
 }
 
-/// The id of each row's user. Those that the census does not know are looked up: they may be new.
-async fn find_users(
+/// The id of each row's user, and the memberships if the census still holds. Users that it does not know are looked up: they
+/// may be new.
+async fn find_users<'c>(
     session: &Session,
     tenant: TenantId,
     rows: &[MembershipRow<'_>],
-    counted: Option<&[Option<Uuid>]>,
-) -> Result<Vec<Option<Uuid>>, Error> {
-    let mut users = match counted {
-        Some(counted) if !is_roster_changed(session, tenant).await? => counted.to_vec(),
-        _ => vec![None; rows.len()],
+    counted: Option<&'c Counted>,
+) -> Result<(Vec<Option<Uuid>>, Option<&'c Memberships>), Error> {
+    let (mut users, memberships) = match counted {
+        Some(counted) if !is_roster_changed(session, tenant).await? => {
+            (counted.users.clone(), counted.census.memberships())
+        }
+        _ => (vec![None; rows.len()], None),
     };
     let (keys, sought): (Vec<&str>, Vec<&mut Option<Uuid>>) = rows
         .iter()
@@ -100,13 +115,13 @@ async fn find_users(
         .filter_map(|(row, user)| Some((&*row.username.as_ref()?.key, user)))
         .unzip();
     if keys.is_empty() {
-        return Ok(users);
+        return Ok((users, memberships));
     }
     let found: Vec<Option<Uuid>> = session.query_one(FIND_USERS, &[&tenant, &keys]).await?.try_get(0)?;
     for (user, found) in sought.into_iter().zip(found) {
         *user = found;
     }
-    Ok(users)
+    Ok((users, memberships))
 }
 
 fn library_groups(groups: &[Row]) -> Result<HashMap<&str, GroupId>, Error> {
@@ -128,6 +143,7 @@ struct SystemGroup {
 }
 
 struct Merge<'a> {
+    counted: Option<&'a Memberships>,
     library_groups: HashMap<&'a str, GroupId>,
     system_groups: HashMap<&'a str, SystemGroup>,
     library_members: Members,
@@ -156,11 +172,11 @@ impl Members {
         self.0.push((user, group.as_uuid()));
     }
 
-    /// As two columns, as `unnest` takes them, in the order of the index.
-    fn columns(&self) -> (Vec<Uuid>, Vec<Uuid>) {
-        let mut members = self.0.clone();
-        members.sort_unstable();
-        members.into_iter().unzip()
+    /// As two columns, as `unnest` takes them: each membership once, in the order of the index.
+    fn into_columns(mut self) -> (Vec<Uuid>, Vec<Uuid>) {
+        self.0.sort_unstable();
+        self.0.dedup();
+        self.0.into_iter().unzip()
     }
 }
 
@@ -186,7 +202,9 @@ impl<'a> Merge<'a> {
             problems.push(Problem::UNKNOWN_USER);
         }
         let Some(user) = user.filter(|_| problems.is_empty()) else { return Err(problems) };
-        if let Some(Some(group)) = library {
+        if let Some(Some(group)) = library
+            && !self.is_counted(user, group)
+        {
             self.library_members.push(user, group);
         }
         if let Some(Some((name, group))) = system {
@@ -195,11 +213,16 @@ impl<'a> Merge<'a> {
                 self.granting_members.push(user, group.id);
                 let group = group.id.as_uuid();
                 self.grants.push(Grant { row: number, username, group_name: name, user, group });
-            } else {
+            } else if !self.is_counted(user, group.id) {
                 self.system_members.push(user, group.id);
             }
         }
         Ok(Outcome::Updated)
+    }
+
+    /// Whether the user was a member already when the census was taken.
+    fn is_counted(&self, user: Uuid, group: GroupId) -> bool {
+        self.counted.is_some_and(|memberships| memberships.contain(user, group))
     }
 }
 
@@ -223,11 +246,11 @@ fn distinct<'r>(
     values
 }
 
-async fn insert(txn: &Session, tenant: TenantId, sql: &'static str, members: &Members) -> Result<(), Error> {
+async fn insert(txn: &Session, tenant: TenantId, sql: &'static str, members: Members) -> Result<(), Error> {
     if members.0.is_empty() {
         return Ok(());
     }
-    let (users, groups) = members.columns();
+    let (users, groups) = members.into_columns();
     txn.execute(sql, &[&tenant.as_uuid(), &users, &groups]).await?;
     Ok(())
 }
@@ -238,12 +261,12 @@ async fn insert_granting(
     txn: &Session,
     tenant: TenantId,
     import: ImportId,
-    members: &Members,
+    members: Members,
 ) -> Result<HashSet<(Uuid, Uuid)>, Error> {
     if members.0.is_empty() {
         return Ok(HashSet::new());
     }
-    let (users, groups) = members.columns();
+    let (users, groups) = members.into_columns();
     let inserted = txn
         .query(INSERT_GRANTING_MEMBERS, &[&tenant, &users, &groups, &import, &Action::AdministratorAdded])
         .await?;

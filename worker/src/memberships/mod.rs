@@ -7,7 +7,7 @@ pub mod columns;
 pub mod check;
 pub mod row;
 
-pub mod user_ids;
+pub mod census;
 
 pub mod chunk;
 

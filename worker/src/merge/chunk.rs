@@ -38,6 +38,15 @@ impl Rows {
         }
     }
 
+    /// The merge of these rows met something that their census has not.
+    pub fn conflicted(&self) {
+        if let Self::Memberships(rows) = self
+            && let Some(counted) = rows.counted()
+        {
+            counted.census.distrust_memberships();
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

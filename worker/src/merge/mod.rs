@@ -29,9 +29,10 @@
 //! 5. **Optimistic.** A user is written only if it has not changed since it was loaded. If it has, or if Postgres reports a
 //!    unique violation, a deadlock or a serialisation failure, the transaction is rolled back
 //!    ([`error::ChunkError::Conflict`]), and merging starts again after all earlier chunks have committed.
-//! 6. **Forecasts.** The rows of a large file have forecasts from a census that was taken after the claim
-//!    ([`crate::users::forecast`]). A chunk relies on them unless an operator or another program has changed the tenant's
-//!    users since, which it asks first, or it has started again after a conflict.
+//! 6. **Census.** The rows of a large file have forecasts from a census that was taken after the claim
+//!    ([`crate::users::forecast`], [`crate::memberships::census`]). A chunk relies on them unless an operator or another program
+//!    has changed the tenant's users or removed memberships since, which it asks first, or it has started again after a
+//!    conflict.
 //!
 //! # Why the outcome is that of one row after another
 //!
@@ -53,6 +54,8 @@
 //!   no difference; if it does not, rule 3 restarts B. How many groups the import has created is counted in its row, with
 //!   the cursor: once A has committed, B reads there what all earlier rows have created, in this attempt or an earlier one.
 //! - *Library and system groups.* No import creates, changes or deletes one, and a membership depends on no other.
+//! - *Memberships.* One that the census counted is there until others than imports remove it (rule 6). One that it did not
+//!   count and that is there by now violates the primary key, and rule 5 applies.
 //!
 //! The janitor deletes presentation groups that no user is in (`rollcall_schema::tenants::presentation_groups`), and there is
 //! no foreign key that would stop it. It cannot delete one that a chunk has found and is about to refer to. It deletes in a

@@ -70,7 +70,10 @@ pub async fn merge_chunk(
                 {
                     ticket.wait_for_predecessors().await;
                     restarts += 1;
-                    trusts_forecasts &= !matches!(error, ChunkError::Conflict);
+                    if matches!(error, ChunkError::Conflict) {
+                        trusts_forecasts = false;
+                        chunk.rows.conflicted();
+                    }
                 }
                 merged => break merged?,
             }
@@ -187,7 +190,7 @@ async fn apply_rows(
         }
         Rows::Memberships(chunk_rows) => {
             let rows: Vec<_> = block_in_place(|| chunk_rows.rows().collect());
-            let found = memberships::merge::find(txn, tenant, &rows, chunk_rows.counted_users()).err_into();
+            let found = memberships::merge::find(txn, tenant, &rows, chunk_rows.counted()).err_into();
             let ((), found) = try_join(begun, found).await?;
             let import = context.lease.import;
             Ok(memberships::merge::merge_in_txn(txn, tenant, import, chunk.first_row, &rows, found).await?)

@@ -33,6 +33,7 @@ impl Counted for Census {
     const COPY: &str = TAKE_CENSUS;
     const TYPES: &[Type] = &[Type::TEXT, Type::UUID, Type::TEXT];
     const BYTES: u64 = 16;
+    const ATTRIBUTE: &str = "rollcall.census.users";
 
     fn count(&mut self, user: &BinaryCopyOutRow) -> Result<(), Error> {
         self.users.push(CountedUser::new(key_hash(user.try_get(0)?), user.try_get(1)?));
