@@ -7,6 +7,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::time::Instant;
 
+use futures_util::future::try_join;
+use rollcall_schema::ids::TenantId;
 use rollcall_schema::names::username_key;
 use rollcall_schema::postgres::error::DatabaseError;
 use rollcall_schema::postgres::pool::Database;
@@ -32,7 +34,7 @@ pub enum LoginError {
     /// It is wrong.
     Wrong(LoginAttempt),
     /// It is right, but the account may not import.
-    NotAdministrator,
+    NotAdministrator(TenantId),
     /// It was not checked.
     Refused(Refusal),
     Failed(ApiError),
@@ -67,8 +69,8 @@ pub struct AccountClaim {
 /// How a login is known before the database was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// The same login was right lately.
-    Recognised,
+    /// The same login was right lately, as one of this tenant.
+    Recognised(TenantId),
     /// The account was good from this network on several days.
     Familiar(i64),
     Unknown,
@@ -86,9 +88,9 @@ pub struct AccountLogins {
 
 impl AccountLogins {
     /// How the login is known.
-    pub fn standing(&self, recognised: bool, claim: &AccountClaim) -> Standing {
-        if recognised {
-            return Standing::Recognised;
+    pub fn standing(&self, recognised: Option<TenantId>, claim: &AccountClaim) -> Standing {
+        if let Some(tenant) = recognised {
+            return Standing::Recognised(tenant);
         }
         let network = Network::from(claim.client);
         self.familiar
@@ -103,7 +105,11 @@ impl AccountLogins {
         standing: Standing,
         ticket: Option<&Ticket>,
     ) -> Result<Caller, LoginError> {
-        let (tenant, account) = self.find_account(&claim).await?;
+        let expected = match standing {
+            Standing::Recognised(tenant) => Some(tenant),
+            Standing::Familiar(_) | Standing::Unknown => None,
+        };
+        let (tenant, account) = self.find_account(&claim, expected).await?;
         let attempt = LoginAttempt {
             client: claim.client.into(),
             tenant: tenant.as_ref().map(|tenant| tenant.id),
@@ -144,7 +150,7 @@ impl AccountLogins {
         }
         if !account.is_administrator {
             tracing::info!(tenant = %tenant.name, "login refused: not a system administrator");
-            return Err(LoginError::NotAdministrator);
+            return Err(LoginError::NotAdministrator(tenant.id));
         }
         let identity = Identity::Administrator { user: account.id, username: account.username.clone() };
         Ok(Caller { tenant: tenant.clone(), identity, client: claim.client })
@@ -170,7 +176,7 @@ impl AccountLogins {
     /// Where the login waits for a hashing thread. A familiar pair is a group of its own.
     fn place(&self, claim: &AccountClaim, standing: Standing, attempt: &LoginAttempt) -> Place {
         match standing {
-            Standing::Recognised => Place::Recognised,
+            Standing::Recognised(_) => Place::Recognised,
             Standing::Familiar(pair) => Place::Lane { group: self.hasher.hash_one(pair), lane: 0 },
             Standing::Unknown => Place::Lane {
                 group: self.hasher.hash_one(Network::from(claim.client).site()),
@@ -180,22 +186,33 @@ impl AccountLogins {
     }
 
     /// Finds the tenant that the request is for, and its account of this name. Neither is cached, so that a change
-    /// takes effect with the next request.
+    /// takes effect with the next request. The account is looked for in the `expected` tenant while the tenant is found.
     async fn find_account(
         &self,
         claim: &AccountClaim,
+        expected: Option<TenantId>,
     ) -> Result<(Option<FoundTenant>, Option<Account>), DatabaseError> {
-        let TenantClaim { tenant_id, host, import } = &claim.tenant;
+        let (tenant, found) =
+            try_join(self.find_tenant(&claim.tenant), self.find_account_of(expected, claim)).await?;
+        let tenant_id = tenant.as_ref().map(|tenant| tenant.id);
+        let account =
+            if tenant_id == expected { found } else { self.find_account_of(tenant_id, claim).await? };
+        Ok((tenant, account))
+    }
+
+    async fn find_tenant(&self, claim: &TenantClaim) -> Result<Option<FoundTenant>, DatabaseError> {
+        let TenantClaim { tenant_id, host, import } = claim;
         if tenant_id.as_deref().is_some_and(|tenant_id| !is_postgres_text(tenant_id)) {
             log_unknown_tenant(tenant_id.as_deref(), None);
-            return Ok((None, None));
+            return Ok(None);
         }
+        let session = self.database.session_for_all().await?.with_cached_plans();
         let mut tenant = if let Some(name) = tenant_id {
-            tenant::named(&mut *self.database.connection().await?, name).await?
+            tenant::named(&session, name).await?
         } else {
-            let session = self.database.session_for_all().await?.with_cached_plans();
             tenant::for_host(&session, host.as_deref()).await?
         };
+        drop(session);
         // A client that uploaded with `?tenantId=` polls the `Location` it was given, which names the import only.
         if let (None, None, Some(import)) = (&tenant, tenant_id, import) {
             tenant = tenant::of_import(&mut *self.database.connection().await?, *import).await?;
@@ -203,14 +220,17 @@ impl AccountLogins {
         if tenant.is_none() {
             log_unknown_tenant(tenant_id.as_deref(), host.as_deref());
         }
-        let account = match &tenant {
-            Some(tenant) if is_postgres_text(&claim.username) => {
-                let session = self.database.session_for(tenant.id).await?.with_cached_plans();
-                account::find(&session, tenant.id, &claim.username).await?
-            }
-            _ => None,
-        };
-        Ok((tenant, account))
+        Ok(tenant)
+    }
+
+    async fn find_account_of(
+        &self,
+        tenant: Option<TenantId>,
+        claim: &AccountClaim,
+    ) -> Result<Option<Account>, DatabaseError> {
+        let Some(tenant) = tenant.filter(|_| is_postgres_text(&claim.username)) else { return Ok(None) };
+        let session = self.database.session_for(tenant).await?.with_cached_plans();
+        Ok(account::find(&session, tenant, &claim.username).await?)
     }
 }
 

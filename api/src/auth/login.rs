@@ -133,7 +133,7 @@ impl Authenticator {
         client: IpAddr,
     ) -> Result<Admitted, Refusal> {
         let fingerprint = self.recent.fingerprint(&tenant, &credentials);
-        let recognised = self.recent.contains(&fingerprint);
+        let recognised = self.recent.find(&fingerprint);
         let (claim, standing) = match credentials {
             Credentials::Account { username, password } => {
                 let claim = AccountClaim { tenant, username, password, client };
@@ -141,12 +141,12 @@ impl Authenticator {
                 (Claim::Account(claim), standing)
             }
             Credentials::Token(token) => {
-                let standing = if recognised { Standing::Recognised } else { Standing::Unknown };
+                let standing = recognised.map_or(Standing::Unknown, Standing::Recognised);
                 (Claim::Token { token, tenant, client }, standing)
             }
         };
         let ticket = match standing {
-            Standing::Recognised => None,
+            Standing::Recognised(_) => None,
             Standing::Familiar(pair) => {
                 Some(self.throttle.admit(client.into(), Some(pair), Instant::now())?)
             }
@@ -163,11 +163,11 @@ impl Authenticator {
         };
         let answer = match checked {
             Ok(caller) => {
-                self.recent.remember(fingerprint);
+                self.recent.remember(fingerprint, caller.tenant.id);
                 Ok(caller)
             }
-            Err(LoginError::NotAdministrator) => {
-                self.recent.remember(fingerprint);
+            Err(LoginError::NotAdministrator(tenant)) => {
+                self.recent.remember(fingerprint, tenant);
                 Err(ApiError::NotAdministrator)
             }
             Err(LoginError::Wrong(attempt)) => {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use moka::sync::Cache;
+use rollcall_schema::ids::TenantId;
 use sha2::Sha256;
 
 use crate::auth::credentials::{Credentials, TenantClaim};
@@ -17,10 +18,10 @@ const CAPACITY: u64 = 16_384;
 /// Longer than a week, for what is sent on weekdays.
 const TTL: Duration = Duration::from_hours(8 * 24);
 
-/// The logins that were right lately.
+/// The logins that were right lately, each with its tenant.
 pub struct RecentLogins {
     secret: [u8; 32],
-    right: Cache<Fingerprint, ()>,
+    right: Cache<Fingerprint, TenantId>,
 }
 
 /// A keyed digest of what a request claims: tenant as it is named, username, and password or token.
@@ -61,12 +62,13 @@ impl RecentLogins {
         Fingerprint(mac.finalize().into_bytes().into())
     }
 
-    pub fn contains(&self, login: &Fingerprint) -> bool {
-        self.right.get(login).is_some()
+    /// The tenant of a login that was right lately.
+    pub fn find(&self, login: &Fingerprint) -> Option<TenantId> {
+        self.right.get(login)
     }
 
-    pub fn remember(&self, login: Fingerprint) {
-        self.right.insert(login, ());
+    pub fn remember(&self, login: Fingerprint, tenant: TenantId) {
+        self.right.insert(login, tenant);
     }
 
     /// Forgets a login that turned out to be right no longer.

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel::result::DatabaseErrorKind;
 use diesel_async::{AsyncConnection as _, RunQueryDsl};
 use serde::Serialize;
+use tokio_postgres::Row;
 
 use crate::ids::{ImportId, TenantId};
 use crate::postgres::client::Session;
@@ -14,7 +15,11 @@ use crate::stored_words::stored_words;
 
 const FOR_HOST: &str = include_str!("sql/tenant_for_host.sql");
 
-pub(crate) const STATEMENTS: &[(&str, &str)] = &[("tenant_for_host", FOR_HOST)];
+const NAMED: &str = include_str!("sql/tenant_named.sql");
+const OF_ID: &str = include_str!("sql/tenant_of_id.sql");
+
+pub(crate) const STATEMENTS: &[(&str, &str)] =
+    &[("tenant_for_host", FOR_HOST), ("tenant_named", NAMED), ("tenant_of_id", OF_ID)];
 
 /// The default limit of a tenant's uploads: 2 GiB.
 pub const DEFAULT_UPLOAD_LIMIT_BYTES: i64 = 2 * 1024 * 1024 * 1024;
@@ -59,6 +64,12 @@ pub struct FoundTenant {
     pub upload_limit_bytes: i64,
 }
 
+impl FoundTenant {
+    fn from_row(row: &Row) -> Result<Self, tokio_postgres::Error> {
+        Ok(Self { id: row.try_get(0)?, name: row.try_get(1)?, upload_limit_bytes: row.try_get(2)? })
+    }
+}
+
 /// Why a tenant could not be added or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum TenantError {
@@ -85,17 +96,13 @@ impl From<diesel::result::Error> for TenantError {
 const COLUMNS: (every_tenant::id, every_tenant::name, every_tenant::upload_limit_bytes) =
     (every_tenant::id, every_tenant::name, every_tenant::upload_limit_bytes);
 
-/// The tenant of this name or id, on a connection of no tenant.
-pub async fn named(conn: &mut Connection, name: &str) -> QueryResult<Option<FoundTenant>> {
-    if let Ok(id) = name.parse::<TenantId>() {
-        return every_tenant::table.find(id).select(COLUMNS).first(conn).await.optional();
-    }
-    every_tenant::table
-        .filter(every_tenant::name.eq(name.to_lowercase()))
-        .select(COLUMNS)
-        .first(conn)
-        .await
-        .optional()
+/// The tenant of this name or id, for a session of no tenant.
+pub async fn named(session: &Session, name: &str) -> Result<Option<FoundTenant>, DatabaseError> {
+    let found = match name.parse::<TenantId>() {
+        Ok(id) => session.query_opt(OF_ID, &[&id]).await?,
+        Err(_) => session.query_opt(NAMED, &[&name.to_lowercase()]).await?,
+    };
+    Ok(found.as_ref().map(FoundTenant::from_row).transpose()?)
 }
 
 /// The tenant of a request that names none, for a session of no tenant: the one with the request's host name, else the only
@@ -103,11 +110,7 @@ pub async fn named(conn: &mut Connection, name: &str) -> QueryResult<Option<Foun
 pub async fn for_host(session: &Session, host: Option<&str>) -> Result<Option<FoundTenant>, DatabaseError> {
     let mut found = session.query(FOR_HOST, &[&host.map(host_key)]).await?;
     let (Some(tenant), []) = (found.pop(), &*found) else { return Ok(None) };
-    Ok(Some(FoundTenant {
-        id: tenant.try_get(0)?,
-        name: tenant.try_get(1)?,
-        upload_limit_bytes: tenant.try_get(2)?,
-    }))
+    Ok(Some(FoundTenant::from_row(&tenant)?))
 }
 
 /// What host names are compared by.
@@ -293,7 +296,12 @@ pub async fn set_presentation_group_limit(
 }
 
 pub async fn by_name(conn: &mut Connection, name: &str) -> Result<FoundTenant, TenantError> {
-    named(conn, name).await?.ok_or_else(|| TenantError::Unknown(name.to_owned()))
+    let mut found = every_tenant::table.select(COLUMNS).into_boxed();
+    found = match name.parse::<TenantId>() {
+        Ok(id) => found.filter(every_tenant::id.eq(id)),
+        Err(_) => found.filter(every_tenant::name.eq(name.to_lowercase())),
+    };
+    found.first(conn).await.optional()?.ok_or_else(|| TenantError::Unknown(name.to_owned()))
 }
 
 /// Every tenant, ordered by name.

@@ -1,0 +1,1 @@
+select id, name, upload_limit_bytes from every_tenant where id = $1
