@@ -3,6 +3,8 @@
 //!
 //! It does not know what a message means. It settles no delivery: the handler does.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
@@ -32,9 +34,9 @@ const RECONNECT_BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
 /// How many deliveries are handled at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Concurrency {
-    /// One, without a subscription while it is handled. The handler [cancels](Received::cancel_subscription) the
-    /// subscription before it settles the delivery; otherwise RabbitMQ would send this consumer the next one, and another
-    /// consumer that is idle could not have it.
+    /// One. A handler that goes on after it has settled the delivery [cancels](Received::cancel_subscription) the
+    /// subscription first; otherwise RabbitMQ would send this consumer the next one, and another consumer that is idle could
+    /// not have it.
     Exclusive,
     /// As many as this, over one subscription.
     Prefetch(u16),
@@ -63,6 +65,7 @@ pub struct Received {
     delivery: Delivery,
     channel: Channel,
     tag: String,
+    is_cancelled: Arc<AtomicBool>,
 }
 
 impl Received {
@@ -81,6 +84,7 @@ impl Received {
 
     /// Cancels the subscription: no further delivery comes over it.
     pub async fn cancel_subscription(&self) -> Result<(), BrokerError> {
+        self.is_cancelled.store(true, Ordering::Relaxed);
         with_timeout(self.channel.basic_cancel(self.tag.as_str().into(), BasicCancelOptions::default())).await
     }
 
@@ -158,10 +162,18 @@ impl QueueConsumer<'_> {
                         Some(Err(error)) => break Err(error.into()),
                         None => break Err(BrokerError::ConsumerCancelled),
                     };
-                    let handling = handle(Received { delivery, channel: channel.clone(), tag: tag.clone() });
+                    let is_cancelled = Arc::new(AtomicBool::new(false));
+                    let handling = handle(Received {
+                        delivery,
+                        channel: channel.clone(),
+                        tag: tag.clone(),
+                        is_cancelled: Arc::clone(&is_cancelled),
+                    });
                     if self.concurrency == Concurrency::Exclusive {
                         handling.await?;
-                        (consumer, tag) = self.subscribe(&channel).await?;
+                        if is_cancelled.load(Ordering::Relaxed) {
+                            (consumer, tag) = self.subscribe(&channel).await?;
+                        }
                         *backoff = RECONNECT_BACKOFF.build();
                     } else {
                         handlers.push(handling);
