@@ -4,14 +4,17 @@
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rollcall_schema::ids::TenantId;
 use rollcall_schema::imports::outbox::{Outbox, PublishError};
 use rollcall_schema::imports::wake_ups::DueWakeUp;
 use rollcall_schema::postgres::pool::Database;
 use rollcall_schema::rabbitmq::connection::{Broker, BrokerError};
+use rollcall_schema::rabbitmq::messages::WakeUp;
 use rollcall_schema::telemetry::TraceContext;
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use tracing::field::Empty;
@@ -19,6 +22,10 @@ use tracing::field::Empty;
 /// Wake-ups published at the same time. Any beyond that are left to the relay: while RabbitMQ does not respond they
 /// would only pile up.
 const MAX_CONCURRENT_PUBLISHES: usize = 64;
+
+/// How long a wake-up may be answered before it is recorded that it was published. Where a worker is free, the record would
+/// only be in the way of its claim.
+const ANSWER_TIME: Duration = Duration::from_millis(50);
 
 /// Publishes wake-ups in background tasks. Cheap to clone.
 #[derive(Clone)]
@@ -47,7 +54,20 @@ impl WakeUpPublisher {
     }
 
     /// Publishes the wake-up of a newly submitted import at the head of its line.
-    pub fn publish(&self, mut due: DueWakeUp) {
+    pub fn publish(&self, due: DueWakeUp) {
+        let publisher = self.clone();
+        let publish = async move {
+            if publisher.send(&due).await {
+                sleep(ANSWER_TIME).await;
+                let marked = publisher.outbox.mark_published(&due).await;
+                publisher.log_outcome(&marked.map_err(PublishError::from));
+            }
+        };
+        self.tasks.spawn(publish.in_current_span());
+    }
+
+    /// Publishes a wake-up. Returns whether RabbitMQ confirmed it.
+    async fn send(&self, due: &DueWakeUp) -> bool {
         let exchange = self.outbox.broker().topology().exchange();
         let span = tracing::info_span!(
             "publish",
@@ -61,18 +81,19 @@ impl WakeUpPublisher {
             messaging.rabbitmq.destination.routing_key = due.lane.as_str(),
             messaging.message.id = %due.wake_up.import,
         );
-        let publisher = self.clone();
-        let publish = async move {
-            let Ok(_permit) = publisher.permits.try_acquire() else { return };
+        let send = async {
+            let Ok(_permit) = self.permits.try_acquire() else { return false };
             // Set here, so that the worker's span becomes a child of this one.
-            due.wake_up.trace = TraceContext::current();
-            let outcome = publisher.outbox.publish(&due).await;
+            let wake_up = WakeUp { trace: TraceContext::current(), ..due.wake_up.clone() };
+            let outcome = self.outbox.send(&DueWakeUp { wake_up, ..due.clone() }).await;
             if outcome.is_err() {
                 tracing::Span::current().record("otel.status_code", "ERROR");
             }
-            publisher.log_outcome(&outcome);
+            let is_confirmed = outcome.is_ok();
+            self.log_outcome(&outcome.map_err(PublishError::from));
+            is_confirmed
         };
-        self.tasks.spawn(publish.instrument(span));
+        send.instrument(span).await
     }
 
     /// Publishes the wake-up of the import that is now at the head of a tenant's line, after one of the tenant's

@@ -53,8 +53,18 @@ impl Outbox {
 
     /// Publishes a wake-up and records that it was confirmed.
     pub async fn publish(&self, due: &DueWakeUp) -> Result<(), PublishError> {
-        let DueWakeUp { lane, wake_up, attempts } = due;
-        self.broker.publish_wake_up(*lane, wake_up).await?;
+        self.send(due).await?;
+        Ok(self.mark_published(due).await?)
+    }
+
+    /// Publishes a wake-up. It stays due until it is [marked](Self::mark_published) as published or is answered.
+    pub async fn send(&self, due: &DueWakeUp) -> Result<(), BrokerError> {
+        self.broker.publish_wake_up(due.lane, &due.wake_up).await
+    }
+
+    /// Records that a wake-up was confirmed, unless it was answered by now.
+    pub async fn mark_published(&self, due: &DueWakeUp) -> Result<(), DatabaseError> {
+        let DueWakeUp { wake_up, attempts, .. } = due;
         let session = self.database.session_for(wake_up.tenant).await?.with_cached_plans();
         Ok(wake_ups::mark_published(&session, wake_up.tenant, wake_up.import, *attempts).await?)
     }
