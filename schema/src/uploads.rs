@@ -1,7 +1,7 @@
 //! Uploads at rest. Each is written once, sealed and hashed as it arrives, and durable before its import is accepted
 //! (invariant 2).
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,6 +24,10 @@ use crate::key_ring::ring::{KeyRing, KeyUnavailable};
 /// Bytes collected before they are handed to the store. One upload in progress takes a small multiple of this in memory,
 /// however slowly it arrives.
 const PART_BYTES: usize = 64 * 1024;
+/// Uploads of at most this many bytes are read as a whole when they are opened.
+pub const SMALL_UPLOAD_BYTES: u64 = 64 * 1024;
+/// Bytes that sealing adds to a small upload, at most.
+const MAX_SEALING_BYTES: u64 = 1024;
 /// Parts that may be in transit to the store at once.
 const PARTS_IN_TRANSIT: usize = 2;
 
@@ -161,7 +165,7 @@ impl UploadStore {
         }
     }
 
-    /// Opens an upload for reading on a blocking thread.
+    /// Opens an upload for reading on a blocking thread, or on any thread if it is [small](SMALL_UPLOAD_BYTES).
     pub async fn open(
         &self,
         tenant: TenantId,
@@ -173,11 +177,20 @@ impl UploadStore {
             }
             found => found?,
         };
+        let is_small = found.meta.size <= SMALL_UPLOAD_BYTES + MAX_SEALING_BYTES;
         let mut sealed: Box<dyn Read + Send> = match found.payload {
             GetResultPayload::File(file, _) => Box::new(BufReader::new(file)),
             GetResultPayload::Stream(stream) => Box::new(SyncIoBridge::new(StreamReader::new(stream))),
         };
-        let reading = tokio::task::spawn_blocking(move || Ok((UploadHead::read(&mut sealed)?, sealed)));
+        let reading = tokio::task::spawn_blocking(move || {
+            let head = UploadHead::read(&mut sealed)?;
+            if is_small {
+                let mut content = Vec::new();
+                sealed.read_to_end(&mut content)?;
+                sealed = Box::new(Cursor::new(content));
+            }
+            Ok((head, sealed))
+        });
         let (head, sealed) = reading.await.expect("reading does not panic and is not cancelled").map_err(
             |error: io::Error| match error.kind() {
                 io::ErrorKind::InvalidData => UploadError::Damaged(error),

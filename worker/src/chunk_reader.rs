@@ -1,7 +1,9 @@
-//! The second reading of an upload: one thread reads its records, another checks them, chunk by chunk.
+//! The second reading of an upload: one thread reads its records, another checks them, chunk by chunk. A small one is read and
+//! checked at once.
 
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::vec;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -46,13 +48,36 @@ pub enum Outlook {
 }
 
 /// The chunks of an upload, in file order.
-pub struct ChunkReader {
-    chunks: mpsc::Receiver<Chunk>,
-    reading: JoinHandle<io::Result<()>>,
-    checking: JoinHandle<()>,
+pub struct ChunkReader(Source);
+
+enum Source {
+    /// All are there.
+    Ready(vec::IntoIter<Chunk>),
+    Threads {
+        chunks: mpsc::Receiver<Chunk>,
+        reading: JoinHandle<io::Result<()>>,
+        checking: JoinHandle<()>,
+    },
 }
 
 impl ChunkReader {
+    /// Reads all chunks of a small file at once. Must run on a thread that may block.
+    pub fn read(
+        file: &[u8],
+        survey: &Arc<Survey>,
+        digester: RowDigester,
+        outlook: Outlook,
+        limits: ChunkLimits,
+    ) -> io::Result<Self> {
+        let mut checker = Checker { survey: Arc::clone(survey), digester, outlook };
+        let mut chunks = Vec::new();
+        read_parts(file, survey, limits, |part| {
+            chunks.push(checker.check(part));
+            true
+        })?;
+        Ok(Self(Source::Ready(chunks.into_iter())))
+    }
+
     /// Starts to read. While one chunk is merged the next is checked and the one after it is read, but no more than that.
     pub fn start(
         upload: impl Read + Send + 'static,
@@ -75,20 +100,26 @@ impl ChunkReader {
                 && send_chunk.blocking_send(checker.check(part)).is_ok()
             {}
         });
-        Self { chunks, reading, checking }
+        Self(Source::Threads { chunks, reading, checking })
     }
 
     /// The next chunk. `None` after the last, or if reading failed.
     pub async fn next(&mut self) -> Option<Chunk> {
-        self.chunks.recv().await
+        match &mut self.0 {
+            Source::Ready(chunks) => chunks.next(),
+            Source::Threads { chunks, .. } => chunks.recv().await,
+        }
     }
 
     /// Why the last chunk never came.
     pub async fn into_error(self) -> AttemptError {
-        if let Err(panicked) = self.checking.await {
+        let Source::Threads { reading, checking, .. } = self.0 else {
+            return io::Error::from(io::ErrorKind::UnexpectedEof).into();
+        };
+        if let Err(panicked) = checking.await {
             return panicked.into();
         }
-        match self.reading.await {
+        match reading.await {
             Ok(Ok(())) => io::Error::from(io::ErrorKind::UnexpectedEof).into(),
             Ok(Err(error)) => error.into(),
             Err(panicked) => panicked.into(),

@@ -10,16 +10,19 @@
 //! A worker that is killed at any point leaves whole chunks, each with its outcomes, and the cursor. The next
 //! worker that claims the import surveys the file again and resumes at the cursor.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use futures_util::future::join;
 use rollcall_schema::imports::lease::{ClaimedImport, Lease};
 use rollcall_schema::imports::model::{Ending, Endpoint, ImportKind};
+use rollcall_schema::uploads::SMALL_UPLOAD_BYTES;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::attempt::{AttemptError, AttemptOutcome};
+use crate::blocking;
 use crate::census::{self, CensusLimits};
 use crate::chunk_reader::{ChunkLimits, ChunkReader, Outlook};
 use crate::engine::Engine;
@@ -37,18 +40,23 @@ use crate::users::row_digest::RowDigester;
 /// as many.
 const COUNTED_PER_ROW: u64 = 4;
 
-/// Processes a claimed import until it has its result, or until `stop`. `sealed_passwords` counts the passwords that the
+/// An upload that is ready to be read.
+pub type OpenedUpload = Box<dyn Read + Send>;
+
+/// Processes a claimed import until it has its result, or until `stop`. `upload` is its upload if it was opened already,
+/// `sealed_passwords` counts the passwords that the
 /// attempt has sealed, which are to be hashed however it ends.
 pub async fn run(
     engine: Engine,
     claimed: ClaimedImport,
+    upload: Option<OpenedUpload>,
     sealed_passwords: Arc<AtomicU64>,
     stop: CancellationToken,
 ) -> Result<AttemptOutcome, AttemptError> {
     let heartbeat = Heartbeat::start(engine.database.clone(), claimed.lease);
     tokio::select! {
         biased;
-        outcome = survey_and_merge(&engine, &claimed, sealed_passwords, &stop) => outcome,
+        outcome = survey_and_merge(&engine, &claimed, upload, sealed_passwords, &stop) => outcome,
         // Dropping the merges closes their connections, which ends their transactions.
         () = heartbeat.lost() => Err(AttemptError::LeaseLost),
     }
@@ -57,6 +65,7 @@ pub async fn run(
 async fn survey_and_merge(
     engine: &Engine,
     claimed: &ClaimedImport,
+    upload: Option<OpenedUpload>,
     sealed_passwords: Arc<AtomicU64>,
     stop: &CancellationToken,
 ) -> Result<AttemptOutcome, AttemptError> {
@@ -65,16 +74,16 @@ async fn survey_and_merge(
         Endpoint::Users => ImportKind::Users,
         Endpoint::UserGroups => ImportKind::Memberships,
     };
-    let reading = join(survey_upload(engine, claimed), outlook(engine, claimed, kind));
+    let reading = join(survey_upload(engine, claimed, upload), outlook(engine, claimed, kind));
     let Some((surveyed, outlook)) = stop.run_until_cancelled(reading).await else {
         return Ok(AttemptOutcome::Interrupted);
     };
-    let survey = match surveyed? {
-        Surveyed::Importable(survey) => survey,
+    let (survey, small_file) = match surveyed? {
+        Surveyed::Importable { survey, small_file } => (survey, small_file),
         Surveyed::Refused(refusal) => return refuse(engine, &claimed.lease, &refusal).await,
     };
 
-    let mut chunks = read_chunks(engine, claimed, &survey, outlook?).await?;
+    let mut chunks = read_chunks(engine, claimed, &survey, small_file, outlook?).await?;
     let context = MergeContext {
         sessions: engine.sessions.clone(),
         password_keys: engine.password_keys.clone(),
@@ -112,19 +121,37 @@ async fn survey_and_merge(
 
 /// What the survey says of a file.
 enum Surveyed {
-    Importable(Arc<Survey>),
+    Importable {
+        survey: Arc<Survey>,
+        /// The file, if it is small: it was read to be surveyed, and need not be read again.
+        small_file: Option<Vec<u8>>,
+    },
     /// The file is at fault: every attempt would end in the same way.
     Refused(Refusal),
 }
 
-async fn survey_upload(engine: &Engine, claimed: &ClaimedImport) -> Result<Surveyed, AttemptError> {
-    let upload = engine.uploads.open(claimed.lease.tenant, claimed.lease.import).await?;
+async fn survey_upload(
+    engine: &Engine,
+    claimed: &ClaimedImport,
+    upload: Option<OpenedUpload>,
+) -> Result<Surveyed, AttemptError> {
+    let mut upload = match upload {
+        Some(upload) => upload,
+        None => Box::new(engine.uploads.open(claimed.lease.tenant, claimed.lease.import).await?),
+    };
     let (endpoint, charset) = (claimed.endpoint, claimed.charset.clone());
     let span = tracing::info_span!("survey");
-    let surveyed =
-        tokio::task::spawn_blocking(move || span.in_scope(|| survey(upload, endpoint, charset.as_deref())));
-    match surveyed.await? {
-        Ok(survey) => Ok(Surveyed::Importable(Arc::new(survey))),
+    let (surveyed, small_file) = if claimed.upload_bytes <= SMALL_UPLOAD_BYTES {
+        // To survey a small file takes less time than to have another thread do so.
+        let mut file = Vec::new();
+        upload.read_to_end(&mut file)?;
+        (span.in_scope(|| survey(&*file, endpoint, charset.as_deref())), Some(file))
+    } else {
+        let survey = move || span.in_scope(|| survey(upload, endpoint, charset.as_deref()));
+        (tokio::task::spawn_blocking(survey).await?, None)
+    };
+    match surveyed {
+        Ok(survey) => Ok(Surveyed::Importable { survey: Arc::new(survey), small_file }),
         Err(SurveyError::Refused(refusal)) => Ok(Surveyed::Refused(refusal)),
         Err(SurveyError::Io(error)) => Err(error.into()),
     }
@@ -142,7 +169,7 @@ async fn outlook(
     claimed: &ClaimedImport,
     kind: ImportKind,
 ) -> Result<Outlook, AttemptError> {
-    let rows = claimed.upload_bytes / bytes_per_row(kind);
+    let rows = estimated_rows(claimed, kind);
     if rows <= engine.chunk_rows as u64 {
         return Ok(Outlook::None);
     }
@@ -168,24 +195,31 @@ async fn outlook(
     })
 }
 
-/// The usual size of a row, by which the rows of a file are estimated.
-const fn bytes_per_row(kind: ImportKind) -> u64 {
-    match kind {
+/// The rows of a file, by the usual size of a row.
+fn estimated_rows(claimed: &ClaimedImport, kind: ImportKind) -> u64 {
+    let bytes_per_row = match kind {
         ImportKind::Users => 100,
         ImportKind::Memberships => 20,
-    }
+    };
+    claimed.upload_bytes / bytes_per_row
 }
 
-/// Starts the second reading.
+/// Starts the second reading. That of a small file, whose content is there, is done at once.
 async fn read_chunks(
     engine: &Engine,
     claimed: &ClaimedImport,
     survey: &Arc<Survey>,
+    small_file: Option<Vec<u8>>,
     outlook: Outlook,
 ) -> Result<ChunkReader, AttemptError> {
     let lease = &claimed.lease;
-    let upload = engine.uploads.open(lease.tenant, lease.import).await?;
     let digester = RowDigester::new(engine.row_key.clone(), lease.tenant, claimed.password_policy);
     let limits = ChunkLimits { rows: engine.chunk_rows, done: claimed.rows_done };
+    if let Some(file) = small_file {
+        let rows = usize::try_from(estimated_rows(claimed, ImportKind::Users)).unwrap_or(usize::MAX);
+        let read = || ChunkReader::read(&file, survey, digester, outlook, limits);
+        return Ok(blocking::with_rows(rows, read)?);
+    }
+    let upload = engine.uploads.open(lease.tenant, lease.import).await?;
     Ok(ChunkReader::start(upload, Arc::clone(survey), digester, outlook, limits))
 }

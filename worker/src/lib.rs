@@ -29,6 +29,7 @@
 //! | [`users`], [`memberships`] | the two kinds of import: columns, check, merge. Neither knows the other |
 //! | [`census`] | what a tenant's roster holds, read in one pass before a large file |
 //! | [`rows`] | what the kinds share: fields, problems, the header line |
+//! | [`blocking`] | work that would keep a thread from its other tasks |
 //! | [`read`] | bytes → text → records; knows no columns |
 //! | [`query_plans`] | how the statements are planned, whatever the statistics say |
 //! | [`statements`] | every hand-written SQL statement, for a test |
@@ -69,6 +70,7 @@ pub mod census;
 
 pub mod rows;
 
+pub mod blocking;
 pub mod read;
 
 pub mod query_plans;

@@ -83,7 +83,7 @@ async fn start(runner: Runner, lane: Lane, wake_up: WakeUp, slot: Slot, stop: Ca
     let run = async {
         if let Some(claimed) = runner.claim(&wake_up, &stop).await {
             tracing::Span::current().record("rollcall.import.attempt", claimed.lease.attempt);
-            runner.process(&claimed, &stop).await;
+            runner.process(&claimed, None, &stop).await;
         }
         drop(slot);
     };

@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 use crate::attempt::{AttemptError, AttemptOutcome, Verdict};
 use crate::engine::Engine;
 use crate::hashing::hash_queue::HashQueue;
-use crate::import::run;
+use crate::import::{OpenedUpload, run};
 use crate::lease::{end_import, release};
 use crate::retry::{retry_database, retry_until_done};
 use crate::slots::Slots;
@@ -63,9 +63,21 @@ impl Runner {
         Ok(lease::claim(&session, wake_up.tenant, wake_up.import, &self.holder, self.lease).await?)
     }
 
+    /// Opens the upload of an import while it is being claimed. `None` if that fails: the attempt opens it again, and says why
+    /// it cannot.
+    pub async fn open_upload(&self, wake_up: &WakeUp) -> Option<OpenedUpload> {
+        let upload = self.engine.uploads.open(wake_up.tenant, wake_up.import).await.ok()?;
+        Some(Box::new(upload))
+    }
+
     /// Processes a claimed import and does what follows from the outcome. If that fails, another worker claims the import
     /// when the lease has expired.
-    pub async fn process(&self, claimed: &ClaimedImport, stop: &CancellationToken) {
+    pub async fn process(
+        &self,
+        claimed: &ClaimedImport,
+        upload: Option<OpenedUpload>,
+        stop: &CancellationToken,
+    ) {
         let lease = &claimed.lease;
         if claimed.failures >= self.max_attempts {
             let why = format!(
@@ -80,7 +92,8 @@ impl Runner {
         }
         let sealed_passwords = Arc::new(AtomicU64::new(0));
         // A task of its own: an import that panics fails only its own attempt.
-        let attempt = run(self.engine.clone(), claimed.clone(), Arc::clone(&sealed_passwords), stop.clone());
+        let attempt =
+            run(self.engine.clone(), claimed.clone(), upload, Arc::clone(&sealed_passwords), stop.clone());
         let outcome = AbortOnDropHandle::new(tokio::spawn(attempt.in_current_span())).await;
         match outcome.unwrap_or_else(|panicked| Err(panicked.into())) {
             Ok(AttemptOutcome::Finished) => {

@@ -112,7 +112,7 @@ impl UserIds {
 pub struct Memberships {
     hasher: WideHasher,
     /// Of user and group, in ascending order.
-    memberships: Vec<WideHash>,
+    counted: Vec<WideHash>,
     groups: Groups,
 }
 
@@ -124,20 +124,20 @@ impl Counted for Memberships {
 
     fn count(&mut self, membership: &BinaryCopyOutRow) -> Result<(), Error> {
         let (user, group): (Uuid, Uuid) = (membership.try_get(0)?, membership.try_get(1)?);
-        self.memberships.push(self.hasher.hash((user, group)));
+        self.counted.push(self.hasher.hash((user, group)));
         Ok(())
     }
 
     fn finish(&mut self) {
-        self.memberships.sort_unstable();
-        self.groups = Groups::of(self.memberships.iter().map(|membership| membership.first_bits()));
+        self.counted.sort_unstable();
+        self.groups = Groups::of(self.counted.iter().map(|membership| membership.first_bits()));
     }
 }
 
 impl Memberships {
     pub fn contain(&self, user: Uuid, group: GroupId) -> bool {
         let membership = self.hasher.hash((user, group.as_uuid()));
-        let near = self.memberships.get(self.groups.near(membership.first_bits()));
+        let near = self.counted.get(self.groups.near(membership.first_bits()));
         near.is_some_and(|near| near.contains(&membership))
     }
 }

@@ -14,7 +14,6 @@ use rollcall_schema::imports::progress::{self, Advance, FileFormat};
 use rollcall_schema::passwords::keys::PasswordKeys;
 use rollcall_schema::postgres::client::{SessionPool, Transaction};
 use rollcall_schema::tenants::tenant::PasswordPolicy;
-use tokio::task::block_in_place;
 use tokio::time::timeout;
 use tracing::{Instrument as _, Span};
 
@@ -24,7 +23,7 @@ use super::error::ChunkError;
 use crate::rows::merged::MergedRows;
 use crate::users::merge::ImportRules;
 use crate::users::roster::Passwords;
-use crate::{memberships, users};
+use crate::{blocking, memberships, users};
 
 /// How often merging a chunk starts again, because of a conflict or a pending predecessor.
 const MAX_RESTARTS: u32 = 5;
@@ -189,7 +188,7 @@ async fn apply_rows(
             Ok(merged.await?)
         }
         Rows::Memberships(chunk_rows) => {
-            let rows: Vec<_> = block_in_place(|| chunk_rows.rows().collect());
+            let rows: Vec<_> = blocking::with_rows(chunk_rows.len(), || chunk_rows.rows().collect());
             let found = memberships::merge::find(txn, tenant, &rows, chunk_rows.counted()).err_into();
             let ((), found) = try_join(begun, found).await?;
             let import = context.lease.import;

@@ -8,7 +8,6 @@ use rollcall_schema::ids::{ImportId, UserId};
 use rollcall_schema::imports::outcomes::ChunkOutcomes;
 use rollcall_schema::imports::tally::Outcome;
 use rollcall_schema::postgres::client::Session;
-use tokio::task::block_in_place;
 use tokio_postgres::Error;
 use uuid::Uuid;
 
@@ -25,6 +24,7 @@ use super::write::{
     INSERT_PRESENTATION_GROUPS, UPDATE_ROW_DIGESTS, UPDATE_USERS, insert_groups, release_barcodes,
     update_row_digests, update_users,
 };
+use crate::blocking;
 use crate::rows::merged::MergedRows;
 use crate::rows::write_set::WriteSet;
 
@@ -72,7 +72,7 @@ pub async fn merge_in_txn(
         Foreknowledge::Probe(RangeProbe { usernames_free: true, .. }) => KnownRows::none(chunk),
         Foreknowledge::Probe(_) => KnownRows::compare(txn, &passwords, chunk).await?,
     };
-    let rows = block_in_place(|| known.rows_to_apply(chunk));
+    let rows = blocking::with_rows(chunk.len(), || known.rows_to_apply(chunk));
 
     let mut labels = set_values(rows.iter(), |row| row.presentation_group_label.as_deref());
     labels.sort_unstable();
@@ -112,7 +112,8 @@ pub async fn merge_in_txn(
         .collect::<Result<_, Error>>()?;
     let mut roster =
         Roster::new(passwords, rules.protect_administrators, users, barcode_owners, groups, new_group_limit);
-    let (outcomes, warnings) = block_in_place(|| apply_rows(&mut roster, first_row, chunk.len(), &rows));
+    let (outcomes, warnings) =
+        blocking::with_rows(rows.len(), || apply_rows(&mut roster, first_row, chunk.len(), &rows));
 
     let releasing: Vec<Uuid> = roster.releasing_barcodes().map(UserId::as_uuid).collect();
     let changed: Vec<_> = roster.changed().collect();
