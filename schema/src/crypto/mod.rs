@@ -2,5 +2,6 @@
 
 pub mod key;
 
+pub mod password_cipher;
 pub mod row_digest;
 pub mod upload_stream;

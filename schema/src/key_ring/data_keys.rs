@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use chacha20poly1305::XChaCha20Poly1305;
-
 use crate::crypto::key::{DataKey, ORIGINAL_KEY, ServiceKey};
+use crate::crypto::password_cipher::PasswordCipher;
 
 /// What the key of sealed passwords is derived for.
 const PASSWORD_PURPOSE: &str = "rollcall password v1";
@@ -23,12 +22,12 @@ pub struct SealKey {
     pub id: i32,
     pub key: DataKey,
     /// The cipher of waiting passwords.
-    pub passwords: XChaCha20Poly1305,
+    pub passwords: PasswordCipher,
 }
 
 impl SealKey {
     pub fn new(id: i32, key: DataKey) -> Self {
-        let passwords = key.cipher(PASSWORD_PURPOSE);
+        let passwords = PasswordCipher::new(key.derive(PASSWORD_PURPOSE));
         Self { id, key, passwords }
     }
 }

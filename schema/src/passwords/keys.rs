@@ -1,7 +1,5 @@
 //! What protects a password that is not hashed yet: its seal, and the fingerprint that tells whether it changed.
 
-use chacha20poly1305::XNonce;
-use chacha20poly1305::aead::{Aead as _, Payload};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::Rng as _;
 use sha2::Sha256;
@@ -9,12 +7,11 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::crypto::key::ORIGINAL_KEY;
+use crate::crypto::password_cipher::NONCE_BYTES;
 use crate::ids::TenantId;
 use crate::key_ring::data_keys::SealKey;
 use crate::key_ring::ring::{KeyRing, KeyUnavailable};
 
-/// Bytes of a sealed password's nonce.
-const NONCE_BYTES: usize = 24;
 /// The first bytes of a password that was not sealed with the [original key](ORIGINAL_KEY). The id of its data key follows.
 /// One sealed with the original key begins with its random nonce, which may happen to look like this: so where the data
 /// key that seems to be named does not open a seal, the original key is tried.
@@ -58,9 +55,7 @@ impl PasswordKeys {
         // 24 bytes of any good generator never repeat. The thread's own generator avoids a system call, which would take
         // longer than sealing.
         rand::rng().fill_bytes(&mut nonce);
-        let sealed = passwords
-            .encrypt(&XNonce::from(nonce), Payload { msg: password, aad: owner })
-            .expect("a password is far shorter than the cipher's limit");
+        let sealed = passwords.seal(&nonce, owner, password);
         match *id {
             ORIGINAL_KEY => [&nonce[..], &sealed].concat(),
             id => [&MAGIC[..], &id.to_be_bytes(), &nonce, &sealed].concat(),
@@ -112,8 +107,7 @@ fn split_named(sealed: &[u8]) -> Option<(i32, &[u8])> {
 
 fn open_with(key: &SealKey, owner: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>()?;
-    let payload = Payload { msg: sealed, aad: owner };
-    key.passwords.decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new)
+    key.passwords.open(nonce, owner, sealed)
 }
 
 /// A fingerprint of a password: see [`PasswordKeys::fingerprint`].
