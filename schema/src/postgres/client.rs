@@ -12,6 +12,7 @@
 use std::ops::Deref;
 
 use bytes::Bytes;
+use deadpool::managed::QueueMode;
 use deadpool_postgres::{Object, Pool, Runtime};
 use futures_util::future::{try_join_all, try_join3};
 use tokio_postgres::types::ToSql;
@@ -33,6 +34,8 @@ impl SessionPool {
     pub fn new(address: &DatabaseAddress, sessions: usize) -> Self {
         let pool = Pool::builder(address.session_manager())
             .max_size(sessions)
+            // The session used last: its server process has everything at hand that the next transaction needs.
+            .queue_mode(QueueMode::Lifo)
             .wait_timeout(Some(CONNECT_TIMEOUT))
             .create_timeout(Some(CONNECT_TIMEOUT))
             .runtime(Runtime::Tokio1)
