@@ -13,6 +13,7 @@
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use futures_util::future::join;
 use rollcall_schema::imports::lease::{ClaimedImport, Lease};
@@ -69,6 +70,7 @@ async fn survey_and_merge(
     sealed_passwords: Arc<AtomicU64>,
     stop: &CancellationToken,
 ) -> Result<AttemptOutcome, AttemptError> {
+    let began = Instant::now();
     // The endpoint of users also takes group imports: their rows are looked up.
     let kind = match claimed.endpoint {
         Endpoint::Users => ImportKind::Users,
@@ -94,6 +96,7 @@ async fn survey_and_merge(
             new_group_limit: claimed.new_group_limit,
         },
         lease: claimed.lease,
+        began,
         sealed_passwords,
     };
     let mut merges = ParallelMerges::new(context, engine.parallel_chunks, survey.file_format());

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::TryFutureExt as _;
 use futures_util::future::try_join;
 use rollcall_schema::crash_point::{self, CrashPoint};
-use rollcall_schema::imports::lease::{self, Lease};
+use rollcall_schema::imports::lease::{self, Lease, LeaseError};
 use rollcall_schema::imports::outcomes::{self, ChunkOutcomes};
 use rollcall_schema::imports::progress::{self, Advance, FileFormat};
 use rollcall_schema::passwords::keys::PasswordKeys;
@@ -27,8 +27,9 @@ use crate::{blocking, memberships, users};
 
 /// How often merging a chunk starts again, because of a conflict or a pending predecessor.
 const MAX_RESTARTS: u32 = 5;
-/// How often a chunk that waits for its predecessors checks its lease. It has locked rows that the tenant's next import
-/// may need, if this one was cancelled or taken over; and the server ends a transaction that is idle for long.
+/// For how long a lease that was held is taken to be held still. A chunk that waits for its predecessors checks it as often: it
+/// has locked rows that the tenant's next import may need, if this one was cancelled or taken over; and the server ends a
+/// transaction that is idle for long.
 const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the chunks of an attempt share.
@@ -39,6 +40,8 @@ pub struct MergeContext {
     pub password_policy: PasswordPolicy,
     pub rules: ImportRules,
     pub lease: Lease,
+    /// When the attempt began: its lease was held then.
+    pub began: Instant,
     /// Counts the passwords that the attempt has sealed, which are to be hashed however the attempt ends.
     pub sealed_passwords: Arc<AtomicU64>,
 }
@@ -157,7 +160,14 @@ async fn apply_rows(
 ) -> Result<MergedRows, ChunkError> {
     let tenant = context.lease.tenant;
     let begun = async {
-        try_join(txn.begin_for(context.lease.import).err_into(), lease::check(txn, &context.lease)).await?;
+        let held = async {
+            // What the fence would reject is not begun.
+            if context.began.elapsed() > LEASE_CHECK_INTERVAL {
+                lease::check(txn, &context.lease).await?;
+            }
+            Ok::<_, LeaseError>(())
+        };
+        try_join(txn.begin_for(context.lease.import).err_into(), held).await?;
         Ok::<_, ChunkError>(())
     };
     match &chunk.rows {
