@@ -56,9 +56,9 @@ pub struct Settings {
     )]
     pub parallel_chunks: usize,
 
-    /// MiB of memory for the census of an import: what the tenant's roster held before it, at 16 bytes for each user, or 32 for
-    /// a group import. Where that is not enough, the file's rows are looked up one by one, which takes several times as long;
-    /// with 0 all are.
+    /// MiB of memory for the census of an import: what the tenant's roster held before it, at 16 bytes for each user, or, for a
+    /// group import, 32 for each user and 16 for each membership. Where that is not enough, the file's rows are looked up one
+    /// by one, which takes several times as long; with 0 all are.
     #[arg(
         long = "census-memory-mib", env = "ROLLCALL_CENSUS_MEMORY_MIB", value_name = "MIB", default_value_t = 96,
         value_parser = clap::value_parser!(u64).range(0..=1_048_576), help_heading = "Work"

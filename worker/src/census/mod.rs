@@ -29,7 +29,8 @@ pub const IS_ROSTER_CHANGED: &str = include_str!("sql/is_roster_changed.sql");
 
 /// A transaction that sees one moment, and reads the table in the order in which it is stored: an index has its users in an
 /// order of its own, and would read each page of the table many times.
-const AT_ONE_MOMENT: &str = "set transaction isolation level repeatable read; set local enable_indexscan = off; set local enable_indexonlyscan = off";
+const AT_ONE_MOMENT: &str = "set transaction isolation level repeatable read; \
+    set local enable_indexscan = off; set local enable_indexonlyscan = off";
 
 /// Of what size a roster is still counted.
 #[derive(Debug, Clone, Copy)]

@@ -16,12 +16,12 @@ use crate::rows::write_set::WriteSet;
 pub struct MembershipChunk {
     records: RecordBatch,
     columns: Columns,
-    counted: Option<Counted>,
+    counted: Option<CountedRows>,
 }
 
 /// What a census knows of the rows.
 #[derive(Debug)]
-pub struct Counted {
+pub struct CountedRows {
     pub census: Arc<Census>,
     /// By the row's index: the id of its user, if it was counted.
     pub users: Vec<Option<Uuid>>,
@@ -35,13 +35,13 @@ impl MembershipChunk {
         census: Option<&Arc<Census>>,
         write_set: &mut WriteSet,
     ) -> Self {
-        let mut counted = census.map(|census| Counted { census: Arc::clone(census), users: Vec::new() });
+        let mut counted = census.map(|census| CountedRows { census: Arc::clone(census), users: Vec::new() });
         for record in records.iter() {
             let username = check(&record, columns).username;
             if let Some(username) = &username {
                 write_set.add_user(&username.key);
             }
-            if let Some(Counted { census, users }) = &mut counted {
+            if let Some(CountedRows { census, users }) = &mut counted {
                 users.push(username.and_then(|username| census.find_user(&username.key)));
             }
         }
@@ -57,7 +57,7 @@ impl MembershipChunk {
     }
 
     /// What a census knows of the rows, if one was taken.
-    pub fn counted(&self) -> Option<&Counted> {
+    pub fn counted(&self) -> Option<&CountedRows> {
         self.counted.as_ref()
     }
 

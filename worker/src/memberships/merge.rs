@@ -13,7 +13,7 @@ use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::census::Memberships;
-use super::chunk::Counted;
+use super::chunk::CountedRows;
 use super::row::MembershipRow;
 use crate::census::is_roster_changed;
 use crate::rows::merged::MergedRows;
@@ -81,7 +81,7 @@ pub async fn find<'c>(
     session: &Session,
     tenant: TenantId,
     rows: &[MembershipRow<'_>],
-    counted: Option<&'c Counted>,
+    counted: Option<&'c CountedRows>,
 ) -> Result<Found<'c>, Error> {
     let library_groups = distinct(rows, |row| row.library_group.as_deref());
     let system_groups = distinct(rows, |row| row.system_group.as_deref());
@@ -100,7 +100,7 @@ async fn find_users<'c>(
     session: &Session,
     tenant: TenantId,
     rows: &[MembershipRow<'_>],
-    counted: Option<&'c Counted>,
+    counted: Option<&'c CountedRows>,
 ) -> Result<(Vec<Option<Uuid>>, Option<&'c Memberships>), Error> {
     let (mut users, memberships) = match counted {
         Some(counted) if !is_roster_changed(session, tenant).await? => {
