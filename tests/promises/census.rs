@@ -140,9 +140,7 @@ async fn memberships_are_of_users_that_exist() {
 /// meanwhile is no fault.
 #[tokio::test]
 async fn memberships_that_others_change_are_noticed() {
-    let stack = options().start().await;
-    stack.define_groups(stack.school(), &["Readers", "Writers"], &["Pupils"]).await;
-    stack.post_users(file(0..60)).await.is(200, &result(&[Row::Created; 60]));
+    let stack = start_with_groups().await;
     stack.post_groups(group_file(0..40)).await.is(200, &result(&[Row::Updated; 40]));
 
     let lock = stack.lock(&insert_membership("user40", "Readers")).await;
@@ -174,9 +172,7 @@ async fn memberships_that_others_change_are_noticed() {
 /// A file may say the same twice, in one chunk or in several.
 #[tokio::test]
 async fn rows_that_are_in_the_file_twice_are_no_fault() {
-    let stack = options().start().await;
-    stack.define_groups(stack.school(), &["Readers", "Writers"], &["Pupils"]).await;
-    stack.post_users(file(0..60)).await.is(200, &result(&[Row::Created; 60]));
+    let stack = start_with_groups().await;
     let night = group_file((0..60).chain([59, 59]).chain(0..60));
     for _ in 0..2 {
         stack.post_groups(&night).await.is(200, &result(&[Row::Updated; 122]));
@@ -187,9 +183,7 @@ async fn rows_that_are_in_the_file_twice_are_no_fault() {
 /// What is there already is not written again: the version of its row stays.
 #[tokio::test]
 async fn known_memberships_are_not_written() {
-    let stack = options().start().await;
-    stack.define_groups(stack.school(), &["Readers", "Writers"], &["Pupils"]).await;
-    stack.post_users(file(0..60)).await.is(200, &result(&[Row::Created; 60]));
+    let stack = start_with_groups().await;
     stack.post_groups(group_file(0..50)).await.is(200, &result(&[Row::Updated; 50]));
     let versions =
         "select user_id::text, ctid::text, xmin::text from library_group_members order by user_id limit 50";
@@ -197,6 +191,14 @@ async fn known_memberships_are_not_written() {
     stack.post_groups(group_file(0..60)).await.is(200, &result(&[Row::Updated; 60]));
     assert_eq!(stack.rows(versions).await, before);
     assert_memberships(&stack, 60).await;
+}
+
+/// A stack with sixty users and the groups that [`group_file`] names.
+async fn start_with_groups() -> Stack {
+    let stack = options().start().await;
+    stack.define_groups(stack.school(), &["Readers", "Writers"], &["Pupils"]).await;
+    stack.post_users(file(0..60)).await.is(200, &result(&[Row::Created; 60]));
+    stack
 }
 
 /// A file of memberships of these users: each in a library group and in a system group.

@@ -24,7 +24,7 @@ use tracing::Instrument as _;
 
 use crate::attempt::{AttemptError, AttemptOutcome};
 use crate::blocking;
-use crate::census::{self, CensusLimits};
+use crate::census::CensusLimits;
 use crate::chunk_reader::{ChunkLimits, ChunkReader, Outlook};
 use crate::engine::Engine;
 use crate::lease::{Heartbeat, end_import};
@@ -33,6 +33,7 @@ use crate::merge::parallel::ParallelMerges;
 use crate::merge::transaction::MergeContext;
 use crate::row_counter::count_rows;
 use crate::survey::{Refusal, Survey, SurveyError, survey};
+use crate::users;
 use crate::users::forecast::Forecaster;
 use crate::users::merge::ImportRules;
 use crate::users::row_digest::RowDigester;
@@ -184,13 +185,15 @@ async fn outlook(
         rollcall.census.memberships = tracing::field::Empty,
     );
     Ok(match kind {
-        ImportKind::Users => match census::take(sessions, tenant, limits).instrument(span).await? {
-            Some(census) => {
-                let rows = usize::try_from(rows).unwrap_or(usize::MAX);
-                Outlook::Users(Box::new(Forecaster::new(census, rows)))
+        ImportKind::Users => {
+            match users::census::Census::take(sessions, tenant, limits).instrument(span).await? {
+                Some(census) => {
+                    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+                    Outlook::Users(Box::new(Forecaster::new(census, rows)))
+                }
+                None => Outlook::None,
             }
-            None => Outlook::None,
-        },
+        }
         ImportKind::Memberships => {
             let census = memberships::census::Census::take(sessions, tenant, limits).instrument(span).await?;
             census.map_or(Outlook::None, |census| Outlook::Memberships(Arc::new(census)))

@@ -103,19 +103,6 @@ impl Moment {
     }
 }
 
-/// Counts the tenant's users or memberships. `None` if they exceed the limits.
-pub async fn take<C: Counted>(
-    sessions: &SessionPool,
-    tenant: TenantId,
-    limits: CensusLimits,
-) -> Result<Option<C>, DatabaseError> {
-    let Some((moment, counted)) = Moment::begin(sessions, tenant).await?.count(limits).await? else {
-        return Ok(None);
-    };
-    moment.end().await?;
-    Ok(Some(counted))
-}
-
 /// Whether an operator or another program has changed the tenant's users, or removed memberships, since the last census.
 pub async fn is_roster_changed(session: &Session, tenant: TenantId) -> Result<bool, Error> {
     session.query_one(IS_ROSTER_CHANGED, &[&tenant]).await?.try_get(0)

@@ -1,11 +1,14 @@
 //! What a census keeps of a user for an import of users: the hashes of its key and its barcode, and half of its row digest.
 
+use rollcall_schema::ids::TenantId;
+use rollcall_schema::postgres::client::SessionPool;
+use rollcall_schema::postgres::error::DatabaseError;
 use tokio_postgres::Error;
 use tokio_postgres::binary_copy::BinaryCopyOutRow;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use crate::census::{Counted, Groups};
+use crate::census::{CensusLimits, Counted, Groups, Moment};
 use crate::rows::key_hash::key_hash;
 
 pub const TAKE_CENSUS: &str = include_str!("sql/take_census.sql");
@@ -51,6 +54,18 @@ impl Counted for Census {
 }
 
 impl Census {
+    /// Counts the tenant's users. `None` if they exceed the limits.
+    pub async fn take(
+        sessions: &SessionPool,
+        tenant: TenantId,
+        limits: CensusLimits,
+    ) -> Result<Option<Self>, DatabaseError> {
+        let moment = Moment::begin(sessions, tenant).await?;
+        let Some((moment, census)) = moment.count(limits).await? else { return Ok(None) };
+        moment.end().await?;
+        Ok(Some(census))
+    }
+
     /// Whether a row with this digest is the last that was applied to its user, so that it changes nothing. `user` is the hash
     /// of its username key.
     ///
